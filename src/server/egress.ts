@@ -38,6 +38,8 @@ const WHERE = 'publicFetch()';
 /** What a request to another origin keeps of its headers after a redirect: any other may be a credential. */
 const HARMLESS: ReadonlySet<string> = new Set(['accept', 'accept-language', 'content-type', 'user-agent', 'range']);
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+/** Milliseconds of silence until the system asks whether the other side is still there. */
+const KEEP_ALIVE = 60_000;
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** Nothing was sent, and a retry would not help. */
@@ -85,6 +87,8 @@ export async function hop(url: URL, allow: ReadonlySet<string>, { method, header
       resolve(got);
     });
     request.on('error', reject);
+    // an answer may take minutes to begin, and what is between must not forget the connection
+    request.setSocketKeepAlive(true, KEEP_ALIVE);
     if (timeout !== undefined)
       request.setTimeout(timeout, () => {
         const silent = new ToolError('TIMEOUT', `${url.host} sent nothing for ${timeout} ms.`, { outcome: 'unknown', retryable: true });

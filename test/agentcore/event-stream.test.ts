@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { crc32 } from 'node:zlib';
 import {
   BedrockAgentCoreClient,
   InvokeAgentRuntimeCommandCommand,
@@ -8,7 +9,8 @@ import {
   ThrottlingException,
   ValidationException,
 } from '@aws-sdk/client-bedrock-agentcore';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { frame, frames } from '../../src/adapters/agentcore/event-stream.ts';
 import { encode } from '../../src/adapters/agentcore/wire/codec/encode.ts';
 import { AwsError, invalidInput } from '../../src/adapters/agentcore/wire/codec/error.ts';
 import { model, type Operation, shapeOf } from '../../src/adapters/agentcore/wire/model/model.ts';
@@ -202,3 +204,82 @@ test('an error that the stream does not declare, and one of the server, are erro
   expect(fault.error).toMatchObject({ name: 'InternalServerException' });
   expect(String(fault.error)).not.toContain('secret');
 });
+
+async function* inParts(bytes: Uint8Array, ...cuts: number[]): AsyncGenerator<Uint8Array> {
+  for (const [i, from] of [0, ...cuts].entries()) yield bytes.subarray(from, cuts[i]);
+}
+
+const readFrames = async (bytes: Uint8Array, ...cuts: number[]) => {
+  const read: { headers: object; body: string }[] = [];
+  for await (const { headers, body } of frames(inParts(bytes, ...cuts))) read.push({ headers, body: Buffer.from(body).toString() });
+  return read;
+};
+
+describe('frames that a server sends', () => {
+  const each = [
+    frame({ ':event-type': 'chunk' }, Buffer.from('{"a":"🦆"}')),
+    frame({}, new Uint8Array()),
+    frame({ b: '' }, Buffer.from('x')),
+  ];
+  const all = Buffer.concat(each);
+  const read = [
+    { headers: { ':event-type': 'chunk' }, body: '{"a":"🦆"}' },
+    { headers: {}, body: '' },
+    { headers: { b: '' }, body: 'x' },
+  ];
+
+  test('are read the same wherever the bytes are split', async () => {
+    for (let at = 1; at < all.length; at++) expect(await readFrames(all, at)).toEqual(read);
+    expect(await readFrames(all, ...Array.from(all.keys()).slice(1))).toEqual(read);
+  });
+
+  test('with a byte that is another one, or that end within one, are an error', async () => {
+    for (let at = 0; at < all.length; at++) {
+      const wrong = Buffer.from(all);
+      wrong[at] = (wrong[at] as number) ^ 1;
+      await expect(readFrames(wrong), `byte ${at}`).rejects.toThrow('event stream');
+    }
+    const ends = each.map((_, i) => Buffer.concat(each.slice(0, i)).length);
+    for (let length = 1; length < all.length; length++)
+      if (!ends.includes(length)) await expect(readFrames(all.subarray(0, length)), `${length} bytes`).rejects.toThrow('within a frame');
+  });
+
+  test('may have headers of every type, of which the texts are told', async () => {
+    const named = (name: string, ...value: number[]) => Buffer.from([name.length, ...Buffer.from(name), ...value]);
+    const head = Buffer.concat([
+      named('t', 0),
+      named('f', 1),
+      named('b', 2, 7),
+      named('s', 3, 1, 2),
+      named('i', 4, 1, 2, 3, 4),
+      named('l', 5, 1, 2, 3, 4, 5, 6, 7, 8),
+      named('y', 6, 0, 2, 8, 9),
+      named('x', 7, 0, 2, 104, 105),
+      named('d', 8, 1, 2, 3, 4, 5, 6, 7, 8),
+      named('u', 9, ...new Array(16).fill(1)),
+      named('z', 7, 0, 1, 33),
+    ]);
+    expect(await readFrames(framed(head, Buffer.from('end')))).toEqual([{ headers: { x: 'hi', z: '!' }, body: 'end' }]);
+    for (const wrong of [named('a', 10), named('a', 7, 0, 9), named('a', 7), Buffer.from([9, 65]), named('a', 9, 1)])
+      await expect(readFrames(framed(wrong, Buffer.alloc(20)))).rejects.toThrow('wrong header');
+  });
+
+  test('of more than the service sends are refused before they are there', async () => {
+    const head = Buffer.alloc(12);
+    head.writeUInt32BE(100_000_000, 0);
+    head.writeUInt32BE(crc32(head.subarray(0, 8)), 8);
+    await expect(readFrames(head)).rejects.toThrow('wrong head');
+  });
+});
+
+/** A frame with these bytes as its headers. */
+function framed(head: Uint8Array, body: Uint8Array): Uint8Array {
+  const all = Buffer.alloc(16 + head.length + body.length);
+  all.writeUInt32BE(all.length, 0);
+  all.writeUInt32BE(head.length, 4);
+  all.writeUInt32BE(crc32(all.subarray(0, 8)), 8);
+  all.set(head, 12);
+  all.set(body, 12 + head.length);
+  all.writeUInt32BE(crc32(all.subarray(0, -4)), all.length - 4);
+  return all;
+}

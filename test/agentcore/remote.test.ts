@@ -1,10 +1,18 @@
 /** agentcoreRuntime() against the local server: the official client signs, and the programs are processes. */
 import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as data from '@aws-sdk/client-bedrock-agentcore';
-import { afterEach, expect, test } from 'vitest';
-import { type AgentCoreRuntimeOptions, agentcoreRuntime, runtimeCard, runtimeCommand } from '../../src/adapters/agentcore/runtime/index.ts';
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
+import {
+  type AgentCoreRuntimeOptions,
+  agentcoreRuntime,
+  type RuntimeCommandOptions,
+  runtimeCard,
+  runtimeCommand,
+} from '../../src/adapters/agentcore/runtime/index.ts';
 import type { AgentCoreOptions } from '../../src/adapters/agentcore/wire/index.ts';
 import { texter } from '../../src/engine/text.ts';
 import { agent, approve, Engine, type Json, memoryJournal, type RunEvent } from '../../src/index.ts';
@@ -21,6 +29,7 @@ const ben = { id: 'ben', tenant: 't', roles: ['lead'] };
 
 const engines: Engine[] = [];
 afterEach(async () => {
+  vi.restoreAllMocks();
   for (const engine of engines.splice(0)) await engine.close();
 });
 
@@ -195,14 +204,28 @@ test('a cancelled run ends the session of the runtime', async () => {
   await until(() => of.server.calls().some(({ operation, status }) => operation === 'StopRuntimeSession' && status === 200));
 });
 
-test('with a token: the program is called by fetch, the token is masked, and a refused one is told', async () => {
+/** A runtime that takes tokens, and one. */
+async function guarded(more: object = {}, o: AgentCoreOptions = {}) {
   const idp = await issuer();
-  const of = await deployed({
-    authorizerConfiguration: { customJWTAuthorizer: { discoveryUrl: idp.discoveryUrl, allowedClients: ['web'] } },
-    requestHeaderConfiguration: { requestHeaderAllowlist: ['Authorization'] },
-  });
+  const authorizer = { customJWTAuthorizer: { discoveryUrl: idp.discoveryUrl, allowedClients: ['web'] } };
+  const allowed = { requestHeaderAllowlist: ['Authorization'] };
+  const of = await deployed({ authorizerConfiguration: authorizer, requestHeaderConfiguration: allowed, ...more }, o);
   const token = await idp.token({ client_id: 'web', sub: 'ana' });
-  const auth = { bearer: () => token };
+  return { of, auth: { bearer: () => token } };
+}
+
+/** Global `fetch` gives up on an answer that has not begun after five minutes, so no call of a runtime goes by it. */
+function withoutFetch(): void {
+  const { fetch } = globalThis;
+  vi.spyOn(globalThis, 'fetch').mockImplementation(async (url, init) => {
+    if (String(url).includes('/runtimes/')) throw new Error('a call of a runtime went by fetch');
+    return fetch(url, init);
+  });
+}
+
+test('with a token: the program is called, the token is masked, and a refused one is told', async () => {
+  withoutFetch();
+  const { of, auth } = await guarded();
   const end = await caller(of, { auth, payload: () => ({ act: 'headers' }) }).run('x');
   expect(end).toMatchObject({ status: 'completed', output: { authorization: 'Bearer [secret authorization]' } });
   expect(await failing(of, {}, { auth: { bearer: 'not-a-token' } })).toMatchObject([
@@ -225,32 +248,85 @@ test('with a token: the program is called by fetch, the token is masked, and a r
   ).toEqual(['AGENTCORE_NO_CREDENTIALS', 'not-run']);
 });
 
+test('with a token: a cancelled run ends its session, and the answer that has not begun', async () => {
+  withoutFetch();
+  const { of, auth } = await guarded();
+  const { engine, remote } = caller(of, { auth, payload: () => ({ act: 'stream', chunks: 1, hold: true }) });
+  const run = engine.run(remote, 'x', { by: ana });
+  await until(() => of.server.sessions().running.some(({ busy }) => busy));
+  await engine.cancel(run.id, { by: ana });
+  expect((await run).status).toBe('cancelled');
+  await until(() => of.server.calls().some(({ operation, status }) => operation === 'StopRuntimeSession' && status === 200));
+});
+
+test('with a token: a redirect is refused, since it would take the token with it, and a broken connection is told; no error holds the token', async () => {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    if (asked.length === 1) response.writeHead(307, { location: '/elsewhere' }).end();
+    else if (request.url?.endsWith('/commands')) response.writeHead(403).end(JSON.stringify({ message: request.headers.authorization }));
+    else request.socket.destroy();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const arn = 'arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/desk-abcdefghij';
+  const o = { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, auth: { bearer: 'token-of-ana' } };
+  expect(await failing({ arn }, {}, o)).toEqual(['REDIRECTED', 'unknown']);
+  expect(asked).toEqual([expect.stringContaining('/invocations')]);
+  expect(await failing({ arn }, {}, o)).toEqual(['NETWORK', 'unknown']);
+  expect(await failing({ arn }, {}, { ...o, endpoint: 'http://127.0.0.1:9' })).toEqual(['NETWORK', 'not-run']);
+  const refused = await commanded('ls', { arn, ...o });
+  expect(refused).toMatchObject({ code: 'ACCESS_DENIED', message: expect.stringContaining('Bearer [secret authorization]') });
+});
+
 test('the card of an A2A runtime', async () => {
   const of = await deployed({ protocolConfiguration: { serverProtocol: 'A2A' } });
   expect(await runtimeCard({ arn: of.arn })).toMatchObject({ name: 'fixture', url: expect.stringContaining('/invocations/') });
   await expect(runtimeCard({ arn: (await deployed()).arn.replace(/-\w+$/, '-0000000000') })).rejects.toMatchObject({ code: 'NOT_FOUND' });
 });
 
+test('the card of a runtime that takes tokens', async () => {
+  withoutFetch();
+  const { of, auth } = await guarded({ protocolConfiguration: { serverProtocol: 'A2A' } });
+  expect(await runtimeCard({ arn: of.arn, auth })).toMatchObject({ name: 'fixture' });
+  await expect(runtimeCard({ arn: of.arn, auth: { bearer: 'none' } })).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+});
+
+/** The result of a command, or its error. */
+async function commanded(command: string, o: Partial<RuntimeCommandOptions> & { arn: string }) {
+  const model = scripted(({ messages }) =>
+    messages.length === 1 ? { toolCalls: [{ name: 'run_command', input: { command } }] } : JSON.stringify(messages.at(-1)?.content),
+  );
+  const tools = [runtimeCommand({ session: () => sessionId('shell'), ...o })];
+  const operator = agent({ name: 'operator', instructions: '', model, tools });
+  const engine = new Engine({ journal: memoryJournal(), agents: [operator] });
+  engines.push(engine);
+  const { runId } = await engine.run(operator, 'go', { by: ana });
+  for await (const e of engine.entries(runId, { by: ana })) if (e.type === 'call.finished') return e.output ?? e.error;
+  return undefined;
+}
+
+test('a command in a session of a runtime that takes tokens', async () => {
+  withoutFetch();
+  const { of, auth } = await guarded();
+  const run = (command: string, more: Partial<RuntimeCommandOptions> = {}) => commanded(command, { arn: of.arn, auth, ...more });
+  expect(await run('echo Grüße; echo err >&2; exit 3')).toEqual({ exitCode: 3, status: 'COMPLETED', stdout: 'Grüße\n', stderr: 'err\n' });
+  expect(await run('yes | head -c 1000000')).toMatchObject({ status: 'COMPLETED', cut: true, stdout: 'y\n'.repeat(8_192) });
+  expect(await run('x', { auth: { bearer: 'none' } })).toMatchObject({ code: 'UNAUTHENTICATED', outcome: 'not-run' });
+  expect(await run('x', { auth: 'sigv4' })).toMatchObject({ code: 'ACCESS_DENIED', outcome: 'not-run' });
+});
+
+test.each([
+  ['reset-stream', { code: 'STREAM_BROKEN', outcome: 'unknown' }],
+  ['throttle', { code: 'THROTTLING', outcome: 'not-run' }],
+])('a fault of a command that is sent with a token: %s', async (fault, expected) => {
+  const { of, auth } = await guarded({}, { faults: [`${fault}=InvokeAgentRuntimeCommand`] });
+  expect(await commanded('seq 100000', { arn: of.arn, auth })).toMatchObject(expected);
+});
+
 test('a command in the session of an agent: its output, its exit code, its end by the time limit', async () => {
   const of = await deployed();
-  const session = () => sessionId('shell');
-  const model = (command: string) =>
-    scripted(({ messages }) =>
-      messages.length === 1 ? { toolCalls: [{ name: 'run_command', input: { command } }] } : JSON.stringify(messages.at(-1)?.content),
-    );
-  const run = async (command: string, more: object = {}) => {
-    const operator = agent({
-      name: 'operator',
-      instructions: '',
-      model: model(command),
-      tools: [runtimeCommand({ arn: of.arn, session, ...more })],
-    });
-    const engine = new Engine({ journal: memoryJournal(), agents: [operator] });
-    engines.push(engine);
-    const { runId } = await engine.run(operator, 'go', { by: ana });
-    for await (const e of engine.entries(runId, { by: ana })) if (e.type === 'call.finished') return e.output ?? e.error;
-    return undefined;
-  };
+  const run = (command: string) => commanded(command, { arn: of.arn });
   expect(await run('echo out; echo err >&2; exit 3')).toEqual({ exitCode: 3, status: 'COMPLETED', stdout: 'out\n', stderr: 'err\n' });
   const long = await run('yes | head -c 1000000; echo end');
   expect(long).toMatchObject({ status: 'COMPLETED', exitCode: 0, cut: true, stdout: 'y\n'.repeat(8_192) });

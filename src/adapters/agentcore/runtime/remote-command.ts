@@ -4,12 +4,13 @@ import { jsonSchema } from '../../../json-schema.ts';
 import { tool } from '../../../loop/tool.ts';
 import { checkOptions } from '../../../options.ts';
 import type { ApprovalRule, Effect, ToolContext } from '../../../ports/tool.ts';
+import { Secrets } from '../../../secrets.ts';
 import { checked } from './remote.ts';
 import { failureOf } from './remote-errors.ts';
 import { EXAMPLES, RuntimeLine, type RuntimeOptions } from './remote-line.ts';
 import { sessionOf } from './remote-turn.ts';
 
-export interface RuntimeCommandOptions extends Omit<RuntimeOptions, 'auth'> {
+export interface RuntimeCommandOptions extends RuntimeOptions {
   /** Default `run_command`. */
   name?: string;
   description?: string;
@@ -76,9 +77,11 @@ export function runtimeCommand(o: RuntimeCommandOptions) {
         throw new ToolError('VALIDATION', `a command has at most ${MOST} bytes.`, { outcome: 'not-run' });
       const result: CommandResult = { exitCode: -1, status: '', stdout: '', stderr: '' };
       let begun = false;
+      const token = await line.token();
+      const { mask } = new Secrets(token === undefined ? [] : [['authorization', token]]);
       try {
         const id = checked(session?.(ctx) ?? sessionOf(`command ${ctx.runId}`));
-        for await (const { chunk } of await line.command(id, command, timeout, ctx.signal)) {
+        for await (const { chunk } of await line.command(id, command, timeout, ctx.signal, token)) {
           begun = true;
           ctx.alive();
           const { stdout = '', stderr = '' } = chunk?.contentDelta ?? {};
@@ -89,7 +92,7 @@ export function runtimeCommand(o: RuntimeCommandOptions) {
           if (status !== undefined) Object.assign(result, { exitCode: exitCode ?? -1, status });
         }
       } catch (error) {
-        throw failureOf(error, name, begun, (text) => text);
+        throw failureOf(error, name, begun, mask);
       }
       if (result.status === '')
         throw new ToolError('STREAM_BROKEN', 'the stream of the command ended before it did.', { outcome: 'unknown' });

@@ -1,10 +1,11 @@
-/** Calls to AgentCore Runtime: signed, by the official client, or with a token, by fetch, because that client cannot send one. */
+/** Calls to AgentCore Runtime: signed, by the official client, or with a token, by HTTP, because that client cannot send one. */
 
 import type { BedrockAgentCoreClient, InvokeAgentRuntimeCommandInput } from '@aws-sdk/client-bedrock-agentcore';
 import { invalid, ToolError } from '../../../errors.ts';
 import { lazy } from '../../../flight.ts';
 import { SESSION } from '../headers.ts';
-import { HttpFailure } from './remote-errors.ts';
+import { type CommandEvent, commandEvents } from './remote-events.ts';
+import { type Received, type Sending, sent, textOf } from './remote-http.ts';
 
 export interface RuntimeOptions {
   /** The ARN of the agent runtime. */
@@ -47,7 +48,10 @@ export const EXAMPLES = {
 
 /** What an answer may be. A runtime of ours then streams. */
 const ACCEPT = 'text/event-stream, application/json;q=0.9, */*;q=0.5';
-const ERROR_BYTES = 65_536;
+const EVENTS = 'application/vnd.amazon.eventstream';
+/** Bytes of a card. */
+const CARD_BYTES = 1_000_000;
+const JSON_TYPE = { 'content-type': 'application/json' };
 
 export class RuntimeLine {
   readonly arn: string;
@@ -86,9 +90,10 @@ export class RuntimeLine {
 
   async invoke({ session, payload, traceparent, user, signal }: Asking, token: string | undefined): Promise<Answer> {
     if (token !== undefined) {
-      const headers = { 'content-type': 'application/json', accept: ACCEPT, ...(traceparent !== undefined && { traceparent }) };
-      const response = await this.#fetch('invocations', { method: 'POST', headers, body: payload, signal }, session, token);
-      return { type: response.headers.get('content-type') ?? '', body: response.body ?? empty() };
+      const own = { ...JSON_TYPE, accept: ACCEPT, ...(traceparent !== undefined && { traceparent }) };
+      const sending = { method: 'POST', headers: own, body: payload, signal } as const;
+      const { headers, body } = await this.#sent('invocations', sending, session, token);
+      return { type: headers['content-type'] ?? '', body };
     }
     const { sdk, client } = await this.#signing();
     const input: InvokeAgentRuntimeCommandInput = {
@@ -106,9 +111,8 @@ export class RuntimeLine {
   /** Ends a session. @param key the same for a repeat, at least 33 characters. */
   async stop(session: string, key: string, signal: AbortSignal, token: string | undefined): Promise<void> {
     if (token !== undefined) {
-      const headers = { 'content-type': 'application/json' };
-      const body = JSON.stringify({ clientToken: key });
-      await (await this.#fetch('stopruntimesession', { method: 'POST', headers, body, signal }, session, token)).body?.cancel();
+      const sending = { method: 'POST', headers: JSON_TYPE, body: JSON.stringify({ clientToken: key }), signal } as const;
+      await textOf((await this.#sent('stopruntimesession', sending, session, token)).body, CARD_BYTES);
       return;
     }
     const { sdk, client } = await this.#signing();
@@ -119,19 +123,28 @@ export class RuntimeLine {
   async card(session: string, signal: AbortSignal): Promise<unknown> {
     const token = await this.token();
     if (token !== undefined) {
-      const response = await this.#fetch('invocations/.well-known/agent-card.json', { signal }, session, token);
-      return response.json();
+      const sending = { method: 'GET', headers: { accept: 'application/json' }, signal } as const;
+      const { body } = await this.#sent('invocations/.well-known/agent-card.json', sending, session, token);
+      return JSON.parse(await textOf(body, CARD_BYTES));
     }
     const { sdk, client } = await this.#signing();
     return (await client.send(new sdk.GetAgentCardCommand(this.#named(session)), { abortSignal: signal })).agentCard;
   }
 
   /** Runs a command in the session. Events as the client gives them. */
-  async command(session: string, command: string, timeout: number, signal: AbortSignal) {
-    if (this.#o.auth !== undefined && this.#o.auth !== 'sigv4')
-      throw new ToolError('AGENTCORE_UNSUPPORTED', 'a command needs signed calls: leave auth out.', { outcome: 'not-run' });
-    const { sdk, client } = await this.#signing();
+  async command(
+    session: string,
+    command: string,
+    timeout: number,
+    signal: AbortSignal,
+    token: string | undefined,
+  ): Promise<AsyncIterable<CommandEvent>> {
     const body = { command, timeout };
+    if (token !== undefined) {
+      const sending = { method: 'POST', headers: { ...JSON_TYPE, accept: EVENTS }, body: JSON.stringify(body), signal } as const;
+      return commandEvents((await this.#sent('commands', sending, session, token)).body);
+    }
+    const { sdk, client } = await this.#signing();
     const { stream } = await client.send(new sdk.InvokeAgentRuntimeCommandCommand({ ...this.#named(session), body }), {
       abortSignal: signal,
     });
@@ -166,28 +179,13 @@ export class RuntimeLine {
   }
 
   /** @throws HttpFailure */
-  async #fetch(path: string, init: RequestInit & { headers?: Record<string, string> }, session: string, token: string): Promise<Response> {
+  #sent(path: string, sending: Sending, session: string, token: string): Promise<Received> {
     const { qualifier, endpoint = process.env.AWS_ENDPOINT_URL_BEDROCK_AGENTCORE } = this.#o;
     const base = (endpoint ?? `https://bedrock-agentcore.${this.#region}.amazonaws.com`).replace(/\/$/, '');
     const url = new URL(`${base}/runtimes/${encodeURIComponent(this.arn)}/${path}`);
     if (qualifier !== undefined) url.searchParams.set('qualifier', qualifier);
-    const headers = { ...init.headers, authorization: `Bearer ${token}`, [SESSION]: session };
-    // a redirect would take the token with it
-    const response = await fetch(url, { ...init, headers, redirect: 'error' });
-    if (response.ok) return response;
-    throw new HttpFailure(response.status, response.headers.get('x-amzn-errortype'), await messageIn(response));
+    return sent(url, { ...sending, headers: { ...sending.headers, authorization: `Bearer ${token}`, [SESSION]: session } });
   }
-}
-
-async function messageIn(response: Response): Promise<string> {
-  const text = (await response.text().catch(() => '')).slice(0, ERROR_BYTES);
-  try {
-    const { message } = JSON.parse(text) as { message?: unknown };
-    if (typeof message === 'string') return message;
-  } catch {
-    // it is not JSON
-  }
-  return `HTTP ${response.status}`;
 }
 
 async function* empty(): AsyncGenerator<never> {}

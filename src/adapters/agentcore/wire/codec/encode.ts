@@ -1,7 +1,7 @@
 /** The response of an operation, from its output. */
+import { frame } from '../../event-stream.ts';
 import { type Member, type Operation, type Plane, type Ref, shapeOf } from '../model/model.ts';
 import { AwsError, declaredError, type Encoded } from './error.ts';
-import { frame } from './event-stream.ts';
 import { inBody, structJson, toJson } from './values.ts';
 
 export type Output = Readonly<Record<string, unknown>>;
