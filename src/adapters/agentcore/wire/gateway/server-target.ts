@@ -1,5 +1,5 @@
 /** A target that is an MCP server. Its requests are authorized as those of an API are, and its tools are listed, or kept. */
-import { invalid, RondoError, ToolError } from '../../../../errors.ts';
+import { invalid, NeedsPerson, RondoError, ToolError } from '../../../../errors.ts';
 import { lazy } from '../../../../flight.ts';
 import type { Json, JsonObject } from '../../../../json.ts';
 import { foreignSchema } from '../../../../json-schema.ts';
@@ -12,12 +12,12 @@ import { type Outbound, outbound } from '../../../gateway/outbound/auth.ts';
 import type { Midway } from '../../../mcp/dialect.ts';
 import type { Fetch } from '../../../mcp/fetch.ts';
 import { mcpTools } from '../../../mcp/index.ts';
-import { materialTools } from '../../../mcp/material-tools.ts';
+import { materialTools, RESOURCE_NOT_FOUND } from '../../../mcp/material-tools.ts';
 import type { MidwayOptions } from '../../../mcp/options.ts';
 import { loadModern } from '../../../mcp/sdk.ts';
 import type { World } from '../call.ts';
 import { outboundOf } from './credentials.ts';
-import { exchange } from './exchange.ts';
+import { exchange, OPAQUE, tellLog } from './exchange.ts';
 import type { ListedTool, Target } from './resources.ts';
 import type { McpServerTarget } from './target-configuration.ts';
 import type { TargetWorld } from './target-world.ts';
@@ -85,11 +85,11 @@ export function tokenFor({ world, identity }: Pick<TargetWorld, 'world' | 'ident
 
 const occasionOf = (target: string) => ({ runId: '', agent: '', tool: `${target}___` });
 
-/** @param o.kept the tools that are listed; undefined: those that the server lists each time. */
+/** @param o.kept the tools that are listed; undefined: those that the server lists each time. @param o.debug as `OfGateway` has it. */
 export function serverSource(
   { world, bound, identity, administered = false }: TargetWorld,
   target: Target,
-  { endpoint, kept }: { endpoint: string; kept: readonly ListedTool[] | undefined },
+  { endpoint, kept, debug }: { endpoint: string; kept: readonly ListedTool[] | undefined; debug: boolean },
 ): ToolSource {
   const { name } = target;
   const out = outboundTo(world, target);
@@ -123,10 +123,13 @@ export function serverSource(
         await (await last?.catch(() => undefined))?.close();
       };
 
-      /** Lists for a caller, or, when the server is synchronized, for the gateway itself: then no request speaks for a user but an administrator. */
-      async function listing<T>(list: () => Promise<T>): Promise<T> {
+      /**
+       * Lists for a caller, or, when the server is synchronized, for the gateway itself: then no request speaks for a user but an administrator.
+       * @param open whether its error stays as it is: that of the list of tools is for the operator, and no client is told.
+       */
+      async function listing<T>(list: () => Promise<T>, open = debug): Promise<T> {
         given = ofUsers && !caller.assertion && !administered ? undefined : await hadFor(caller);
-        return masked(secrets, list);
+        return told(() => masked(secrets, list), open);
       }
       async function hadFor({ by, assertion, session, signal }: SourceCaller & { signal: AbortSignal }): Promise<Given> {
         const occasion = { by, ...occasionOf(name), signal };
@@ -142,11 +145,12 @@ export function serverSource(
       /** @param find the tool of the server. @param what it is, for the error. */
       function called<T>(find: () => Promise<Tool | undefined>, what: string, input: unknown, ctx: ToolContext): Promise<T> {
         given = { values: { ...ctx.credentials }, assertion: caller.assertion };
-        return masked(secrets, async () => {
+        const act = async () => {
           const its = await find();
           if (!its) throw new ToolError('TOOL_NOT_FOUND', `The server has no ${what}.`, { outcome: 'not-run' });
           return executeOf(its)(input, ctx) as T;
-        });
+        };
+        return told(() => masked(secrets, act), debug);
       }
       const found = async (tool: string) => (await (await connected()).list()).find((one) => one.name === tool);
 
@@ -201,9 +205,43 @@ export function serverSource(
         callOf: async ({ method, params }) =>
           method === 'completion/complete' ? undefined : { tool: method, input: params as unknown as JsonObject },
       };
-      return { list: async () => (kept ?? (await listing(() => listOf(source, caller)))).map(toolOf), materials, close };
+      return { list: async () => (kept ?? (await listing(() => listOf(source, caller), true))).map(toolOf), materials, close };
     },
   };
+}
+
+/** What the server has answered itself, or what is about the caller. All else is about the connection, and names hosts. */
+const TOLD: ReadonlySet<string> = new Set([
+  'MCP_TOOL_ERROR',
+  'MCP_ERROR',
+  'MCP_INVALID_REQUEST',
+  'MCP_METHOD_NOT_FOUND',
+  'MCP_INVALID_PARAMS',
+  'MCP_INTERNAL_ERROR',
+  'MCP_ASKS_TOO_MUCH',
+  'MCP_ASKS_AGAIN',
+  'TOOL_NOT_FOUND',
+  RESOURCE_NOT_FOUND,
+  'NOT_PERMITTED',
+  'RATE_LIMITED',
+  'CONSENT_REQUIRED',
+  'CREDENTIALS_UNAVAILABLE',
+]);
+
+/**
+ * Tells the log why the server fails, and the client of the gateway what it may know. Without a client, as when a target is synchronized, the error stays
+ * as it is.
+ */
+async function told<T>(act: () => Promise<T>, debug: boolean): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!exchange.getStore() || NeedsPerson.is(error)) throw error;
+    tellLog(messageOf(error));
+    const { code, message: _, ...how } = classify(error, 'TOOL_FAILED');
+    if (debug || TOLD.has(code)) throw error;
+    throw new ToolError('TARGET_FAILED', OPAQUE, { ...how, cause: error });
+  }
 }
 
 /** What a server says, also in an error, without the secrets that it was sent. */

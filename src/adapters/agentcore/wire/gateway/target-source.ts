@@ -47,7 +47,7 @@ function sourceOf(of: TargetWorld, target: Target, gateway: OfGateway): ToolSour
       return openApiSource(of, target, textOf(target), gateway);
     case 'mcpServer': {
       const server = mcp.mcpServer as McpServerTarget;
-      return serverSource(of, target, { endpoint: server.endpoint, kept: isKept(server) ? (target.listed ?? []) : undefined });
+      return serverSource(of, target, { endpoint: server.endpoint, kept: isKept(server) ? (target.listed ?? []) : undefined, ...gateway });
     }
     case 'apiGateway':
       return restApiSource(of, target, mcp.apiGateway as RestApiTarget, gateway);
