@@ -1,11 +1,14 @@
 import { readdirSync } from 'node:fs';
 import * as data from '@aws-sdk/client-bedrock-agentcore';
 import * as control from '@aws-sdk/client-bedrock-agentcore-control';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
+import { RATES } from '../../src/adapters/agentcore/wire/faults.ts';
 import { until } from '../engine/setup.ts';
 import { folder } from '../folder.ts';
 import { call, type Deployed, deployed, sessionId } from './runtime.ts';
 import { listOf, runs } from './sessions.ts';
+
+afterEach(() => void vi.restoreAllMocks());
 
 type Process = { pid: number };
 type Headers = Record<string, string>;
@@ -68,8 +71,83 @@ test('the program is told the session, request, user and trace, and nothing else
     baggage: `k=v,session.id=${sessionId('one')}`,
     accept: 'text/plain',
     'content-type': 'application/json',
+    workloadaccesstoken: expect.stringMatching(/./),
   });
+  expect(got['x-amz-bedrock-agentcore-identity-wat']).toBe(got.workloadaccesstoken);
+  // without a user there is none
+  const { runtimeUserId: _, ...nameless } = sent;
+  const other = await call<Headers>(of, 'two', { act: 'headers' }, nameless);
+  for (const name of ['workloadaccesstoken', 'x-amz-bedrock-agentcore-identity-wat']) expect(other).not.toHaveProperty(name);
   for (const name of ['x-tenant', 'cookie', 'authorization', 'x-amz-date', 'user-agent']) expect(got).not.toHaveProperty(name);
+});
+
+test('an answer that has not begun after 15 minutes is a RuntimeClientError that says so', async () => {
+  const of = await deployed();
+  await call(of, 'one', { act: 'pid' });
+  const answer = call(of, 'one', { act: 'never' });
+  const refused = expect(answer).rejects.toMatchObject({ name: 'RuntimeClientError', message: expect.stringContaining('15 minutes') });
+  await until(() => of.server.sessions().running.some(({ busy }) => busy));
+  await of.server.clock.advance(899_999);
+  expect(of.server.calls().at(-1)).toMatchObject({ operation: 'InvokeAgentRuntime', status: 200 });
+  await of.server.clock.advance(1);
+  await refused;
+  expect(of.server.calls().at(-1)).toMatchObject({ status: 424, rule: expect.stringContaining('it took more than 15 minutes') });
+});
+
+test('a stream of more than 60 minutes breaks off, and the record of the call says why', async () => {
+  const warned = vi.spyOn(process, 'emitWarning');
+  const of = await deployed();
+  const payload = Buffer.from(JSON.stringify({ act: 'stream', chunks: 1, hold: true }));
+  const { response } = await of.client.send(
+    new data.InvokeAgentRuntimeCommand({ agentRuntimeArn: of.arn, runtimeSessionId: sessionId('one'), payload }),
+  );
+  let text = '';
+  let broke: unknown;
+  const reading = (async () => {
+    for await (const chunk of response as unknown as AsyncIterable<Uint8Array>) text += Buffer.from(chunk).toString();
+  })().catch((error) => {
+    broke = error;
+  });
+  await until(() => text !== '');
+  await of.server.clock.advance(3_599_999);
+  expect([of.server.calls().at(-1)?.rule, broke]).toEqual([undefined, undefined]);
+  await of.server.clock.advance(1);
+  await reading;
+  expect([text, broke]).toEqual(['data: 0\n\n', expect.any(Error)]);
+  const rule = 'The answer broke off: the stream took more than 60 minutes.';
+  expect(of.server.calls().at(-1)).toMatchObject({ operation: 'InvokeAgentRuntime', status: 200, error: 'RuntimeClientError', rule });
+  // it is no fault of the server
+  expect(warned.mock.calls).toEqual([]);
+});
+
+test('a program that ends in the middle of its answer is why that broke off', async () => {
+  const of = await deployed();
+  const payload = Buffer.from(JSON.stringify({ act: 'stream', chunks: 1, hold: true }));
+  const input = { agentRuntimeArn: of.arn, runtimeSessionId: sessionId('one') };
+  const { response } = await of.client.send(new data.InvokeAgentRuntimeCommand({ ...input, payload }));
+  const reading = expect(response?.transformToString()).rejects.toThrow();
+  await call(of, 'one', { act: 'exit', code: 1 });
+  await reading;
+  const record = () => of.server.calls().find(({ rule }) => rule?.startsWith('The answer broke off'));
+  await until(() => record() !== undefined);
+  expect(record()).toMatchObject({ operation: 'InvokeAgentRuntime', status: 200, error: 'RuntimeClientError' });
+});
+
+test('each operation of a runtime has a rate, for each runtime, by the clock', async () => {
+  const all = { InvokeAgentRuntime: 1_000, InvokeAgentRuntimeCommand: 1_000, StopRuntimeSession: 1_000, GetAgentCard: 1_000 };
+  expect(RATES).toMatchObject(all);
+  const of = await deployed();
+  const sent = async (arn: string) => {
+    const path = `/runtimes/${encodeURIComponent(arn)}/invocations/.well-known/agent-card.json`;
+    return (await fetch(`${of.server.url}${path}`, { headers: { authorization: 'Bearer none' } })).status;
+  };
+  const statuses = new Set<number>();
+  for (let i = 0; i < 1_000; i += 50)
+    for (const status of await Promise.all(Array.from({ length: 50 }, () => sent(of.arn)))) statuses.add(status);
+  expect([...statuses]).toEqual([403]);
+  expect([await sent(of.arn), await sent(of.arn.replace(/-\w+$/, '-0000000000'))]).toEqual([429, 404]);
+  await of.server.clock.advance(1);
+  expect(await sent(of.arn)).toBe(403);
 });
 
 test('the allow-list: names, reserved prefixes, Authorization, 20 of them, values of 4 KB', async () => {

@@ -63,7 +63,19 @@ export async function answer(of: Answering, received: Received): Promise<Encoded
     ms: of.clock.now() - started,
     ...(caller && { caller: caller.kind === 'aws' ? caller.arn : caller.kind }),
   });
-  return { ...result, headers: { ...result.headers, 'x-amzn-requestid': id } };
+  const { body } = result;
+  const told = typeof body === 'string' || body instanceof Uint8Array ? body : followed(body, of.log, id);
+  return { ...result, headers: { ...result.headers, 'x-amzn-requestid': id }, body: told };
+}
+
+/** An answer that breaks off has its status already: the record says why. */
+async function* followed(body: AsyncIterable<Uint8Array>, log: CallLog, id: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    if (error instanceof AwsError) log.amend(id, { error: error.name, rule: error.because ?? error.message });
+    throw error;
+  }
 }
 
 /** What the log says of a request. @param error undefined if it was not refused. */
@@ -126,7 +138,8 @@ async function executed(of: Answering, received: Received, { operation, labels }
   injected('throttle', new AwsError('ThrottlingException', 'Rate exceeded'));
   injected('error', new AwsError('InternalServerException', 'An injected fault, before the effect.'));
   const rate = RATES[name];
-  if (rate !== undefined) of.throttle?.take(name, rate);
+  // that of a runtime is for each of them
+  if (rate !== undefined) of.throttle?.take([name, labels.agentRuntimeArn].filter(Boolean).join(' of '), rate);
   const input = decode(operation, { labels, query: received.query, headers: received.headers, body: received.body });
   const encoded = encode(operation, await execute(input as never, call), of.tell);
   injected('error-after', new AwsError('InternalServerException', 'An injected fault, after the effect.'));

@@ -62,7 +62,7 @@ function randomOf(seed: number): () => number {
   };
 }
 
-/** Calls a second, by operation, as AWS documents them; those of its default are not listed. */
+/** Calls a second, by operation, as AWS documents them; those of its default are not listed. Of a runtime: for each. */
 export const RATES: Readonly<Record<string, number>> = {
   CreateEvent: 200,
   ListEvents: 200,
@@ -82,6 +82,8 @@ export const RATES: Readonly<Record<string, number>> = {
   StartMemoryExtractionJob: 20,
   InvokeAgentRuntime: 1000,
   InvokeAgentRuntimeCommand: 1000,
+  StopRuntimeSession: 1000,
+  GetAgentCard: 1000,
 };
 
 /** Buckets are cleared when there are more. */

@@ -23,6 +23,8 @@ export interface CallRecord {
 
 export interface CallLog {
   add(record: CallRecord): void;
+  /** Says of a record why its answer broke off. In the file the record is there again, with its reason. */
+  amend(id: string, why: Pick<CallRecord, 'error' | 'rule'>): void;
   list(): readonly CallRecord[];
   clear(): void;
   /** When the file has all records. */
@@ -35,11 +37,20 @@ const KEPT = 1_000;
 export function callLog(file: string | undefined, tell: (error: unknown) => void): CallLog {
   const records: CallRecord[] = [];
   let last = Promise.resolve();
+  const written = (record: CallRecord) => {
+    if (file !== undefined) last = last.then(() => appendFile(file, `${JSON.stringify(record)}\n`, { mode: 0o600 })).catch(tell);
+  };
   return {
     add(record) {
       records.push(record);
       if (records.length > KEPT) records.shift();
-      if (file !== undefined) last = last.then(() => appendFile(file, `${JSON.stringify(record)}\n`, { mode: 0o600 })).catch(tell);
+      written(record);
+    },
+    amend(id, why) {
+      const at = records.findIndex((record) => record.id === id);
+      if (at < 0) return;
+      records[at] = { ...(records[at] as CallRecord), ...why };
+      written(records[at]);
     },
     list: () => records,
     clear: () => {

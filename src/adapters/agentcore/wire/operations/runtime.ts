@@ -8,7 +8,7 @@ import { type Answered, textOf } from '../../sessions/request.ts';
 import type { Protocol, Wanted } from '../../sessions/session.ts';
 import type { Call, Operations, World } from '../call.ts';
 import type { Output } from '../codec/encode.ts';
-import { AwsError, invalidInput } from '../codec/error.ts';
+import { AwsError, because, invalidInput } from '../codec/error.ts';
 import { invocationToken } from '../identity/invocation-token.ts';
 import { hostOf, type Named, sessionError, type Target, type Targets } from './runtime-target.ts';
 
@@ -133,7 +133,7 @@ export function sessionOperations(world: World, host: Host, targets: Targets): O
         answered.body.destroy();
         throw new AwsError('RuntimeClientError', `Received error (${answered.status}) from runtime. The log of the session may say more.`);
       }
-      return outputOf(input, id, protocol, answered, streamed(answered, over, call.signal));
+      return outputOf(input, id, protocol, answered, streamed(answered, over, call.signal, stopped.signal));
     } catch (error) {
       over();
       throw sessionError(error);
@@ -234,12 +234,15 @@ function outputOf(
   };
 }
 
-async function* streamed({ body }: Answered, over: () => void, gone: AbortSignal): AsyncGenerator<Uint8Array> {
+/** @param stopped aborted at a limit, with the reason. */
+async function* streamed({ body }: Answered, over: () => void, gone: AbortSignal, stopped: AbortSignal): AsyncGenerator<Uint8Array> {
   try {
     yield* body as AsyncIterable<Uint8Array>;
   } catch (error) {
     // the client hung up: that is why the answer broke off
-    if (!gone.aborted) throw error;
+    if (gone.aborted) return;
+    const { message } = (stopped.aborted ? stopped.reason : error) as Error;
+    throw because(new AwsError('RuntimeClientError', 'The answer of the runtime broke off.'), `The answer broke off: ${message}.`);
   } finally {
     over();
   }
