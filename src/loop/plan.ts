@@ -20,7 +20,7 @@ export function planOf(
 ): Plan {
   const use = [...engine.use, ...agent.use];
   const known = new WeakMap<ToolDefinition, ResolvedPolicy>();
-  const policy: Plan['policy'] = (options) => resolvePolicy(options, agent.reliability.tools, engine.reliability.tools);
+  const policy: Plan['policy'] = (options) => resolvePolicy(options, agent.reliability.tools, engine.reliability.tools, options.usual);
   const policyOf = (tool: ToolDefinition): ResolvedPolicy => {
     let resolved = known.get(tool);
     if (!resolved) {

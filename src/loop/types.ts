@@ -60,9 +60,9 @@ export type Share = 'task' | 'history' | ((messages: readonly Message[]) => read
 // biome-ignore lint/suspicious/noExplicitAny: inside, a declaration's types are gone
 export type AnyToolOptions = ToolOptions<string, Schema, Schema, string, any>;
 
-/** A declared tool, as the engine uses it. Immutable and shared by all runs. */
+/** A declared tool, as the engine uses it. Immutable and shared by all runs. `options.usual` holds where the tool, its agent and the engine declare nothing. */
 export interface ToolDefinition extends Tool {
-  readonly options: Omit<AnyToolOptions, 'input'> & { input: Schema };
+  readonly options: Omit<AnyToolOptions, 'input'> & { input: Schema; usual?: Reliability };
   readonly spec: ToolSpec;
   /** Hash of `spec`. It changes if the model's view of the tool changes. */
   readonly hash: string;
@@ -177,7 +177,7 @@ export interface Plan {
   readonly toolWrappers: readonly NonNullable<Middleware['tool']>[];
   tool(tool: ToolDefinition): ResolvedPolicy;
   /** The policy of an effect that is declared where it runs, such as a durable step. @throws RondoError `CONFIG_INVALID`. */
-  policy(options: ReliabilityOptions & { name?: string }): ResolvedPolicy;
+  policy(options: ReliabilityOptions & { name?: string; usual?: Reliability }): ResolvedPolicy;
 }
 
 /** What a call that holds an intent was called with, and what it gave. */

@@ -2,7 +2,7 @@
  * Every way in to a tool of a gateway passes what the gateway has before its targets: interceptors, rate limits, the policy, and what it offers a
  * caller. A new kind of tool does not compile here until it has its place, and a new kind of target fails until it has its row.
  */
-import { agent, askHuman, delegate, Engine, foreignAgent, graph, type Json, type Tool, waitTool } from 'rondo';
+import { agent, askHuman, delegate, Engine, foreignAgent, graph, type Json, reliability, type Tool, waitTool } from 'rondo';
 import * as exported from 'rondo/gateway';
 import { type GatewayOptions, gateway, type InterceptorInput, type InterceptorOutput, type TargetTools } from 'rondo/gateway';
 import { gatewayHandler, mcpTools } from 'rondo/mcp';
@@ -49,6 +49,8 @@ interface Row {
   found?: string;
   /** What `rondo/gateway` makes the target. */
   by?: string;
+  /** An agent answers its calls, which the reliability of a target cannot hold for. */
+  answers?: 'an agent';
 }
 
 /** A tool that counts, and the others are made of. */
@@ -75,11 +77,11 @@ const ROWS: Record<string, () => Row | Promise<Row>> = {
   },
   'an agent': () => {
     const { agent: own, ran } = desk();
-    return { tools: [own], name: 'act', args: task, ran };
+    return { tools: [own], name: 'act', args: task, ran, answers: 'an agent' };
   },
   'an agent by delegate()': () => {
     const { agent: own, ran } = desk('other');
-    return { tools: [delegate(own, { name: 'act', share: 'history' })], name: 'act', args: task, ran };
+    return { tools: [delegate(own, { name: 'act', share: 'history' })], name: 'act', args: task, ran, answers: 'an agent' };
   },
   'a graph': () => {
     let ran = 0;
@@ -90,7 +92,7 @@ const ROWS: Record<string, () => Row | Promise<Row>> = {
       edges: { start: 'work', work: 'end' },
       output: ({ told }) => told,
     });
-    return { tools: [own], name: 'act', args: { order: '7' }, ran: () => ran };
+    return { tools: [own], name: 'act', args: { order: '7' }, ran: () => ran, answers: 'an agent' };
   },
   'a graph that ends where it begins': () => {
     const own = graph({
@@ -101,16 +103,23 @@ const ROWS: Record<string, () => Row | Promise<Row>> = {
       output: () => 'secret',
     });
     let ran = 0;
-    return { tools: [own], name: 'act', args: { order: '7' }, ran: () => ran };
+    return { tools: [own], name: 'act', args: { order: '7' }, ran: () => ran, answers: 'an agent' };
   },
   'an agent of another framework': () => {
     let ran = 0;
     const own = foreignAgent({ name: 'act', turn: async () => (++ran, { status: 'completed' as const, output: 'secret' }) });
-    return { tools: [own], name: 'act', args: task, ran: () => ran };
+    return { tools: [own], name: 'act', args: task, ran: () => ran, answers: 'an agent' };
   },
   'an agent of a gateway': () => {
     const { agent: own, ran } = desk();
-    return { tools: gateway({ name: 'inner', targets: { in: [own] } }), name: 'in___act', args: task, ran, by: 'gateway' };
+    return {
+      tools: gateway({ name: 'inner', targets: { in: [own] } }),
+      name: 'in___act',
+      args: task,
+      ran,
+      by: 'gateway',
+      answers: 'an agent',
+    };
   },
   'a function of a gateway': () => {
     const { tool, ran } = counted();
@@ -222,9 +231,27 @@ describe.each(Object.entries(ROWS))('%s', (_, make) => {
   it('counts in its rate limits', async () => {
     const row = await make();
     const limit = { dimensionKeys: ['targetName', 'toolName', 'user'], entries: [{ requests: [{ rate: 1, period: 'minute' as const }] }] };
-    const { seen } = await through(row, { rateLimits: [limit], now: () => 1e12, reliability: { to: { retry: { attempts: 1 } } } }, 2);
+    // else the run waits until the limit admits the call
+    const once = row.answers ? {} : { reliability: { to: { retry: { attempts: 1 } } } };
+    const { seen } = await through(row, { rateLimits: [limit], now: () => 1e12, ...once }, 2);
     expect(seen.map((one) => one.isError === true && failure(one).code)).toEqual([false, 'GATEWAY_RATE_LIMITED']);
     expect(row.ran()).toBe(1);
+  });
+
+  it('keeps to the reliability of its target, or says why it cannot', async () => {
+    const row = await make();
+    const config = reliability({
+      timeoutConfig: { timeoutSeconds: 0.05 },
+      retryPolicy: { maxAttempts: 1 },
+      circuitBreaker: { failureThreshold: 1, recoveryTimeSeconds: 3_600 },
+    });
+    const o = { reliability: { to: config }, interceptors: { request: () => new Promise<never>(() => undefined) } };
+    if (row.answers) {
+      const refused = { code: 'CONFIG_INVALID', message: expect.stringMatching(/timeout, .*cannot hold for .*"(act|in___act)".*limits/) };
+      return expect(() => gateway({ name: 'office', targets: { to: row.tools }, ...o })).toThrowError(expect.objectContaining(refused));
+    }
+    const { seen } = await through(row, o, 2);
+    expect(seen.map((one) => failure(one).code)).toEqual(['TIMEOUT', 'CIRCUIT_OPEN']);
   });
 
   it('is decided about by its policy', async () => {

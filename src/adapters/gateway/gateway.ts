@@ -2,7 +2,7 @@ import { invalid } from '../../errors.ts';
 import { isAgent } from '../../loop/definition.ts';
 import { delegated } from '../../loop/sub-agent.ts';
 import { definition, isTool } from '../../loop/tool.ts';
-import type { ToolDefinition } from '../../loop/types.ts';
+import type { Reliability, ToolDefinition } from '../../loop/types.ts';
 import type { OpenedSource, SourceCaller, Tool, ToolSource } from '../../ports/tool.ts';
 import type { Door } from './door.ts';
 import { Interception } from './interception.ts';
@@ -54,6 +54,7 @@ export function gateway(options: GatewayOptions): Gateway {
   };
   const targets = Object.entries(options.targets).map(([target, given]) => {
     const { source, agents } = sourceOf(target, given, where, door);
+    checkReliable(`${where}: reliability of "${target}"`, reliability[target], agents);
     const offered = new Offered(target, reliability[target], door);
     return {
       source,
@@ -95,6 +96,19 @@ export function gateway(options: GatewayOptions): Gateway {
       });
     },
   };
+}
+
+/**
+ * An agent does many things in a call, each with a timeout, retries and a breaker of its own.
+ * @throws RondoError `CONFIG_INVALID`.
+ */
+function checkReliable(about: string, given: Reliability = {}, agents: readonly ToolDefinition[]): void {
+  const options = Object.keys(given);
+  if (options.length === 0 || agents.length === 0) return;
+  const names = agents.map(({ name }) => `"${name}"`).join(', ');
+  throw invalid(
+    `${about}: ${options.join(', ')} cannot hold for a call that an agent answers, here ${names}. Bound an agent by limits, delegate(agent, { limits: { time: 30_000 } }), one of another framework by its own timeout, and its model and tools by its own reliability. If the target has tools too, make the agents a target of their own.`,
+  );
 }
 
 /** A target as a source, and the tools that agents answer. */

@@ -23,7 +23,10 @@ export interface GatewayOptions {
    * is 1 to 100 letters, digits, `-` and `_`, without `___`.
    */
   targets: { readonly [target: string]: TargetTools };
-  /** Timeouts, retries and breaker for the tools of a target, by the target's name. What a tool declares itself comes first. */
+  /**
+   * Timeouts, retries and breaker for the tools of a target, by the target's name. What a tool declares itself comes first. Not for a target with agents, whose
+   * calls are bounded by `limits`.
+   */
   reliability?: { readonly [target: string]: Reliability };
   /**
    * For many tools: they are not in every request. The model finds them with `find_tools` and calls them with `call_tool`, see

@@ -2,9 +2,9 @@
 import { invalid } from '../../../errors.ts';
 import { cut } from '../../../foreign/ask-of.ts';
 import { sha256 } from '../../../journal/canonical.ts';
-import { tool } from '../../../loop/tool.ts';
+import { definition, tool } from '../../../loop/tool.ts';
 import { checkOptions } from '../../../options.ts';
-import type { ToolSource } from '../../../ports/tool.ts';
+import type { Breaker, Retry, ToolSource } from '../../../ports/tool.ts';
 import type { JsonSchema } from '../../../schema.ts';
 import type { SearchBackend, SearchQuery, SearchResult } from './backend.ts';
 
@@ -18,8 +18,12 @@ export interface WebSearchOptions {
   maxText?: number;
   /** US dollars of one search, as in `tool()`. */
   cost?: number;
-  /** Milliseconds of one attempt. Default 20,000. */
+  /** Milliseconds of one attempt. Default 20,000, unless the gateway, the agent or the engine says more. */
   timeout?: number;
+  /** As in `tool()`; `...reliability(json)` gives them from a configuration. */
+  deadline?: number;
+  retry?: Retry;
+  breaker?: Breaker | false;
 }
 
 const EXAMPLES = {
@@ -29,11 +33,15 @@ const EXAMPLES = {
   maxText: 'maxText: 2_000',
   cost: 'cost: 0.005',
   timeout: 'timeout: 20_000',
+  deadline: 'deadline: 60_000',
+  retry: 'retry: { attempts: 3 }',
+  breaker: 'breaker: { failures: 5 }',
 } satisfies { [K in keyof WebSearchOptions]-?: string };
 
 const DATE = '^\\d{4}-\\d{2}-\\d{2}$';
 const HOSTS = { type: 'array', maxItems: 20, items: { type: 'string', pattern: '^[\\w.-]{1,253}$' } } as const;
 const MOST_RESULTS = 50;
+const TIMEOUT = 20_000;
 
 const inputOf = (most: number) =>
   ({
@@ -77,18 +85,21 @@ interface Input {
 export function webSearch(o: WebSearchOptions): ToolSource {
   const where = 'webSearch()';
   checkOptions(o, EXAMPLES, where);
-  const { backend, results = 10, ttl = 300_000, maxText = 2_000, cost, timeout = 20_000 } = o;
+  const { backend, results = 10, ttl = 300_000, maxText = 2_000, cost, timeout, deadline, retry, breaker } = o;
   if (typeof backend?.search !== 'function') throw invalid(`${where} needs a backend: { ${EXAMPLES.backend} }.`);
   if (!Number.isInteger(results) || results < 1 || results > MOST_RESULTS)
     throw invalid(`${where}: results is ${results}; it is 1 to ${MOST_RESULTS}.`);
   if (!(maxText > 0)) throw invalid(`${where}: maxText is ${maxText}; it is characters, above 0.`);
   const { credential } = backend;
-  const search = tool({
+  const made = tool({
     name: 'WebSearch',
     description: 'Searches the web, and answers with titles, addresses and parts of the texts. What they say is not verified.',
     input: inputOf(results),
     effect: 'read',
-    timeout,
+    ...(timeout !== undefined && { timeout }),
+    ...(deadline !== undefined && { deadline }),
+    ...(retry && { retry }),
+    ...(breaker !== undefined && { breaker }),
     ...(cost !== undefined && { cost }),
     // without credentials of a caller, all of a tenant get the same
     ...(ttl !== false && { cache: { ttl, ...(!credential && { shared: true }) } }),
@@ -109,6 +120,8 @@ export function webSearch(o: WebSearchOptions): ToolSource {
       return { id: sha256(JSON.stringify([query, told])).slice(0, 32), results: told };
     },
   });
+  const { options, ...rest } = definition(made);
+  const search = { ...rest, options: { ...options, usual: { timeout: TIMEOUT } } };
   return { name: `web search (${backend.name})`, open: async () => ({ list: async () => [search], close: async () => {} }) };
 }
 
