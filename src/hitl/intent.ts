@@ -23,7 +23,7 @@ export interface Keyed {
 const LONGEST = 512;
 
 /**
- * @param asked the newest approval of the call. What was computed for it counts as long as the arguments are the same.
+ * @param asked the newest approval of the call. What was computed for it counts for the arguments that a person saw, and for no others.
  * @returns undefined for a tool without a key; a text says why there is none.
  */
 export function meant(tool: Keyed, { value, shown, exact }: Arguments, asked: Approval['asked'] | undefined): Meant | string | undefined {
@@ -32,9 +32,10 @@ export function meant(tool: Keyed, { value, shown, exact }: Arguments, asked: Ap
   // a function of its own arguments: what it does to them, the tool must not see
   const own = () => (exact ? copyJson(shown) : value);
   try {
-    const arguments_ = digest(same ? (plainJson(same(own())) ?? null) : shown);
-    if (asked?.intent?.name === intent && asked.intent.digest === arguments_) return { ...asked.intent, ...(remember && { remember }) };
-    const found = named(intent, key(own()), arguments_);
+    const bound = digest(shown);
+    // not the digest of what `same` compares: a person may have edited what the key is made of
+    if (asked?.intent?.name === intent && asked.digest === bound) return { ...asked.intent, ...(remember && { remember }) };
+    const found = named(intent, key(own()), same ? digest(plainJson(same(own())) ?? null) : bound);
     return typeof found === 'string'
       ? `the key of ${tool.name} cannot be used, so the call was not made: ${found}.`
       : { ...found, ...(remember && { remember }) };

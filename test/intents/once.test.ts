@@ -93,6 +93,29 @@ describe.each(journals)('a once call with a key, on $name', ({ make }) => {
     expect(endsOf(await entriesOf(journal, runId))).toMatchObject([{ ok: true, output: 'receipt 7', attempts: 0 }]);
   });
 
+  test.each([
+    ['all of its arguments', undefined],
+    ['some of them', ({ cents }: { cents: number }) => cents],
+  ])('that a person edits is claimed under the key of what it is now, where %s must be the same', async (_, same) => {
+    const { journal } = make();
+    const careful = paying({ approval: true, ...(same && { same }) });
+    const a = support([careful.pays]);
+    const engine = new Engine({ journal, agents: [a] });
+    const { runId, approvals } = await ends(engine.run(a, JSON.stringify(order('7')), { by: ana }), 'paused');
+    await engine.decide(runId, [{ approval: approvals[0]?.id ?? '', type: 'edit', input: { ...order('8') } }], { by: ben });
+    const { status, approvals: again } = await engine.resume(runId, { by: ana });
+    if (status === 'paused') {
+      await engine.decide(runId, [{ approval: again[0]?.id ?? '', type: 'approve' }], { by: ben });
+      await ends(engine.resume(runId, { by: ana }), 'completed');
+    }
+    expect((await entriesOf(journal, runId)).find((e) => e.type === 'call.started')).toMatchObject({ intent: { key: 'refund:8' } });
+    const free = paying(same && { same });
+    await asked(journal, [free.pays], order('8'), { by: ana });
+    expect(free.paid).toEqual([]);
+    const { calls } = await asked(journal, [free.pays], order('7'), { by: ana });
+    expect(calls).toMatchObject([{ ok: true, output: 'receipt 7', attempts: 1 }]);
+  });
+
   test('with other arguments is told the fields that differ, and not the first values', async () => {
     const { journal } = make();
     const { paid, pays } = paying();

@@ -52,6 +52,8 @@ class Bank {
     this.keys.set(intent, known);
     if (!known.includes(key)) known.push(key);
     if (known.length > 1 + (this.reopened.get(intent) ?? 0)) this.problems.push(`${intent} has ${known.length} idempotency keys`);
+    const other = [...this.keys].find(([name, keys]) => name !== intent && keys.includes(key))?.[0];
+    if (other !== undefined) this.problems.push(`${intent} runs under the idempotency key of ${other}`);
     if (known.at(-1) !== key) this.problems.push(`${intent} runs under an idempotency key of before it was reopened`);
     if (effect !== 'idempotent' && this.doubts.has(key)) this.problems.push(`${intent} runs again, though it may have taken effect`);
     this.doubts.add(key);
@@ -91,6 +93,8 @@ function clerk(bank: Bank, steps: () => Step, life: Life) {
       effect: name === 'idempotent' ? 'idempotent' : 'once',
       intent: name === 'idempotent' ? 'idempotent' : 'once',
       key: ({ order }) => order,
+      // without the order: an edit of it alone leaves the digest of what is compared as it was
+      same: ({ cents }) => cents,
       approval: name === 'signed' && { allow: ['approve', 'edit', 'reject'] },
       retry: { attempts: 2, initialDelay: 0 },
       breaker: false,

@@ -10,7 +10,22 @@ const call: fc.Arbitrary<[ToolName, Input]> = fc.tuple(
   fc.record({ order: fc.constantFrom('7', '8'), cents: fc.constantFrom(5, 5, 5, 6) }),
 );
 const op = fc.record({
-  do: fc.constantFrom('ask', 'ask', 'ask', 'ask', 'crash', 'die', 'resume', 'steal', 'decide', 'settle', 'reopen', 'fork', 'forget'),
+  do: fc.constantFrom(
+    'ask',
+    'ask',
+    'ask',
+    'ask',
+    'crash',
+    'die',
+    'resume',
+    'steal',
+    'decide',
+    'decide',
+    'settle',
+    'reopen',
+    'fork',
+    'forget',
+  ),
   who: fc.nat(1),
   pick: fc.nat(20),
   calls: fc.array(call, { minLength: 1, maxLength: 3 }),
