@@ -191,11 +191,14 @@ export class Context implements NodeContext {
     start: (intent: Intent) => Promise<void>,
   ): Promise<Instead | undefined> {
     const scope = this.#scope;
-    const name = `${scope.agent.name}/${this.#task.name}/${call.name}`;
+    const name = `${scope.agent.name}/${this.#task.name}`;
     const meant = named(name, key);
     if (typeof meant === 'string')
       throw new ToolError('INTENT_KEY_INVALID', `the key of the step "${call.name}": ${meant}.`, { outcome: 'not-run' });
-    if (effect === 'read') throw invalid(`the step "${call.name}" reads, so it has no effect that a key could name.`);
+    if (effect === 'read')
+      throw invalid(
+        `the step "${call.name}" reads, so it has no effect that a key could name. Leave out key, or declare effect: 'once' or 'idempotent'.`,
+      );
     return claimed(scope, { name: `the step "${call.name}"`, effect, options: { deadline } }, call, meant, null, start);
   }
 

@@ -127,6 +127,41 @@ describe.each(journals)('one intent, once, on $name', ({ make }) => {
     expect(outputs).toMatchObject([{ receipt: 'receipt 1' }, { receipt: 'receipt 1' }, { receipt: 'receipt 2' }]);
   });
 
+  test('among durable steps of a node with different names: those of a loop, in turn and at once', async () => {
+    const { journal } = make();
+    const paid: string[] = [];
+    const pay = (together: boolean) =>
+      graph({
+        name: 'g',
+        state: z.object({ orders: z.array(z.string()), receipts: z.array(z.string()).default([]) }),
+        nodes: {
+          pay: async ({ orders }, { durable }) => {
+            const step = (order: string, i: number) =>
+              durable(`pay-${i}`, () => `receipt ${paid.push(order)}`, { key: `pay:${order}`, effect: 'once' });
+            if (together) return { receipts: await Promise.all(orders.map(step)) };
+            const receipts: string[] = [];
+            for (const [i, order] of orders.entries()) receipts.push(await step(order, i));
+            return { receipts };
+          },
+        },
+        edges: { start: 'pay', pay: 'end' },
+      });
+    const engine = new Engine({ journal });
+    const outputs: Json[] = [];
+    for (const [orders, together] of [
+      [['7'], false],
+      [['6', '7'], false],
+      [['8', '8'], true],
+    ] as const)
+      outputs.push((await ends(engine.run(pay(together), { orders: [...orders], receipts: [] }, { by: ana }), 'completed')).output as Json);
+    expect(paid).toEqual(['7', '6', '8']);
+    expect(outputs).toMatchObject([
+      { receipts: ['receipt 1'] },
+      { receipts: ['receipt 2', 'receipt 1'] },
+      { receipts: ['receipt 3', 'receipt 3'] },
+    ]);
+  });
+
   test('a sub-agent that waits for a person holds its intent, and another part of the run is told so at once', async () => {
     const { journal } = make();
     const outside = foreignAgent<string, Json>({
