@@ -24,6 +24,8 @@ import { mayDecide, ruleProblem, together } from './rules.ts';
 export interface Busy {
   go: 'busy';
   holder: { run: string; call: string };
+  /** Looks again, and at nothing else. Undefined once no other call has the intent now. */
+  again(): Promise<Busy | undefined>;
 }
 
 /** What is known of an intent: it may be claimed, or what becomes of the call instead. */

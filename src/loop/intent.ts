@@ -11,7 +11,7 @@ import { differing, type Meant } from '../hitl/intent.ts';
 import { type Claim, type Holder, isFree } from '../journal/claims.ts';
 import type { EntryOf, Intent } from '../journal/entries.ts';
 import type { Call, Frame } from '../journal/fold.ts';
-import { callsOf } from '../journal/frame.ts';
+import { openApprovals, openWaits } from '../journal/frame.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { Effect } from '../ports/tool.ts';
 import { unlessHalted } from '../reliability/patience.ts';
@@ -49,9 +49,10 @@ export async function lookUpIntent(
   if (claim.digest !== undefined && claim.digest !== meant.digest) return conflict(scope, tool, claim, shown);
   if (claim.state === 'done') return repeated(scope, tool, claim);
   const state = claim.state === 'unknown' || !holder ? 'gone' : await stateOf(scope, holder);
-  if (state === 'live') return { go: 'busy', holder: holder as Holder };
+  const again = () => lookUpIntent(scope, tool, call, meant, shown);
+  if (state === 'live') return { go: 'busy', holder: holder as Holder, again: async () => busyIn(await again()) };
   // a run that ended or paused after its claim was read may have settled the claim before
-  if (claim.state === 'held' && (await host.intents.find(key))?.revision !== seen) return lookUpIntent(scope, tool, call, meant, shown);
+  if (claim.state === 'held' && (await host.intents.find(key))?.revision !== seen) return again();
   if (state === 'waits') return refuse(busy(tool, holder as Holder, 'which waits for a person or an event, so it was not waited for'));
   const over = holder && { over: holder };
   if (tool.effect !== 'once') return { go: 'claim', intent: { ...intent, ...over, doubt: true } };
@@ -68,17 +69,11 @@ function isOwn({ run, frame }: Scope, { id }: { id?: string }, holder: Holder | 
 }
 
 /** Whether the call that holds an intent ends by itself (`live`), or may never end. */
-async function stateOf(scope: Scope, { run: runId, call: id }: Holder): Promise<'live' | 'waits' | 'gone'> {
-  const { run } = scope;
-  if (runId !== run.runId) return scope.host.intents.stateOf(runId);
-  // a foreign agent holds its claim while it waits for people
-  const holding = [...run.frames.values()].find(({ claim }) => claim?.call === id);
-  return holding && waitsForPeople(holding) ? 'waits' : 'live';
-}
-
-function waitsForPeople(frame: Frame): boolean {
-  for (const { status, approval } of callsOf(frame)) if (status === 'open' && approval && !approval.decided) return true;
-  return false;
+async function stateOf({ host, run }: Scope, holder: Holder): Promise<'live' | 'waits' | 'gone'> {
+  if (holder.run !== run.runId) return host.intents.stateOf(holder.run);
+  // a foreign agent holds its claim while people answer what it asks
+  const holds = ({ call, frame }: { call: Call; frame: Frame }) => call.id === holder.call || frame.claim?.call === holder.call;
+  return [...openApprovals(run), ...openWaits(run)].some(holds) ? 'waits' : 'live';
 }
 
 async function conflict(scope: Scope, tool: Subject, claim: Claim, shown: Json): Promise<Looked> {
@@ -103,7 +98,9 @@ async function differingFields({ options }: Subject, first: Json, now: Json): Pr
     return valid.ok ? (plainJson(same(valid.value)) ?? null) : null;
   };
   try {
-    return differing(await of(first), await of(now));
+    const fields = differing(await of(first), await of(now));
+    // `same` may pick one value, which has no name: then one of these is where it comes from
+    return fields.length > 0 ? fields : differing(first, now);
   } catch {
     return [];
   }
@@ -179,7 +176,8 @@ const PATIENCE = 60_000;
 const LOOK = 250;
 
 /**
- * Asks what becomes of a call, and asks again each time the other call of its intent may have ended. It holds no place meanwhile.
+ * Asks what becomes of a call. While another call of its intent runs, only that is looked at, so policies and people are asked once; then
+ * it asks again. It holds no place meanwhile.
  * @returns the first answer that is not `busy`; a refusal at the deadline of the call. @throws Halted
  */
 export async function unlessBusy<P extends { go: string }>(
@@ -192,13 +190,16 @@ export async function unlessBusy<P extends { go: string }>(
   for (;;) {
     const answer = await ask();
     if (!isBusy(answer)) return answer;
-    const left = until - performance.now();
-    if (left <= 0) return { go: 'refuse', error: busy(subject, answer.holder, `and has not ended in ${patience} ms`) };
-    await unlessHalted(scope.host.intents.changed(answer.holder.run, Math.min(left, LOOK), scope.cancel), scope.cancel);
+    for (let held: Busy | undefined = answer; held; held = await held.again()) {
+      const left = until - performance.now();
+      if (left <= 0) return { go: 'refuse', error: busy(subject, held.holder, `and has not ended in ${patience} ms`) };
+      await unlessHalted(scope.host.intents.changed(held.holder.run, Math.min(left, LOOK), scope.cancel), scope.cancel);
+    }
   }
 }
 
 const isBusy = (answer: { go: string }): answer is Busy => answer.go === 'busy';
+const busyIn = (answer: Looked): Busy | undefined => (isBusy(answer) ? answer : undefined);
 
 /**
  * Appends the start of a call that no model asked for, with its claim, and looks again where another call was faster.

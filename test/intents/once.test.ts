@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { Engine, memoryJournal, ToolError } from '../../src/index.ts';
+import { Engine, memoryJournal, NeedsPerson, ToolError } from '../../src/index.ts';
 import { around, deferred, ends, entriesOf, entryOf, expireLease, failure, journals, refused } from '../engine/setup.ts';
 import { asked, endsOf, order, refunds, support } from './setup.ts';
 
@@ -103,11 +103,7 @@ describe.each(journals)('a once call with a key, on $name', ({ make }) => {
     const engine = new Engine({ journal, agents: [a] });
     const { runId, approvals } = await ends(engine.run(a, JSON.stringify(order('7')), { by: ana }), 'paused');
     await engine.decide(runId, [{ approval: approvals[0]?.id ?? '', type: 'edit', input: { ...order('8') } }], { by: ben });
-    const { status, approvals: again } = await engine.resume(runId, { by: ana });
-    if (status === 'paused') {
-      await engine.decide(runId, [{ approval: again[0]?.id ?? '', type: 'approve' }], { by: ben });
-      await ends(engine.resume(runId, { by: ana }), 'completed');
-    }
+    await ends(engine.resume(runId, { by: ana }), 'completed');
     expect((await entriesOf(journal, runId)).find((e) => e.type === 'call.started')).toMatchObject({ intent: { key: 'refund:8' } });
     const free = paying(same && { same });
     await asked(journal, [free.pays], order('8'), { by: ana });
@@ -116,9 +112,13 @@ describe.each(journals)('a once call with a key, on $name', ({ make }) => {
     expect(calls).toMatchObject([{ ok: true, output: 'receipt 7', attempts: 1 }]);
   });
 
-  test('with other arguments is told the fields that differ, and not the first values', async () => {
+  test.each([
+    ['all of them are compared', undefined],
+    ['some of them are', ({ orderId, cents }: { orderId: string; cents: number }) => ({ orderId, cents })],
+    ['one value is', ({ cents }: { cents: number }) => cents],
+  ])('with other arguments is told the fields that differ, and not the first values, where %s', async (_, same) => {
     const { journal } = make();
-    const { paid, pays } = paying();
+    const { paid, pays } = paying(same && { same });
     await asked(journal, [pays], order('7', 500), { by: ana });
     const { told } = await asked(journal, [pays], order('7', 900), { by: ana });
     expect(failure(told.at(-1))).toMatchObject({ code: 'INTENT_CONFLICT', outcome: 'not-run', attempts: 0 });
@@ -190,6 +190,55 @@ describe.each(journals)('a once call with a key, on $name', ({ make }) => {
     expect(paid).toHaveLength(1);
     expect(calls).toMatchObject([{ output: 'receipt 7' }, { output: 'receipt 7' }]);
     expect(entries.some((e) => e.type === 'call.started')).toBe(false);
+  });
+
+  test('that waits asks its policy, key and amount nothing at each look', async () => {
+    const { journal, another } = make();
+    const [begun, go, looked] = [deferred(), deferred<string>(), deferred()];
+    const first = asked(journal, [paying({ execute: () => (begun.resolve(), go.promise) }).pays], order('7'), { by: ana });
+    await begun.promise;
+    const inner = another();
+    const counts = { policy: 0, key: 0, amount: 0 };
+    const seen: (typeof counts)[] = [];
+    const looking = around(inner, {
+      claim: async (key) => {
+        const claim = await inner.claim?.(key);
+        if (claim?.state === 'held' && seen.push({ ...counts }) === 6) looked.resolve();
+        return claim;
+      },
+    });
+    const { pays } = paying({
+      key: ({ orderId }) => (counts.key++, `refund:${orderId}`),
+      amount: ({ cents }) => (counts.amount++, { usd: cents / 100 }),
+    });
+    const policy = { decide: () => (counts.policy++, { allow: true }) };
+    const second = asked(looking, [pays], order('7'), { by: ben, options: { policy } });
+    await looked.promise;
+    go.resolve('receipt 7');
+    await first;
+    expect((await second).calls).toMatchObject([{ output: 'receipt 7', attempts: 0 }]);
+    expect(seen.at(5)).toEqual(seen[2]);
+    expect(counts.policy).toBeGreaterThan(0);
+  });
+
+  test('is told INTENT_BUSY at once by a call of its own run that asked a person midway', async () => {
+    const { journal } = make();
+    let paid = 0;
+    const pays = refunds({
+      effect: 'once',
+      execute: (_i, { asked: answer }) => {
+        if (!answer) throw new NeedsPerson({ question: 'Sure?' });
+        return `receipt ${++paid}`;
+      },
+    });
+    const a = support([pays]);
+    const engine = new Engine({ journal, agents: [a] });
+    const { runId, approvals } = await ends(engine.run(a, JSON.stringify([order('7'), order('7')]), { by: ana }), 'paused');
+    const [busy] = endsOf(await entriesOf(journal, runId));
+    expect(busy).toMatchObject({ ok: false, error: { code: 'INTENT_BUSY', message: expect.stringContaining('waits for a person') } });
+    await engine.decide(runId, [{ approval: approvals[0]?.id ?? '', type: 'respond', answer: 'yes' }], { by: ben });
+    await ends(engine.resume(runId, { by: ana }), 'completed');
+    expect(paid).toBe(1);
   });
 
   test('is told INTENT_BUSY where the other one has not ended at its deadline', async () => {
