@@ -1,3 +1,10 @@
+/**
+ * The times of a cron pattern in a time zone.
+ *
+ * I1. A time of day that the clock skips comes at the end of the gap; together with others that are due then, once.
+ * I2. A time of day that the clock shows twice comes once, the first time.
+ * I3. A pattern of every hour comes in each real one: a gap or a repetition changes nothing.
+ */
 import { invalid } from '../../errors.ts';
 import { lazy } from '../../flight.ts';
 import { messageOf } from '../../reliability/classify.ts';
@@ -10,24 +17,16 @@ export interface Times {
   last(count: number, until: number): readonly number[];
 }
 
-/**
- * The times of a cron pattern in a time zone. A time of day that the clock skips is at the end of the gap; one that it shows twice comes
- * once. @throws RondoError `CONFIG_INVALID` for an invalid pattern, an unknown time zone, or without the package croner.
- */
+/** @throws RondoError `CONFIG_INVALID` for an invalid pattern, an unknown time zone, or without the package croner. */
 export async function timesOf(cron: string, timezone: string, where: string): Promise<Times> {
   const { Cron } = await croner();
   try {
-    const pattern = new Cron(cron, { timezone, paused: true });
-    // an unknown time zone is refused only now
+    const clock = wallClock(timezone);
+    const hourly = isHourly(cron);
+    const pattern = new Cron(cron, { timezone: hourly ? timezone : 'UTC', paused: true });
+    // some patterns are refused only now
     pattern.nextRun(new Date(0));
-    return {
-      next: (after) => pattern.nextRun(new Date(after))?.getTime(),
-      last: (count, until) =>
-        pattern
-          .previousRuns(count, new Date(until + 1))
-          .map((date) => date.getTime())
-          .reverse(),
-    };
+    return hourly ? inRealTime(pattern) : onTheWall(pattern, clock);
   } catch (error) {
     throw invalid(`${where}: the cron pattern "${cron}" in the time zone "${timezone}" cannot be used: ${messageOf(error)}`, {
       cause: error,
@@ -41,3 +40,88 @@ const croner = lazy(() =>
     throw invalid('Schedules need the package croner. Run `npm install croner`.', { cause });
   }),
 );
+
+/** Whether the field of the hour takes every hour. Of five fields it is the second, of more the third, after seconds and minutes. */
+function isHourly(cron: string): boolean {
+  const fields = cron.trim().split(/\s+/);
+  const hour = fields[fields.length === 5 ? 1 : 2] ?? '';
+  return fields[0]?.toLowerCase() === '@hourly' || /^(\*(\/1)?|\?|0-23)$/.test(hour);
+}
+
+/** The times that a pattern of croner has. */
+interface Pattern {
+  nextRun(after: Date): Date | null;
+  /** Newest first. */
+  previousRuns(count: number, before: Date): Date[];
+}
+
+const inRealTime = (pattern: Pattern): Times => ({
+  next: (after) => pattern.nextRun(new Date(after))?.getTime(),
+  last: (count, until) =>
+    pattern
+      .previousRuns(count, new Date(until + 1))
+      .map((date) => date.getTime())
+      .reverse(),
+});
+
+/** A clock on the wall of a place. What it shows is told as the epoch milliseconds at which a clock of UTC shows the same. */
+interface WallClock {
+  shows(at: number): number;
+  /** The first time at which it shows this, or the end of the gap if it skips it. What is shown later is not earlier. */
+  first(shown: number): number;
+}
+
+const DAY = 86_400_000;
+
+/** @throws RangeError for an unknown time zone. */
+function wallClock(timeZone: string): WallClock {
+  const fields = { year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric' } as const;
+  const format = new Intl.DateTimeFormat('en-US', { timeZone, calendar: 'gregory', numberingSystem: 'latn', hourCycle: 'h23', ...fields });
+  const shows = (at: number) => {
+    const shown = Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
+    const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = shown;
+    return Date.UTC(year, month - 1, day, hour, minute, second) + (((at % 1_000) + 1_000) % 1_000);
+  };
+  const first = (shown: number) => {
+    // by the differences to UTC of a day before and of a day after: one of them, unless the clock changes just then
+    const [early = 0, late = 0] = [-DAY, DAY].map((away) => shown + away - (shows(shown + away) - shown)).sort((a, b) => a - b);
+    if (shows(early) === shown) return early;
+    if (shows(late) === shown) return late;
+    // skipped: the clock shows less than this at the one, and more at the other
+    let [before, after] = [early, late];
+    while (after - before > 1) {
+      const middle = Math.floor((before + after) / 2);
+      if (shows(middle) < shown) before = middle;
+      else after = middle;
+    }
+    return after;
+  };
+  return { shows, first };
+}
+
+/** @param pattern what a clock on the wall shows at its times, in UTC, where no time is skipped or comes twice. */
+const onTheWall = (pattern: Pattern, { shows, first }: WallClock): Times => ({
+  next(after) {
+    for (let shown = pattern.nextRun(new Date(shows(after))); shown; shown = pattern.nextRun(shown)) {
+      const at = first(shown.getTime());
+      if (at > after) return at;
+    }
+    return undefined;
+  },
+  last(count, until) {
+    const found = new Set<number>();
+    // where the clock was set back, it has shown later times than it shows now
+    let before = new Date(Math.max(shows(until), shows(until - DAY) + DAY) + 1);
+    while (found.size < count) {
+      const some = pattern.previousRuns(count, before);
+      for (const shown of some) {
+        const at = first(shown.getTime());
+        if (at <= until && found.size < count) found.add(at);
+      }
+      const oldest = some.at(-1);
+      if (!oldest) break;
+      before = oldest;
+    }
+    return [...found].reverse();
+  },
+});

@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest';
+import { timesOf } from '../../src/engine/work/cron.ts';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+/** The times of a pattern within two days, as UTC to the minute. */
+async function times(cron: string, timezone: string, from: string): Promise<string[]> {
+  const { next } = await timesOf(cron, timezone, 'test');
+  const start = Date.parse(from);
+  const found: string[] = [];
+  for (let at = next(start - 1); at !== undefined && at <= start + 2 * DAY; at = next(at))
+    found.push(new Date(at).toISOString().slice(5, 16));
+  return found;
+}
+
+describe('daylight saving time', () => {
+  // holds cron.I1
+  test.each([
+    ['Europe/Berlin', '0,30 2 * * *', '2027-03-27T12:00Z', ['03-28T01:00', '03-29T00:00', '03-29T00:30']],
+    ['Europe/Berlin', '*/20 2 * * SUN', '2027-03-27T12:00Z', ['03-28T01:00']],
+    ['Europe/Berlin', '30 1,2,3 28 3 *', '2027-03-27T12:00Z', ['03-28T00:30', '03-28T01:00', '03-28T01:30']],
+    ['Europe/Berlin', '0 1-3 28 3 *', '2027-03-27T12:00Z', ['03-28T00:00', '03-28T01:00']],
+    ['America/New_York', '15 2 * * *', '2027-03-13T12:00Z', ['03-14T07:00', '03-15T06:15']],
+    // a gap of half an hour, one at midnight, and one of a whole day
+    ['Australia/Lord_Howe', '0,15,45 2 3 10 *', '2027-10-02T00:00Z', ['10-02T15:30', '10-02T15:45']],
+    ['America/Havana', '0 0 * * *', '2027-03-13T12:00Z', ['03-14T05:00', '03-15T04:00']],
+    ['Pacific/Apia', '0 9 * * *', '2011-12-29T12:00Z', ['12-29T19:00', '12-30T10:00', '12-30T19:00']],
+  ])('in %s, times in the gap come at its end, once: %s from %s', async (timezone, cron, from, expected) => {
+    expect(await times(cron, timezone, from)).toEqual(expected);
+  });
+
+  // holds cron.I2
+  test.each([
+    ['Europe/Berlin', '0,30 2 31 10 *', '2027-10-30T12:00Z', ['10-31T00:00', '10-31T00:30']],
+    ['Europe/Berlin', '0 1-3 31 10 *', '2027-10-30T12:00Z', ['10-30T23:00', '10-31T00:00', '10-31T02:00']],
+    ['Europe/Berlin', '0 */2 31 10 *', '2027-10-30T20:00Z', ['10-30T22:00', '10-31T00:00', '10-31T03:00', '10-31T05:00']],
+    ['America/New_York', '*/30 1 7 11 *', '2027-11-06T12:00Z', ['11-07T05:00', '11-07T05:30']],
+    ['Australia/Lord_Howe', '0,45 1 4 4 *', '2027-04-03T00:00Z', ['04-03T14:00', '04-03T14:45']],
+  ])('in %s, a time that the clock shows twice comes once: %s from %s', async (timezone, cron, from, expected) => {
+    expect((await times(cron, timezone, from)).slice(0, 4)).toEqual(expected);
+  });
+
+  // holds cron.I3
+  test.each([
+    ['0 * * * *', '2027-03-27T22:30Z', ['23:00', '00:00', '01:00', '02:00']],
+    ['0 * * * *', '2027-10-30T22:30Z', ['23:00', '00:00', '01:00', '02:00']],
+    ['0 0 * * * *', '2027-10-30T22:30Z', ['23:00', '00:00', '01:00', '02:00']],
+    ['@hourly', '2027-10-30T22:30Z', ['23:00', '00:00', '01:00', '02:00']],
+  ])('a pattern of every hour comes in each real one: %s from %s', async (cron, from, expected) => {
+    expect((await times(cron, 'Europe/Berlin', from)).slice(0, 4).map((at) => at.slice(6))).toEqual(expected);
+  });
+
+  // holds cron.I1, cron.I2
+  test.each([
+    ['Europe/Berlin', '2027-03-27T12:00Z'],
+    ['Europe/Berlin', '2027-10-30T12:00Z'],
+    ['Australia/Lord_Howe', '2027-04-03T00:00Z'],
+  ])('the newest times up to one are those that come before it, in %s from %s', async (timezone, start) => {
+    for (const cron of ['*/20 1-3 * * *', '30 2 * * *']) {
+      const { next, last } = await timesOf(cron, timezone, 'test');
+      const from = Date.parse(start);
+      const listed: number[] = [];
+      for (let at = next(from - 1); at !== undefined && at <= from + DAY; at = next(at)) listed.push(at);
+      expect(listed.length).toBeGreaterThan(0);
+      for (let until = from; until <= from + DAY; until += HOUR / 4) {
+        const before = listed.filter((at) => at <= until);
+        expect(last(before.length, until)).toEqual(before);
+      }
+    }
+  });
+});
