@@ -4,6 +4,7 @@ import type { RunHead } from '../journal/port.ts';
 import type { Principal } from '../ports/principal.ts';
 import { aboutRun, hasAccess } from './access.ts';
 import { isUnreadable, loadRun } from './history.ts';
+import { checkList, LIST, type ListOptions } from './list-options.ts';
 import { sees } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import { approvalsOf } from './results.ts';
@@ -19,11 +20,18 @@ export interface ApprovalFilter {
   after?: Pick<Approval, 'askedAt' | 'id'>;
 }
 
+const OPTIONS: ListOptions = {
+  where: 'approvals()',
+  examples: { by: LIST.by, limit: LIST.limit, after: 'after: lastOfPreviousPage' } satisfies Record<keyof ApprovalFilter, string>,
+  places: { after: { askedAt: 'number', id: 'string' } },
+};
+
 /**
  * The open approvals of all paused runs, oldest first. Runs that only sleep are not read. An approval is never older than its run. So runs are read in start order, and an
  * approval is yielded once no unread run can have an older one.
  */
 export async function* openApprovals(resources: Resources, o: ApprovalFilter): AsyncGenerator<OpenApproval, void, undefined> {
+  checkList(o, OPTIONS);
   const { by, limit = Number.POSITIVE_INFINITY, after } = o;
   const isNew = (approval: OpenApproval) => !after || inOrder(after, approval) < 0;
   const found: OpenApproval[] = [];

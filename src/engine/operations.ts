@@ -113,7 +113,7 @@ export abstract class Operations {
    */
   async reopen(effect: { runId: string; callId: CallId }, o: { by: Principal; reason: string }): Promise<void> {
     this.#resources.assertOpen();
-    await reopen(this.#resources, effect.runId, effect.callId, o);
+    await reopen(this.#resources, effect?.runId, effect?.callId, o);
   }
 
   /**

@@ -9,6 +9,7 @@ import { isName, type Principal } from '../ports/principal.ts';
 import { validate } from '../schema.ts';
 import { loadRun } from './history.ts';
 import { newId } from './ids.ts';
+import { checkList, LIST } from './list-options.ts';
 import { assertPrincipal } from './outside.ts';
 import type { Resources } from './resources.ts';
 import { waitOf } from './waiting.ts';
@@ -120,6 +121,7 @@ async function misfit(
 
 /** @see Operations.events */
 export async function inboxEvents(resources: Resources, o: { by?: Principal; limit?: number }): Promise<readonly InboxEvent[]> {
+  checkList(o, { where: 'events()', examples: { by: LIST.by, limit: LIST.limit }, limits: [0, 10_000] });
   const { inbox } = resources.journal;
   if (!inbox) return [];
   const now = await resources.host.now();

@@ -1,13 +1,13 @@
 /** Dead letters: what nothing will go on with by itself, for a person to look at. */
-import { invalid } from '../../errors.ts';
 import type { Json } from '../../json.ts';
 import type { Principal } from '../../ports/principal.ts';
+import { checkList, type Fields, hasFields, LIST, type ListOptions, wrongField } from '../list-options.ts';
 import type { Resources } from '../resources.ts';
 import { type InboxEvent, listed } from '../signal.ts';
 import { Misses } from '../work/misses.ts';
 import type { Miss } from '../work/schedule-store.ts';
 import type { EffectRecord } from './did.ts';
-import { type EffectsOptions, listedEffects } from './effects.ts';
+import { type EffectsOptions, effectsOf } from './effects.ts';
 
 /** An effect that failed after all attempts, or whose outcome is unknown. */
 export type CallLetter = Omit<EffectRecord, 'kind'> & { kind: 'call' };
@@ -54,15 +54,33 @@ export interface DeadLettersOptions extends Pick<EffectsOptions, 'by' | 'tool' |
 }
 
 const KINDS: readonly DeadLetter['kind'][] = ['call', 'event', 'firing'];
+const OPTIONS: ListOptions = {
+  where: 'deadLetters()',
+  examples: {
+    ...LIST,
+    kind: "kind: 'call'",
+    event: "event: 'reply'",
+    schedule: "schedule: 'daily'",
+    cursor: 'cursor: lastOfPreviousPage',
+  } satisfies Record<keyof DeadLettersOptions, string>,
+  values: { kind: KINDS },
+  places: { cursor: { kind: 'string', at: 'number' } },
+};
+/** What names a letter of each kind. */
+export const LETTER: Readonly<Record<DeadLetter['kind'], Fields>> = {
+  call: { runId: 'string', callId: 'string' },
+  event: { nr: 'number' },
+  firing: { schedule: 'string', at: 'number' },
+};
 /** Events read at a time. */
 const PAGE = 100;
 
 /** @see Engine.deadLetters */
 export async function* deadLetters(resources: Resources, o: DeadLettersOptions = {}): AsyncGenerator<DeadLetter, void, undefined> {
-  const { kind, cursor, limit = Number.POSITIVE_INFINITY } = o;
-  for (const given of [kind, cursor?.kind])
-    if (given !== undefined && !KINDS.includes(given))
-      throw invalid(`deadLetters(): a kind is one of ${KINDS.join(', ')}, not "${given}".`);
+  checkList(o, OPTIONS);
+  const { cursor, limit = Number.POSITIVE_INFINITY } = o;
+  if (cursor && !(Object.hasOwn(LETTER, cursor.kind) && hasFields(cursor, LETTER[cursor.kind])))
+    throw wrongField(OPTIONS.where, 'cursor', 'the last letter of the page before, or its kind, its time and what names it');
   const lists: AsyncGenerator<DeadLetter, void, undefined>[] = KINDS.filter((one) => isAsked(o, one)).map((one) =>
     LISTS[one](resources, o),
   );
@@ -98,7 +116,7 @@ async function* calls(resources: Resources, { cursor, ...o }: DeadLettersOptions
   };
   const place = cursor?.kind === 'call' ? cursor : cursor && { runId: '', callId: '', at: cursor.at - 1 };
   const after = place && ({ ...place, outcome: 'unknown' } as const);
-  for await (const effect of listedEffects(resources, { ...filter, ...(after && { cursor: after }), open: true }))
+  for await (const effect of effectsOf(resources, { ...filter, ...(after && { cursor: after }), open: true }))
     yield { ...effect, kind: 'call' };
 }
 

@@ -1,5 +1,6 @@
 import { invalid } from '../../errors.ts';
 import type { Principal } from '../../ports/principal.ts';
+import { checkList, LIST, type ListOptions } from '../list-options.ts';
 import type { Resources } from '../resources.ts';
 import { Reader, rowsOf } from './effects.ts';
 
@@ -27,11 +28,16 @@ export interface EffectSum {
 
 const COUNTS = { done: 'done', failed: 'failed', 'not-run': 'notRun', unknown: 'unknown' } as const;
 
+const { by, tool, since } = LIST;
+const OPTIONS: ListOptions = {
+  where: 'effectSums()',
+  examples: { by, tool, since, timezone: "timezone: 'Europe/Berlin'" } satisfies Record<keyof EffectSumsOptions, string>,
+};
+
 /** @see Engine.effectSums */
-export async function effectSums(
-  resources: Resources,
-  { by, tool, since, timezone }: EffectSumsOptions = {},
-): Promise<readonly EffectSum[]> {
+export async function effectSums(resources: Resources, o: EffectSumsOptions = {}): Promise<readonly EffectSum[]> {
+  checkList(o, OPTIONS);
+  const { by, tool, since, timezone } = o;
   const dayOf = days(timezone);
   const reader = new Reader(resources, by);
   const sums = new Map<string, EffectSum & { millionths: Map<string, bigint> }>();

@@ -7,6 +7,7 @@ import { sessionId } from '../../journal/session.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { aboutRun, hasAccess } from '../access.ts';
 import { isUnreadable } from '../history.ts';
+import { checkList, LIST, type ListOptions } from '../list-options.ts';
 import { findHead, headsOfSession, sees } from '../lookup.ts';
 import { isDriven } from '../owner.ts';
 import type { Resources } from '../resources.ts';
@@ -29,17 +30,29 @@ export interface EffectsOptions {
 }
 
 const OUTCOMES: readonly string[] = ['done', 'failed', 'not-run', 'unknown', 'running'] satisfies EffectRecord['outcome'][];
+const OPTIONS: ListOptions = {
+  where: 'effects()',
+  examples: {
+    ...LIST,
+    outcome: "outcome: 'unknown'",
+    cursor: 'cursor: lastOfPreviousPage',
+  } satisfies Record<keyof EffectsOptions, string>,
+  values: { outcome: OUTCOMES },
+  places: { cursor: { runId: 'string', callId: 'string', at: 'number' } },
+};
 /** Rows of the index read at a time, and runs whose entries are kept while a list is read. */
 const PAGE = 100;
 const KEPT = 50;
 
 /** @see Engine.effects */
-export async function* listedEffects(
-  resources: Resources,
-  o: EffectsOptions & { open?: true } = {},
-): AsyncGenerator<EffectRecord, void, undefined> {
+export async function* listedEffects(resources: Resources, o: EffectsOptions = {}): AsyncGenerator<EffectRecord, void, undefined> {
+  checkList(o, OPTIONS);
+  yield* effectsOf(resources, o);
+}
+
+/** @param o `open`: only those that are dead letters. */
+export async function* effectsOf(resources: Resources, o: EffectsOptions & { open?: true }): AsyncGenerator<EffectRecord, void, undefined> {
   const { cursor, outcome, limit = Number.POSITIVE_INFINITY } = o;
-  if (outcome !== undefined && !OUTCOMES.includes(outcome)) throw invalid(`an outcome is one of ${OUTCOMES.join(', ')}, not "${outcome}".`);
   const reader = new Reader(resources, o.by);
   const runs = await runsAsked(resources, o);
   let left = limit;

@@ -1,5 +1,6 @@
 /** The list of the credentials that were handed out. There is no index of them: the journals of the runs are read. */
 import type { Principal } from '../../ports/principal.ts';
+import { checkList, LIST, type ListOptions } from '../list-options.ts';
 import { sees } from '../lookup.ts';
 import type { Resources } from '../resources.ts';
 import { Reader, runsAsked } from './effects.ts';
@@ -18,8 +19,14 @@ export interface HandOutsOptions {
   limit?: number;
 }
 
+const OPTIONS: ListOptions = {
+  where: 'handOuts()',
+  examples: { ...LIST, provider: "provider: 'github'" } satisfies Record<keyof HandOutsOptions, string>,
+};
+
 /** @see Engine.handOuts */
 export async function handOuts(resources: Resources, o: HandOutsOptions = {}): Promise<readonly HandOutRecord[]> {
+  checkList(o, OPTIONS);
   const { tool, provider, since = 0, limit } = o;
   const reader = new Reader(resources, o.by);
   const found: HandOutRecord[] = [];

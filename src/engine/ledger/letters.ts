@@ -4,11 +4,12 @@ import type { CallId } from '../../journal/entries.ts';
 import { isOver } from '../../journal/fold.ts';
 import { type Principal, principal } from '../../ports/principal.ts';
 import { runFor } from '../access.ts';
+import { hasFields } from '../list-options.ts';
 import { assertPrincipal, logOf } from '../outside.ts';
 import type { Resources } from '../resources.ts';
 import { eventData, fits, type Signalled, signalled } from '../signal.ts';
 import { Misses } from '../work/misses.ts';
-import type { CallLetter, EventLetter, FiringLetter } from './dead-letters.ts';
+import { type CallLetter, type EventLetter, type FiringLetter, LETTER } from './dead-letters.ts';
 import { didOf } from './did.ts';
 
 /** Names a dead letter. */
@@ -17,9 +18,20 @@ export type EventRef = Pick<EventLetter, 'kind' | 'nr'>;
 export type FiringRef = Pick<FiringLetter, 'kind' | 'schedule' | 'at'>;
 export type LetterRef = CallRef | EventRef | FiringRef;
 
+/** @throws RondoError `DECISION_INVALID` */
+export function checkLetter(letter: LetterRef): void {
+  const kind = letter?.kind ?? 'call';
+  if (!Object.hasOwn(LETTER, kind) || !hasFields(letter, LETTER[kind]))
+    throw new RondoError(
+      'DECISION_INVALID',
+      "a dead letter is one that deadLetters() listed, or what names it: { runId, callId }, { kind: 'event', nr } or { kind: 'firing', schedule, at }.",
+    );
+}
+
 /** @see Engine.dismiss */
 export async function dismiss(resources: Resources, letter: LetterRef, o: { by: Principal; reason: string }): Promise<void> {
   assertPrincipal(o?.by, 'dismissing a dead letter');
+  checkLetter(letter);
   if (typeof o.reason !== 'string' || o.reason.trim() === '')
     throw new RondoError('DECISION_INVALID', 'dismissing a dead letter needs a reason, a text.');
   const { by } = o;

@@ -3,7 +3,7 @@ import { invalid, RondoError } from '../../errors.ts';
 import type { CallId } from '../../journal/entries.ts';
 import { NO_CLAIMS } from '../../loop/intent.ts';
 import type { AgentDefinition } from '../../loop/types.ts';
-import { type Principal, principal } from '../../ports/principal.ts';
+import { isName, type Principal, principal } from '../../ports/principal.ts';
 import { assertPrincipal, logOf } from '../outside.ts';
 import type { Resources } from '../resources.ts';
 import { intentOf } from './did.ts';
@@ -13,6 +13,8 @@ export async function reopen(resources: Resources, runId: string, callId: CallId
   assertPrincipal(o?.by, 'reopening an intent');
   if (typeof o.reason !== 'string' || o.reason.trim() === '')
     throw new RondoError('DECISION_INVALID', 'reopening an intent needs a reason, a text.');
+  if (!isName(runId) || !isName(callId))
+    throw new RondoError('DECISION_INVALID', 'an effect is one that effects() listed, or its { runId, callId }.');
   const log = await logOf(resources, runId, o.by, 'decide');
   const intent = await intentOf(resources.journal, runId, callId);
   const tenant = log.run.started.by?.tenant;

@@ -4,11 +4,11 @@ import { promptParts } from '../../journal/conversation.ts';
 import type { CallId, Entry } from '../../journal/entries.ts';
 import type { HeadCursor, RunHead } from '../../journal/port.ts';
 import type { Json } from '../../json.ts';
-import { checkOptions } from '../../options.ts';
 import type { Message, Part } from '../../ports/model.ts';
-import { isName, type Principal } from '../../ports/principal.ts';
+import type { Principal } from '../../ports/principal.ts';
 import { aboutRun, hasAccess } from '../access.ts';
 import { isUnreadable } from '../history.ts';
+import { checkList, LIST, type ListOptions, wrongField } from '../list-options.ts';
 import { headsOfSession, sees, summaryOf } from '../lookup.ts';
 import type { RunSummary } from '../options.ts';
 import type { Resources } from '../resources.ts';
@@ -68,33 +68,29 @@ export interface SearchPage {
 /** Runs that one page reads, whether they match or not, and matches of one run. */
 const MOST = { read: 200, matches: 20 };
 const AROUND = 80;
-const OUTCOMES: readonly unknown[] = ['done', 'failed', 'not-run', 'unknown'];
+const OUTCOMES = ['done', 'failed', 'not-run', 'unknown'] satisfies SearchQuery['outcome'][];
 
-const OPTIONS = {
-  tool: "tool: 'refund'",
-  errorCode: "errorCode: 'THROTTLING'",
-  outcome: "outcome: 'failed'",
-  text: "text: 'order 17'",
-  session: "session: 's-1'",
-  since: 'since: Date.now() - 86_400_000',
-  by: 'by',
-  limit: 'limit: 20',
-  cursor: 'cursor: page.cursor',
+const OPTIONS: ListOptions = {
+  where: 'search()',
+  examples: {
+    by: LIST.by,
+    tool: LIST.tool,
+    errorCode: "errorCode: 'THROTTLING'",
+    outcome: "outcome: 'failed'",
+    text: "text: 'order 17'",
+    session: LIST.session,
+    since: LIST.since,
+    limit: LIST.limit,
+    cursor: 'cursor: page.cursor',
+  } satisfies Record<keyof SearchQuery, string>,
+  values: { outcome: OUTCOMES },
+  places: { cursor: { runId: 'string', startedAt: 'number' } },
+  limits: [1, 100],
 };
 
 function check(q: SearchQuery): void {
-  checkOptions(q, OPTIONS, 'search()');
-  const fail = (field: string, why: string) => invalid(`search(): ${field} is ${why}.`, { details: { field } });
-  for (const field of ['tool', 'errorCode', 'session'] as const)
-    if (q[field] !== undefined && !isName(q[field])) throw fail(field, 'a text of 1 to 500 characters');
-  if (q.text !== undefined && (typeof q.text !== 'string' || q.text.length < 1 || q.text.length > 200))
-    throw fail('text', 'a text of 1 to 200 characters');
-  if (q.outcome !== undefined && !OUTCOMES.includes(q.outcome)) throw fail('outcome', `one of ${OUTCOMES.join(', ')}`);
-  if (q.since !== undefined && !Number.isFinite(q.since)) throw fail('since', 'a time in epoch milliseconds');
-  const { limit = 1, cursor } = q;
-  if (!Number.isInteger(limit) || limit < 1 || limit > 100) throw fail('limit', 'a whole number from 1 to 100');
-  if (cursor !== undefined && (typeof cursor?.runId !== 'string' || !Number.isFinite(cursor.startedAt)))
-    throw fail('cursor', 'that of the page before, { runId, startedAt }');
+  checkList(q, OPTIONS);
+  if (q.text !== undefined && q.text.length > 200) throw wrongField(OPTIONS.where, 'text', 'a text of 1 to 200 characters');
   if ((q.tool ?? q.errorCode ?? q.outcome ?? q.text) === undefined)
     throw invalid('search() needs what to look for: tool, errorCode, outcome or text. runs() lists all runs: engine.runs({ by }).');
 }
