@@ -105,7 +105,9 @@ export function pageOf(found: ReadonlyMap<string, Error | undefined>): string {
       const { from, guess = '' } = SOURCES[operation.name] ?? { from: 'MISSING: add it to scripts/agentcore-sources.ts' };
       return [operation.name, routeOf(operation), from, guess];
     }),
-    ...(SWITCHES.length > 0 ? ['## Disputed points', table(['Point', 'The server', 'The other way'], SWITCHES)] : []),
+    '## Disputed points',
+    "Sources disagree on these. `rondo agentcore --switch namespace=exact`, repeatable, takes the other way; in a program it is an option of `startAgentCore()` of the same name, such as `memory: { namespace: 'exact' }`.",
+    table(['Point', 'The server', 'The other way'], SWITCHES),
     '## What could not be verified without an account',
     listed(NOT_VERIFIED),
     '## Answered with 501',

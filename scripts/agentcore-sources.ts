@@ -221,29 +221,29 @@ export const SWITCHES: readonly (readonly [string, string, string])[] = [
   [
     'A busy session whose pings have no `time_of_last_update`',
     'It is idle, with a warning, and ends at its idle timeout: measured by the authors of fastagent in August 2026',
-    "`sessions: { untimed: 'protect' }`: it is busy, as the documentation says",
+    '`untimed=protect`: it is busy, as the documentation says',
   ],
   [
     'Whether the interceptors of a gateway see `ping`',
     'They see it, as every other request: the documentation speaks of no exception but notifications, and pings of a server within a stream',
-    "`gateways: { pings: 'passed' }`: they do not see it",
+    '`pings=passed`: they do not see it',
   ],
   [
     'The service in the ARN of a credential provider',
     "`bedrock-agentcore`, as IAM's documentation, the samples and the schema of TagResource have it",
-    "`identity: { providerArns: 'acps' }`: as the schema of the answers has it; such a provider cannot be tagged",
+    '`providerArns=acps`: as the schema of the answers has it; such a provider cannot be tagged',
   ],
   [
     'What the parameter `namespace` covers',
     'The namespace and all below it, by whole segments: measured by the authors of the TypeScript SDK in June 2026',
-    "`memory: { namespace: 'exact' }`: the namespace alone, as the developer guide says. `namespacePath` always covers what is below",
+    '`namespace=exact`: the namespace alone, as the developer guide says. `namespacePath` always covers what is below',
   ],
   [
     'The branch of an event of the main line',
     'It has none, as the Python SDK takes it',
-    "`memory: { mainBranch: 'named' }`: `branch: { name: 'main' }`, as the authors of floci say",
+    "`mainBranch=named`: `branch: { name: 'main' }`, as the authors of floci say",
   ],
-  ['The shortest `eventExpiryDuration`', '3 days, as the schema has it', 'There is no switch: the page of quotas says 7 days'],
+  ['The shortest `eventExpiryDuration`', '3 days, as the schema has it', '`shortestExpiry=7`: 7 days, as the page of quotas says'],
 ];
 
 export const NOT_VERIFIED: readonly string[] = [

@@ -141,6 +141,11 @@ function agentcoreOf(program: Command, io: Io, end: (code: ExitCode) => void): v
       list,
     )
     .option('--redirect <url>', 'where an application lets its users come back after they signed in there; repeatable', list)
+    .option(
+      '--switch <point=way>',
+      'the other way of a point that sources disagree on: untimed=protect, pings=passed, providerArns=acps, namespace=exact, mainBranch=named, shortestExpiry=7; repeatable',
+      list,
+    )
     .option('--log <file>', 'appends each call as a line of JSON')
     .option('--time <iso>', 'the time at which its clock starts; default: now')
     .option('--frozen', 'its clock stands still until it is moved, by POST /_rondo/clock')

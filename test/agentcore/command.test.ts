@@ -3,8 +3,11 @@ import { once } from 'node:events';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { BedrockAgentCoreControlClient, ListAgentRuntimesCommand } from '@aws-sdk/client-bedrock-agentcore-control';
+import * as control from '@aws-sdk/client-bedrock-agentcore-control';
 import { expect, test } from 'vitest';
+import type { AgentCore } from '../../src/adapters/agentcore/wire/index.ts';
+import { switched } from '../../src/cli/agentcore/switches.ts';
+import { jwtAuthorizer } from '../../src/server/index.ts';
 import { ran } from '../cli/io.ts';
 import { folder } from '../folder.ts';
 
@@ -27,8 +30,8 @@ test('rondo agentcore prints what a client needs, keeps its files to its owner, 
     expect(issuer).toBe(`${url}/authorization`);
     expect(env).toMatchObject({ AWS_REGION: 'eu-west-1', AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_ENDPOINT_URL_BEDROCK_AGENTCORE: url });
     const credentials = { accessKeyId: env.AWS_ACCESS_KEY_ID, secretAccessKey: env.AWS_SECRET_ACCESS_KEY };
-    const client = new BedrockAgentCoreControlClient({ endpoint: url, region: env.AWS_REGION, credentials });
-    expect((await client.send(new ListAgentRuntimesCommand({}))).agentRuntimes).toEqual([]);
+    const client = new control.BedrockAgentCoreControlClient({ endpoint: url, region: env.AWS_REGION, credentials });
+    expect((await client.send(new control.ListAgentRuntimesCommand({}))).agentRuntimes).toEqual([]);
     client.destroy();
     const calls = await fetch(`${url}/_rondo/calls`, { headers: { authorization: `Bearer ${adminToken}` } });
     expect(await calls.json()).toMatchObject({ calls: [{ operation: 'ListAgentRuntimes', status: 200 }] });
@@ -39,6 +42,55 @@ test('rondo agentcore prints what a client needs, keeps its files to its owner, 
   expect(statSync(join(cwd, 'state.db')).mode & 0o777).toBe(0o600);
   expect(JSON.parse(readFileSync(join(cwd, 'calls.jsonl'), 'utf8'))).toMatchObject({ operation: 'ListAgentRuntimes' });
   expect(statSync(join(cwd, 'calls.jsonl')).mode & 0o777).toBe(0o600);
+});
+
+type Printed = Pick<AgentCore, 'url' | 'env' | 'authorization'>;
+
+/** What the command does while it runs. */
+async function running(args: readonly string[], use: (printed: Printed) => Promise<void>): Promise<void> {
+  const end = new AbortController();
+  let used: Promise<void> | undefined;
+  const out = (text: string) => {
+    used = use(JSON.parse(text) as Printed).finally(() => end.abort());
+  };
+  const { code, err } = await ran(['agentcore', '--port', '0', '--json', ...args], {}, { signal: end.signal, out });
+  expect({ code, err }).toEqual({ code: 0, err: expect.stringContaining('Listening') });
+  await used;
+}
+
+test('the client that it prints gets tokens of its own without --redirect and without a credential provider', () =>
+  running([], async ({ authorization: { url, clientId, clientSecret, discoveryUrl } }) => {
+    const headers = { authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}` };
+    const body = new URLSearchParams({ grant_type: 'client_credentials', scope: 'calendar.read' });
+    const answer = await fetch(`${url}/token`, { method: 'POST', headers, body });
+    const { access_token: token, error } = (await answer.json()) as { access_token: string; error?: unknown };
+    expect([answer.status, error]).toEqual([200, undefined]);
+    const checked = await jwtAuthorizer({ discoveryUrl, allowedClients: [clientId], allowedScopes: ['calendar.read'] }).check(token);
+    expect(checked).toMatchObject({ ok: true });
+  }));
+
+test('--switch takes the other way of a disputed point', () =>
+  running(['--switch', 'shortestExpiry=7', '--switch', 'providerArns=acps', '--user', 'ana'], async ({ url, env }) => {
+    const credentials = { accessKeyId: env.AWS_ACCESS_KEY_ID as string, secretAccessKey: env.AWS_SECRET_ACCESS_KEY as string };
+    const client = new control.BedrockAgentCoreControlClient({ endpoint: url, region: 'us-east-1', credentials });
+    const memory = (eventExpiryDuration: number) => client.send(new control.CreateMemoryCommand({ name: 'm', eventExpiryDuration }));
+    await expect(memory(6)).rejects.toMatchObject({ name: 'ValidationException', message: expect.stringContaining('equal to 7') });
+    expect((await memory(7)).memory).toMatchObject({ eventExpiryDuration: 7 });
+    const key = await client.send(new control.CreateApiKeyCredentialProviderCommand({ name: 'k', apiKey: 'secret' }));
+    expect(key.credentialProviderArn).toContain(':acps:');
+    client.destroy();
+  }));
+
+test('each switch is an option of startAgentCore()', () => {
+  expect(
+    switched(['untimed=protect', 'pings=passed', 'providerArns=acps', 'namespace=exact', 'mainBranch=named', 'shortestExpiry=7']),
+  ).toEqual({
+    sessions: { untimed: 'protect' },
+    gateways: { pings: 'passed' },
+    identity: { providerArns: 'acps' },
+    memory: { namespace: 'exact', mainBranch: 'named', shortestExpiry: 7 },
+  });
+  expect(switched(['namespace=exact', 'namespace=within'])).toEqual({ memory: { namespace: 'within' } });
 });
 
 test('without --json it prints lines that a shell can read', async () => {
@@ -55,6 +107,9 @@ test.each([
   ['a time that is none', '--time soon', 'ISO 8601'],
   ['a redirect URL that is none', '--redirect callback', 'redirectUrls'],
   ['bindings that are not there', '--bindings none.json', 'none.json cannot be read'],
+  ['a point that there is not', '--switch namespaces=exact', 'namespace=within|exact'],
+  ['a way that there is not', '--switch shortestExpiry=5', 'shortestExpiry=3|7'],
+  ['a switch without a way', '--switch untimed', 'untimed=reap|protect'],
   ['an account of 11 digits', '--account 12345678901', '12 digits'],
   ['a state file that cannot be made', '--state no/such/folder.db', 'cannot be opened'],
 ])('%s is refused, and the message says what to write', async (_, args, why) => {

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
 import { answers, executed, OPERATIONS_FILE, pageOf } from '../../scripts/agentcore-operations.ts';
-import { SOURCES } from '../../scripts/agentcore-sources.ts';
+import { SOURCES, SWITCHES } from '../../scripts/agentcore-sources.ts';
 import { model } from '../../src/adapters/agentcore/wire/model/model.ts';
+import { WRITTEN } from '../../src/cli/agentcore/switches.ts';
 
 let found: ReadonlyMap<string, Error | undefined>;
 beforeAll(async () => {
@@ -27,6 +28,11 @@ test('each operation that is executed, and no other, says where its behaviour is
       .map(({ name }) => name)
       .sort(),
   );
+});
+
+test('each disputed point has a switch of the command, and no other has', () => {
+  const written = SWITCHES.map(([, , other]) => /^`(\w+=\w+)`: /.exec(other)?.[1]);
+  expect([...written].sort()).toEqual(WRITTEN.map((ways) => ways.replace(/=.*\|/, '=')).sort());
 });
 
 test('docs/agentcore/operations.md is up to date: scripts/agentcore-operations.ts writes it', () => {

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { type AgentCore, type Keys, movableClock, startAgentCore } from '../../adapters/agentcore/wire/index.ts';
 import { EXIT, type ExitCode, type Io, Unusable } from '../io.ts';
+import { switched } from './switches.ts';
 
 export interface AgentCoreCommand {
   port?: number;
@@ -19,6 +20,7 @@ export interface AgentCoreCommand {
   user?: readonly string[];
   redirect?: readonly string[];
   issuer?: readonly string[];
+  switch?: readonly string[];
   log?: string;
   time?: string;
   frozen?: boolean;
@@ -31,7 +33,9 @@ const PORT = 4566;
 export async function agentcore(o: AgentCoreCommand, io: Io): Promise<ExitCode> {
   const { port = PORT, host, open, region, account, seed, throttle } = o;
   const file = (path: string) => resolve(io.cwd, path);
+  const { identity, ...services } = switched(o.switch ?? []);
   const server = await startAgentCore({
+    ...services,
     port,
     throttle,
     clock: clockOf(o),
@@ -46,6 +50,7 @@ export async function agentcore(o: AgentCoreCommand, io: Io): Promise<ExitCode> 
     ...(o.log !== undefined && { log: file(o.log) }),
     ...(o.fault && { faults: o.fault }),
     identity: {
+      ...identity,
       ...(o.issuer && { issuers: o.issuer }),
       authorization: { ...(o.user && { users: o.user }), ...(o.redirect && { redirectUrls: o.redirect }) },
     },

@@ -245,3 +245,13 @@ test('a memory has tags', async () => {
   await controls.send(new control.TagResourceCommand({ resourceArn: arn, tags: { stage: 'test' } }));
   expect((await controls.send(new control.ListTagsForResourceCommand({ resourceArn: arn }))).tags).toEqual({ team: 'red', stage: 'test' });
 });
+
+test.each([3, 7] as const)('the shortest expiry of events is %i days, as the switch says, also of a change', async (shortestExpiry) => {
+  const { controls, memoryId } = await withMemory({ eventExpiryDuration: shortestExpiry }, { memory: { shortestExpiry } });
+  const change = (eventExpiryDuration: number) => controls.send(new UpdateMemoryCommand({ memoryId, eventExpiryDuration }));
+  await expect(change(shortestExpiry - 1)).rejects.toMatchObject({
+    name: 'ValidationException',
+    fieldList: [{ name: 'eventExpiryDuration', message: `Member must have value greater than or equal to ${shortestExpiry}` }],
+  });
+  expect((await change(shortestExpiry)).memory).toMatchObject({ eventExpiryDuration: shortestExpiry });
+});

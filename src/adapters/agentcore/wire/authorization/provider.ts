@@ -59,18 +59,20 @@ export async function newProvider(
   // any scope may be asked for; a resource has those that were
   const asked = new Set<string>();
 
-  const clientOf = (id: string): AdapterPayload | undefined =>
-    id !== client.clientId
-      ? undefined
-      : {
-          client_id: id,
-          client_secret: client.clientSecret,
-          client_name: 'The agent',
-          redirect_uris: [...new Set([...callbacks(), ...redirectUrls])],
-          response_types: ['code'],
-          grant_types: ['authorization_code', 'refresh_token', 'client_credentials', TOKEN_EXCHANGE, JWT_BEARER],
-          token_endpoint_auth_method: 'client_secret_basic',
-        };
+  function clientOf(id: string): AdapterPayload | undefined {
+    if (id !== client.clientId) return undefined;
+    const back = [...new Set([...callbacks(), ...redirectUrls])];
+    return {
+      client_id: id,
+      client_secret: client.clientSecret,
+      client_name: 'The agent',
+      // a client that asks for codes must say where they go, else it is refused whatever it asks for
+      redirect_uris: back,
+      response_types: back.length > 0 ? ['code'] : [],
+      grant_types: [...(back.length > 0 ? ['authorization_code', 'refresh_token'] : []), 'client_credentials', TOKEN_EXCHANGE, JWT_BEARER],
+      token_endpoint_auth_method: 'client_secret_basic',
+    };
+  }
 
   const configuration: Configuration = {
     adapter: adapterOf(world, clientOf),

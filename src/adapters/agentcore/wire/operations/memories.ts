@@ -1,7 +1,7 @@
 /** The control plane of Memory. */
 import type { Operations, World } from '../call.ts';
 import type { Output } from '../codec/encode.ts';
-import { AwsError, refused } from '../codec/error.ts';
+import { AwsError, invalidInput, refused } from '../codec/error.ts';
 import { checkedIndexedKeys, checkedNamespaceKeys, checkUnused } from '../memory/keys.ts';
 import {
   type IndexedKey,
@@ -64,7 +64,8 @@ export interface MemoryEvents {
   gone(id: string): void | Promise<void>;
 }
 
-export function memoryOperations(world: World, { changed, gone }: MemoryEvents): Operations {
+/** @param shortestExpiry days. */
+export function memoryOperations(world: World, { changed, gone }: MemoryEvents, shortestExpiry: number): Operations {
   const { state, clock } = world;
   const soon = () => clock.now() + TAKES;
   const date = () => new Date(clock.now());
@@ -115,8 +116,14 @@ export function memoryOperations(world: World, { changed, gone }: MemoryEvents):
     return { memory: told(memory) };
   }
 
+  function checkExpiry({ eventExpiryDuration: days }: Settings): void {
+    if (days === undefined || days >= shortestExpiry) return;
+    throw invalidInput([{ name: 'eventExpiryDuration', message: `Member must have value greater than or equal to ${shortestExpiry}` }]);
+  }
+
   return {
     CreateMemory(input: CreateInput) {
+      checkExpiry(input);
       const { clientToken, memoryStrategies = [], indexedKeys = [], namespaceKeys = [], tags = {}, ...settings } = input;
       return state.once('CreateMemory', clientToken, input, () => {
         const here = state.list<Memory>(MEMORY).filter((memory) => isHere(world, memory));
@@ -144,6 +151,7 @@ export function memoryOperations(world: World, { changed, gone }: MemoryEvents):
       memory: told(memoryOf(world, memoryId), view),
     }),
     UpdateMemory(input: UpdateInput) {
+      checkExpiry(input);
       const { memoryId, clientToken, memoryStrategies: change = {}, addIndexedKeys = [], namespaceKeys, ...settings } = input;
       return state.once('UpdateMemory', clientToken, input, () => {
         const before = settledMemory(memoryId, 'update');

@@ -21,6 +21,8 @@ export interface MemoryOptions {
   namespace?: NamespaceMatch;
   /** Whether an event of the main line has `branch: { name: 'main' }`. Default `omitted`. */
   mainBranch?: MainBranch;
+  /** Days of the shortest `eventExpiryDuration`: 3 by the schema, 7 by the page of quotas. Default 3. */
+  shortestExpiry?: 3 | 7;
 }
 
 export interface MemoryService {
@@ -34,7 +36,8 @@ export interface MemoryService {
   clear(): Promise<void>;
 }
 
-export function memoryService(world: World, bound: Bound, { namespace = 'within', mainBranch = 'omitted' }: MemoryOptions): MemoryService {
+export function memoryService(world: World, bound: Bound, o: MemoryOptions): MemoryService {
+  const { namespace = 'within', mainBranch = 'omitted', shortestExpiry = 3 } = o;
   const { state, clock } = world;
   const tell = report('startAgentCore()');
   const stream = recordStream(world);
@@ -68,7 +71,7 @@ export function memoryService(world: World, bound: Bound, { namespace = 'within'
 
   return {
     operations: {
-      ...memoryOperations(world, { changed, gone }),
+      ...memoryOperations(world, { changed, gone }, shortestExpiry),
       ...eventOperations(world, stores, replied, { main: mainBranch }),
       ...jobOperations(stores, replied),
       ...recordOperations(world, stores, replied, stream, { namespace }),
