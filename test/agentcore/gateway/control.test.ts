@@ -211,12 +211,6 @@ describe('a target', () => {
       '1000',
     ],
     [
-      'a Smithy model',
-      { targetConfiguration: { mcp: { smithyModel: { inlinePayload: '{}' } } } },
-      'NotImplementedException',
-      'smithyModel',
-    ],
-    [
       'an HTTP target in a gateway of MCP',
       { targetConfiguration: { http: { passthrough: { endpoint: 'https://a.example', protocolType: 'CUSTOM' } } } },
       'ValidationException',

@@ -21,6 +21,8 @@ export interface RequestBody {
   readonly encoding: JsonObject;
   /** The fields of a form that are files. */
   readonly files: ReadonlySet<string>;
+  /** What is sent where a call has no body. Default: nothing. */
+  readonly empty?: Json;
 }
 
 /** In the order in which they are preferred. */

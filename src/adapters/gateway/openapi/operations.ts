@@ -4,7 +4,7 @@ import type { Json, JsonObject } from '../../../json.ts';
 import { isObject } from '../../../json-schema/keywords.ts';
 import { bodyOf, type RequestBody } from './body.ts';
 import { resolved, step } from './references.ts';
-import { isStyle, type Parameter, STYLES } from './styles.ts';
+import { isStyle, NOT_PARAMETERS, type Parameter, STYLES } from './styles.ts';
 
 export interface Operation {
   /** The operationId, or made of the method and the path. */
@@ -12,6 +12,8 @@ export interface Operation {
   /** In capitals. */
   readonly method: string;
   readonly path: string;
+  /** A query that is sent with every call of it, encoded. */
+  readonly query?: string;
   /** Its position in the document. */
   readonly at: string;
   readonly description: string;
@@ -23,12 +25,6 @@ export interface Operation {
 
 /** TRACE is left out: `fetch` does not send it. */
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch'];
-/** Set by what is sent, and by credentials: OpenAPI says to ignore such parameters. */
-const NOT_PARAMETERS: ReadonlySet<string> = new Set(
-  'accept content-type authorization host content-length connection transfer-encoding keep-alive te trailer upgrade expect cookie proxy-authorization'.split(
-    ' ',
-  ),
-);
 
 /** @throws RondoError `CONFIG_INVALID` for two operations of one name, none at all, or a parameter that cannot be sent. */
 export function operationsOf(document: JsonObject, where: string): Operation[] {

@@ -6,7 +6,7 @@ import type { Outgoing } from '../outbound/auth.ts';
 import { bodySchema, encodeBody } from './body.ts';
 import type { Operation } from './operations.ts';
 import { Schemas } from './schema.ts';
-import { encode, inCookie, inHeader, inPath, inQuery, type Parameter, refused } from './styles.ts';
+import { encode, inCookie, inHeader, inHeaders, inListed, inPath, inQuery, type Parameter, refused } from './styles.ts';
 
 /** The JSON Schema of an operation's arguments. */
 export function inputSchema(document: JsonObject, { parameters, body }: Operation, where: string): JsonObject {
@@ -48,15 +48,22 @@ export async function requestOf(operation: Operation, input: JsonObject, added: 
   const url = new URL(added.server);
   const start = url.pathname.replace(/\/$/, '');
   url.pathname = start + expanded(path, parameters, input);
-  const query = of('query').flatMap(([p, value]) => inQuery(p, value));
+  const queried = of('query');
+  const others = [...url.searchParams.keys(), ...new URLSearchParams(operation.query).keys()];
+  const taken = new Set([...others, ...parameters.filter((p) => p.in === 'query' && !p.listed).map((p) => p.name)]);
+  const query = [
+    ...(operation.query === undefined ? [] : [operation.query]),
+    ...queried.flatMap(([p, value]) => (p.listed ? inListed(value, taken) : inQuery(p, value))),
+  ];
   if (query.length > 0) url.search += `${url.search ? '&' : ''}${query.join('&')}`;
   const headers: Record<string, string> = { accept: 'application/json, text/*;q=0.9, */*;q=0.5' };
-  for (const [p, value] of of('header')) headers[p.name.toLowerCase()] = inHeader(p, value);
+  for (const [p, value] of of('header'))
+    Object.assign(headers, p.prefixed ? Object.fromEntries(inHeaders(p, value)) : { [p.name.toLowerCase()]: inHeader(p, value) });
   const cookies = of('cookie').map(([p, value]) => `${encode(p.name)}=${inCookie(p, value)}`);
   if (cookies.length > 0) headers.cookie = cookies.join('; ');
   // what the application sets, no argument changes
   Object.assign(headers, added.headers);
-  const content = input.body;
+  const content = input.body ?? body?.empty;
   if (!body || content === undefined) return { method, url, headers, body: undefined };
   const { type, bytes } = await encodeBody(body, content);
   return { method, url, headers: { ...headers, 'content-type': type }, body: bytes };

@@ -74,6 +74,8 @@ export interface Manner {
   refusal?(answer: Json): Error | undefined;
   /** Whether an error is one of too many requests, with another status than 429. */
   limited?(answer: Answer): boolean;
+  /** What the service calls an error. */
+  errorName?(answer: Answer): string | undefined;
 }
 
 /**
@@ -230,6 +232,7 @@ function toolOf(
           ...line,
           fetch,
           ...(manner.limited && { limited: manner.limited }),
+          ...(manner.errorName && { errorName: manner.errorName }),
           authorize: (asked) => auth.authorize(asked, credentials, assertion),
         },
         request,

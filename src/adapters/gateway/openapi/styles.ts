@@ -15,6 +15,15 @@ export const STYLES: Readonly<Record<Place, readonly Style[]>> = {
 };
 export const isStyle = (value: unknown): value is Style => Object.values(STYLES).some((styles) => styles.includes(value as Style));
 
+/** Set by what is sent, and by credentials: OpenAPI says to ignore such parameters. */
+export const NOT_PARAMETERS: ReadonlySet<string> = new Set(
+  'accept content-type authorization host content-length connection transfer-encoding keep-alive te trailer upgrade expect cookie proxy-authorization'.split(
+    ' ',
+  ),
+);
+/** Set by a signature of AWS. */
+const SIGNED: ReadonlySet<string> = new Set(['x-amz-date', 'x-amz-content-sha256', 'x-amz-security-token']);
+
 export interface Parameter {
   /** The name of the argument. */
   readonly property: string;
@@ -32,6 +41,12 @@ export interface Parameter {
   readonly schema: Json | undefined;
   /** The position of the schema. */
   readonly at: string;
+  /** In a path: it is several segments, with a slash between. */
+  readonly greedy?: boolean;
+  /** In a header: an object, each of whose fields is a header, with `name` before that of the field. */
+  readonly prefixed?: boolean;
+  /** In a query: an object, each of whose fields is a parameter. */
+  readonly listed?: boolean;
 }
 
 /** How text is written into a part of a request. */
@@ -58,7 +73,8 @@ export function inPath(p: Parameter, value: Json): string {
   return written;
 }
 
-function pathText({ name, style, explode, json }: Parameter, value: Json): string {
+function pathText({ name, style, explode, json, greedy }: Parameter, value: Json): string {
+  if (greedy) return textOf(value).split('/').map(encode).join('/');
   if (json) return encode(JSON.stringify(value));
   const lead = style === 'label' ? '.' : style === 'matrix' ? ';' : '';
   const between = explode && style === 'label' ? '.' : explode && style === 'matrix' ? ';' : ',';
@@ -111,6 +127,22 @@ export function inHeader({ property, explode, json }: Parameter, value: Json): s
   if (/[^\t\x20-\x7e\x80-\xff]/.test(text)) throw refused(`${property} has characters that a header cannot have.`);
   return text;
 }
+
+/** The headers of a value with a prefix. @throws ToolError `INVALID_ARGUMENTS` for one that the application or the protocol sets. */
+export function inHeaders(p: Parameter, value: Json): [name: string, value: string][] {
+  return pairsOf(isObject(value) ? value : {}).map(([field, of]) => {
+    const name = (p.name + field).toLowerCase();
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || NOT_PARAMETERS.has(name) || SIGNED.has(name))
+      throw refused(`${p.property}: ${JSON.stringify(field)} cannot be the name of a header.`);
+    return [name, inHeader({ ...p, property: `${p.property}.${field}` }, of)];
+  });
+}
+
+/** The parameters of a query that are the fields of a value. @param taken names that others have. */
+export const inListed = (value: Json, taken: ReadonlySet<string>): string[] =>
+  pairsOf(isObject(value) ? value : {})
+    .filter(([name]) => !taken.has(name))
+    .flatMap(([name, of]) => inQuery({ name, style: 'form', explode: true, reserved: false, json: false }, of));
 
 /** The value of a cookie. */
 export const inCookie = ({ json }: Parameter, value: Json): string => (json ? encode(JSON.stringify(value)) : simple(value, false, encode));

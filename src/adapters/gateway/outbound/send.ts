@@ -21,6 +21,8 @@ export interface Line {
   readonly maxBytes: number;
   /** Whether an error is one of too many requests, with another status than 429. */
   limited?(answer: Answer): boolean;
+  /** What the service calls an error. */
+  errorName?(answer: Answer): string | undefined;
   /** Adds the credentials to each request, also to one that a redirect led to. */
   authorize(request: Outgoing): Promise<{ request: Outgoing; secrets: readonly (readonly [string, string])[] }>;
 }
@@ -103,18 +105,23 @@ async function read(response: Response, { name, maxBytes }: Line): Promise<Uint8
   return Buffer.concat(chunks);
 }
 
-function failure({ name, limited }: Line, answer: Answer, mask: (text: string) => string): ToolError {
+function failure({ name, limited, errorName }: Line, answer: Answer, mask: (text: string) => string): ToolError {
   const { status, headers, bytes } = answer;
   const meant = limited?.(answer) ? 429 : status;
   const known = ofStatus(meant);
   const kind = known ?? { code: 'BAD_RESPONSE', retryable: false };
+  const called = errorName?.(answer);
   const said = mask(new TextDecoder().decode(bytes)).trim();
   const wait = kind.retryable ? askedWait({ headers }) : undefined;
-  return new ToolError(kind.code, bounded(`${name} answered HTTP ${status}${said && !isPage(headers) ? `: ${said}` : '.'}`), {
-    outcome: known ? outcomeOf(known, meant) : 'unknown',
-    retryable: kind.retryable,
-    ...(wait !== undefined && { retryAfter: wait }),
-  });
+  return new ToolError(
+    kind.code,
+    bounded(`${name} answered HTTP ${status}${called === undefined ? '' : ` ${called}`}${said && !isPage(headers) ? `: ${said}` : '.'}`),
+    {
+      outcome: known ? outcomeOf(known, meant) : 'unknown',
+      retryable: kind.retryable,
+      ...(wait !== undefined && { retryAfter: wait }),
+    },
+  );
 }
 
 /** A page for people says nothing to an agent. */

@@ -10,7 +10,8 @@ import { checkTools, type LambdaTool, type TargetConfiguration } from './target-
 /** What AWS takes, in bytes. */
 const LARGEST = 10 * 1024 * 1024;
 
-const sourceOf = ({ mcp = {} }: TargetConfiguration) => mcp.lambda?.toolSchema ?? mcp.openApiSchema ?? mcp.mcpServer?.mcpToolSchema;
+const sourceOf = ({ mcp = {} }: TargetConfiguration) =>
+  mcp.lambda?.toolSchema ?? mcp.openApiSchema ?? mcp.smithyModel ?? mcp.mcpServer?.mcpToolSchema;
 
 /** Where the document of a target is; undefined if it is in the settings, or if there is none. */
 export function placeOf(configuration: TargetConfiguration): string | undefined {

@@ -103,6 +103,7 @@ const SIGNED = ['AWS_IAM', 'AUTHENTICATE_ONLY'];
 const CREDENTIALS: Readonly<Record<string, { types: readonly string[]; required: boolean }>> = {
   lambda: { types: ['GATEWAY_IAM_ROLE'], required: true },
   openApiSchema: { types: ['OAUTH', 'API_KEY', 'GATEWAY_IAM_ROLE', 'JWT_PASSTHROUGH'], required: false },
+  smithyModel: { types: ['GATEWAY_IAM_ROLE'], required: true },
   mcpServer: { types: ['OAUTH', 'API_KEY', 'GATEWAY_IAM_ROLE', 'JWT_PASSTHROUGH'], required: false },
   apiGateway: { types: ['GATEWAY_IAM_ROLE', 'API_KEY'], required: false },
   connector: { types: ['GATEWAY_IAM_ROLE'], required: true },
@@ -130,7 +131,6 @@ export function checkTarget(
   if (other !== undefined) throw notExecuted(other, 'It executes the targets of mcp.');
   const configuration = mcp ?? {};
   const kind = kindOf({ mcp: configuration });
-  if (kind === 'smithyModel') throw notExecuted(kind, 'Give an openApiSchema.');
   const { connector, lambda, apiGateway } = configuration;
   if (connector && connector.source.connectorId !== WEB_SEARCH)
     throw notExecuted(`the connector ${connector.source.connectorId}`, `It executes ${WEB_SEARCH}.`);

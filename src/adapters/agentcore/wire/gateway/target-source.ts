@@ -17,6 +17,7 @@ import { boundFunction } from './lambda.ts';
 import type { Target } from './resources.ts';
 import { type RestApiTarget, restApiDocument, restApiUrl } from './rest-api.ts';
 import { isKept, serverSource } from './server-target.ts';
+import { smithySource } from './smithy/source.ts';
 import { type Connector, kindOf, type McpServerTarget, type McpTarget, WEB_SEARCH_TOOL } from './target-configuration.ts';
 import type { TargetWorld } from './target-world.ts';
 
@@ -49,6 +50,8 @@ function sourceOf(of: TargetWorld, target: Target, gateway: OfGateway): ToolSour
       const server = mcp.mcpServer as McpServerTarget;
       return serverSource(of, target, { endpoint: server.endpoint, kept: isKept(server) ? (target.listed ?? []) : undefined, ...gateway });
     }
+    case 'smithyModel':
+      return changed(smithySource(of, target), (execute) => opaque(gateway, execute));
     case 'apiGateway':
       return restApiSource(of, target, mcp.apiGateway as RestApiTarget, gateway);
     case 'connector':
