@@ -153,39 +153,50 @@ describe('/ws', () => {
     expect(await client.closed).toBe(1009);
   });
 
-  test('lets in whom the token names, in a header or as a browser can send it, and no page of another site', async () => {
-    const { url } = await serving(echo(), { auth: bearer({ verify: (token) => (token === 'good' ? { id: 'ana' } : undefined) }) });
-    const status = (headers: Record<string, string>, protocols: string[] = [], to = url) =>
-      new Promise((resolve) => {
-        const socket = new WebSocket(`${to.replace('http', 'ws')}/ws`, protocols, { headers });
-        socket.on('unexpected-response', (_, response) => resolve(response.statusCode));
-        socket.on('error', () => undefined);
-        socket.on('open', () => {
-          resolve(101);
-          socket.terminate();
-        });
+  test.each(['http', 'ag-ui'] as const)(
+    '%s: lets in whom the token names, as a browser can send it, and no page of another site',
+    async (protocol) => {
+      const { url } = await serving(echo(), {
+        protocol,
+        auth: bearer({ verify: (token) => (token === 'good' ? { id: 'ana' } : undefined) }),
       });
-    const token = `base64UrlBearerAuthorization.${Buffer.from('good').toString('base64url')}`;
-    expect(await status({ [SESSION]: session() })).toBe(401);
-    expect(await status({ [SESSION]: session(), authorization: 'Bearer bad' })).toBe(401);
-    expect(await status({ [SESSION]: 'short', authorization: 'Bearer good' })).toBe(400);
-    expect(await status({ [SESSION]: session(), authorization: 'Bearer good' })).toBe(101);
-    expect(await status({ [SESSION]: session() }, [token])).toBe(101);
-    const open = await serving(echo());
-    expect(await status({ ...ana, origin: 'https://evil.example.com' }, [], open.url)).toBe(403);
-    expect(await status({ ...ana, origin: 'null' }, [], open.url)).toBe(403);
-    expect(await status({ ...ana, origin: 'http://localhost:5173' }, [], open.url)).toBe(101);
-    const other = new WebSocket(`${open.url.replace('http', 'ws')}/elsewhere`);
-    expect(await new Promise((resolve) => other.on('error', () => resolve('refused')).on('open', () => resolve('open')))).toBe('refused');
-  });
+      const status = (headers: Record<string, string>, protocols: string[] = [], to = url) =>
+        new Promise((resolve) => {
+          const socket = new WebSocket(`${to.replace('http', 'ws')}/ws`, protocols, { headers });
+          socket.on('unexpected-response', (_, response) => resolve(response.statusCode));
+          socket.on('error', () => undefined);
+          socket.on('open', () => {
+            resolve(101);
+            socket.terminate();
+          });
+        });
+      const token = `base64UrlBearerAuthorization.${Buffer.from('good').toString('base64url')}`;
+      expect(await status({ [SESSION]: session() })).toBe(401);
+      expect(await status({ [SESSION]: session(), authorization: 'Bearer bad' })).toBe(401);
+      expect(await status({ [SESSION]: 'short', authorization: 'Bearer good' })).toBe(400);
+      expect(await status({ [SESSION]: session(), authorization: 'Bearer good' })).toBe(101);
+      expect(await status({ [SESSION]: session() }, [token])).toBe(101);
+      const strict = await serving(echo(), { protocol, requireSession: true });
+      expect(await status({}, [], strict.url)).toBe(400);
+      const open = await serving(echo(), { protocol });
+      expect(await status({ ...ana, origin: 'https://evil.example.com' }, [], open.url)).toBe(403);
+      expect(await status({ ...ana, origin: 'null' }, [], open.url)).toBe(403);
+      expect(await status({ ...ana, origin: 'http://localhost:5173' }, [], open.url)).toBe(101);
+      const other = new WebSocket(`${open.url.replace('http', 'ws')}/elsewhere`);
+      expect(await new Promise((resolve) => other.on('error', () => resolve('refused')).on('open', () => resolve('open')))).toBe('refused');
+    },
+  );
 
-  test('is closed with the server, and the run can be resumed', async () => {
+  test.each(['http', 'ag-ui'] as const)('%s: is closed with the server, and the run can be resumed', async (protocol) => {
     const { agent, begun, finish } = held();
-    const { url, close, engine } = await serving(agent);
+    const { url, close, engine } = await serving(agent, { protocol });
     const client = await connect(url, ana);
-    client.say({ type: 'input', input: 'go' });
-    const { runId } = await client.until('run');
+    const message = { id: 'u', role: 'user', content: 'go' };
+    client.say(protocol === 'http' ? { type: 'input', input: 'go' } : { threadId: 't', runId: 'r', messages: [message] });
     await begun;
+    const runs = [];
+    for await (const run of engine.runs({ by: { id: 'ana' } })) runs.push(run);
+    const runId = runs[0]?.runId ?? '';
     const closed = close();
     expect(await client.closed).toBe(1001);
     await closed;

@@ -72,29 +72,63 @@ export function agUiHandler<C>(engine: Engine, agents: Agent | readonly Agent[],
   });
 }
 
-async function answer({ engine, o, tell }: Serving, agent: Agent, request: Request, by: Principal): Promise<Response> {
-  const { maxBytes = MAX_BYTES, maxDepth, timeout } = o;
-  const input = checkInput(await readJson(request, { maxBytes, maxDepth, timeout }));
-  const after = lastEventId(request);
-  const { signal } = request;
-  const problem = (error: unknown): AGUIEvent => {
-    const { code, message } = problemOf(error, tell).problem;
-    return { type: EventType.RUN_ERROR, code, message };
+/**
+ * The turns of one agent without HTTP, for a connection that is not a request: the text of an input, and the events of its turn. What is wrong
+ * with an input is an event too.
+ */
+export function agUiTurns<C>(engine: Engine, agent: Agent, o: AgUiOptions<C>) {
+  const serving: Serving = { engine, o: o as AgUiOptions, tell: report(WHERE) };
+  return async function* (text: string, by: Principal, signal: AbortSignal): AsyncGenerator<AGUIEvent, void, undefined> {
+    try {
+      const input = checkInput(parseJson(text, o));
+      for await (const { data } of await turnOf(serving, agent, { input, by, signal, after: undefined })) yield data as AGUIEvent;
+    } catch (error) {
+      yield problem(error, serving.tell);
+    }
   };
-  const stream = (events: AsyncIterable<ServerEvent>) => eventStream(events, { signal, heartbeat: o.heartbeat, problem });
+}
+
+interface Asked {
+  readonly input: RunAgentInput;
+  readonly by: Principal;
+  /** Aborted when the client is gone. */
+  readonly signal: AbortSignal;
+  /** The newest position that the client has seen. */
+  readonly after: number | undefined;
+}
+
+function problem(error: unknown, tell: Tell): AGUIEvent {
+  const { code, message } = problemOf(error, tell).problem;
+  return { type: EventType.RUN_ERROR, code, message };
+}
+
+async function answer(serving: Serving, agent: Agent, request: Request, by: Principal): Promise<Response> {
+  const { maxBytes = MAX_BYTES, maxDepth, timeout, heartbeat } = serving.o;
+  const input = checkInput(await readJson(request, { maxBytes, maxDepth, timeout }));
+  const { signal } = request;
+  const events = await turnOf(serving, agent, { input, by, signal, after: lastEventId(request) });
+  return eventStream(events, { signal, heartbeat, problem: (error) => problem(error, serving.tell) });
+}
+
+/** The events of the turn that an input asks for. @throws HttpError for an input that asks for none. */
+async function turnOf(
+  { engine, o, tell }: Serving,
+  agent: Agent,
+  { input, by, signal, after }: Asked,
+): Promise<AsyncIterable<ServerEvent>> {
   let turn: TakenTurn;
   try {
     turn = await begin(engine, agent, o, input, by);
   } catch (error) {
     // a client shows the code of an event, and of a status nothing
     if (!RondoError.is(error)) throw error;
-    return stream(one(problem(error)));
+    return one(problem(error, tell));
   }
   const leave = () => void turn.events.return?.();
   if (signal.aborted) leave();
   else signal.addEventListener('abort', leave, { once: true });
   if (o.cancelOnDisconnect) cancelWhenGone(engine, turn, by, signal, tell);
-  return stream(eventsOf({ engine, by, turn, input, after, reasoning: o.reasoning ?? false, usage: o.usage ?? false }));
+  return eventsOf({ engine, by, turn, input, after, reasoning: o.reasoning ?? false, usage: o.usage ?? false });
 }
 
 async function* one(data: AGUIEvent): AsyncGenerator<ServerEvent> {

@@ -5,6 +5,7 @@ import type { Principal } from '../../../ports/principal.ts';
 import { type Auth, checkHost } from '../../../server/auth.ts';
 import { HttpError } from '../../../server/errors.ts';
 import type { Handler } from '../../../server/listen.ts';
+import { converseInEvents } from './ag-ui-socket.ts';
 import { asInvocation, askedBy, currentCaller, currentInvocation, type Invocation } from './invocation.ts';
 import { closes, type Invocations, invoke, limitsOf } from './invocations.ts';
 import { sentTo } from './sent.ts';
@@ -82,10 +83,15 @@ export const PROTOCOLS = {
   },
   'ag-ui': {
     port: 8080,
-    async mount({ app, o }) {
-      const { agUiHandler } = await import('../../ag-ui/handler.ts');
+    async mount({ app, o, socket }) {
+      const { agUiHandler, agUiTurns } = await import('../../ag-ui/handler.ts');
       const options = { ...shared(o), ...limitsOf(o), path: '/invocations', sessions: o.sessions, heartbeat: o.heartbeat };
       route(app, ['POST'], '/invocations', passed(o, agUiHandler(o.engine, o.agent, options)));
+      const turns = agUiTurns(o.engine, o.agent, options);
+      socket('/ws', async (request) => {
+        const asked = await askedBy(request, o);
+        return async (ws) => converseInEvents(o, asked, ws, turns);
+      });
     },
   },
   mcp: {

@@ -14,7 +14,7 @@ export interface CommandEvent {
 /** @throws HttpFailure for an error that the service tells within the stream. */
 export async function* commandEvents(from: AsyncIterable<Uint8Array>): AsyncGenerator<CommandEvent, void, undefined> {
   for await (const { headers, body } of frames(from)) {
-    const { [':message-type']: kind, [':event-type']: event, [':exception-type']: exception = '' } = headers;
+    const { ':message-type': kind, ':event-type': event, ':exception-type': exception = '' } = headers;
     if (kind === 'error') throw failure(headers[':error-code'] ?? '', headers[':error-message']);
     const value = JSON.parse(Buffer.from(body).toString('utf8')) as CommandEvent['chunk'] & { message?: unknown };
     if (kind === 'exception') throw failure(exception.charAt(0).toUpperCase() + exception.slice(1), value.message);

@@ -27,7 +27,7 @@ import { FRAME } from './socket.ts';
 import { Owners } from './turn.ts';
 
 export interface ServeOptions<C = unknown> {
-  /** `http`: `/invocations` and `/ws`. Default. `ag-ui`: `/invocations`. `mcp`: `/mcp`. `a2a`: `/`, and the card. */
+  /** `http`, the default, and `ag-ui`: `/invocations` and `/ws`. `mcp`: `/mcp`. `a2a`: `/`, and the card. */
   protocol?: Protocol;
   /** Default: the environment's `PORT`, else 8080 for `http` and `ag-ui`, 8000 for `mcp`, 9000 for `a2a`. 0: a free port. */
   port?: number;

@@ -24,6 +24,17 @@ interface OpenRun {
   approvals: readonly Approval[];
 }
 
+/** Closes a socket with the server. @param left called when the socket is closed. */
+export function attend({ closing }: Invocations, socket: WebSocket, left: () => void): void {
+  const close = () => socket.close(GOING_AWAY, 'the server closes');
+  closing.addEventListener('abort', close, { once: true });
+  socket.on('close', () => {
+    closing.removeEventListener('abort', close);
+    left();
+  });
+  socket.on('error', () => undefined);
+}
+
 /**
  * Messages of a client are `{ type: 'input' | 'decisions' | 'steer' | 'cancel', ... }`. One turn at a time: `steer` and `cancel` are about it, or else about the
  * open run of the session. A socket that closes ends nothing.
@@ -31,13 +42,7 @@ interface OpenRun {
 export async function converse(o: Invocations, asked: Asked, socket: WebSocket): Promise<void> {
   const { session } = asked.invocation;
   let turn: Promise<TakenTurn> | undefined;
-  const close = () => socket.close(GOING_AWAY, 'the server closes');
-  o.closing.addEventListener('abort', close, { once: true });
-  socket.on('close', () => {
-    o.closing.removeEventListener('abort', close);
-    turn?.then(({ events }) => events.return?.()).catch(() => undefined);
-  });
-  socket.on('error', () => undefined);
+  attend(o, socket, () => void turn?.then(({ events }) => events.return?.()).catch(() => undefined));
   const problem = (error: unknown): Message => ({ type: 'error', ...problemOf(error, o.tell).problem });
   const say = (message: Message | Hello) => sent(socket, JSON.stringify(message));
   socket.on('message', (data, binary) => void heard(data, binary).catch((error) => say(problem(error))));
@@ -97,7 +102,7 @@ function fieldsOf(body: Json): { readonly [field: string]: Json | undefined } {
 }
 
 /** Sends a text in frames that the platform passes on. Resolves once the socket has taken it, so that a slow reader slows the run's reader. */
-async function sent(socket: WebSocket, text: string): Promise<void> {
+export async function sent(socket: WebSocket, text: string): Promise<void> {
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; at += FRAME) {
     if (socket.readyState !== WebSocket.OPEN) return;
