@@ -54,17 +54,21 @@ export function nearest(name: string, names: readonly string[]): string | undefi
   return best;
 }
 
-/** The Levenshtein distance; infinite if the lengths differ by more than 20. */
+/** How many letters must be changed, added, left out or swapped with the next one; infinite if the lengths differ by more than 20. */
 export function distance(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 20) return Number.POSITIVE_INFINITY;
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
+  const at = (i: number, j: number) => rows[i]?.[j] as number;
   for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next[j] = Math.min((row[j] as number) + 1, (next[j - 1] as number) + 1, (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1));
-    row = next;
+    const row = [i];
+    rows.push(row);
+    for (let j = 1; j <= b.length; j++) {
+      const least = Math.min(at(i - 1, j) + 1, at(i, j - 1) + 1, at(i - 1, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1));
+      const swapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      row.push(swapped ? Math.min(least, at(i - 2, j - 2) + 1) : least);
+    }
   }
-  return row[b.length] as number;
+  return at(a.length, b.length);
 }
 
 const told = new Set<string>();

@@ -44,9 +44,7 @@ export interface DriveOptions {
  */
 export async function drive(resources: Resources, live: LiveRun, o: DriveOptions): Promise<RunResult> {
   const { agent, run, by, session, assertion } = o;
-  const limits = limitsOf(resources, agent, run, o.limits);
-  assertPriced(agent, limits, resources.host);
-  assertUnits(agent, limitsWith(limitsWith(agent.limits, run.limits), o.limits));
+  const limits = keptLimits(resources, agent, run, o.limits);
   live.caller = { runId: run.runId, by, session, assertion };
   maskAssertion(live.secrets, assertion);
   if (run.cancelled) live.stop({ why: 'cancel' });
@@ -99,8 +97,18 @@ export async function drive(resources: Resources, live: LiveRun, o: DriveOptions
 }
 
 /** Each limit by itself: of this claim, else of the run, its agent, the engine. */
-export const limitsOf = ({ limits }: Resources, agent: AgentDefinition, run: RunFold, claimed?: Limits): Limits =>
+export const limitsOf = ({ limits }: Resources, agent: AgentDefinition, run: Limited, claimed?: Limits): Limits =>
   [limits, agent.limits, run.limits, claimed].reduce<Limits>(limitsWith, DEFAULT_LIMITS);
+
+type Limited = Partial<Pick<RunFold, 'limits'>>;
+
+/** The limits of a run that can be kept. @throws RondoError `CONFIG_INVALID` for one that needs a price or an amount that there is not. */
+export function keptLimits(resources: Resources, agent: AgentDefinition, run: Limited, claimed?: Limits): Limits {
+  const limits = limitsOf(resources, agent, run, claimed);
+  assertPriced(agent, limits, resources.host);
+  assertUnits(agent, limitsWith(limitsWith(agent.limits, run.limits), claimed));
+  return limits;
+}
 
 /** The error has the code of the source, such as `MCP_UNAVAILABLE`, if there is one. */
 function unavailable(agent: AgentDefinition, cause: unknown): RondoError {

@@ -2,9 +2,11 @@
 import { invalid } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Json } from '../json.ts';
+import { checkOptions } from '../options.ts';
 import type { Breaker, Effect, Retry, ToolOptions } from '../ports/tool.ts';
 import type { Schema } from '../schema.ts';
 import { checkCost } from './charge.ts';
+import { checkAmount, checkIntent } from './keyed.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the arguments of a foreign tool have no static type
 type Options = ToolOptions<string, Schema<any>, Schema<any>, never, Json>;
@@ -42,13 +44,27 @@ export const FOREIGN_TOOL_EXAMPLES = {
   maxBytes: 'maxBytes: 65_536',
 } satisfies { [K in keyof ForeignToolOptions]-?: string };
 
+const INTENT = {
+  key: "key: ({ id }) => 'refund:' + id",
+  intent: "intent: 'payments.refund'",
+  same: 'same: ({ cents }) => cents',
+  remember: 'remember: 30 * 86_400_000',
+  amount: 'amount: ({ cents }) => ({ usd: cents / 100 })',
+  cost: 'cost: 0.005',
+} satisfies Record<keyof NonNullable<ForeignToolOptions['intents']>[string], string>;
+
 /** Checks what needs no declaration of a tool. @throws RondoError `CONFIG_INVALID`. */
 export function checkForeignTools(o: ForeignToolOptions, where: string): void {
   if (o.prefix !== undefined && !/^[a-zA-Z0-9_-]{1,32}$/.test(o.prefix))
     throw invalid(`${where}: the prefix "${o.prefix}" must be 1 to 32 letters, digits, "_" and "-".`);
-  for (const [tool, { key, cost }] of Object.entries(o.intents ?? {})) {
-    if (key && o.effects?.[tool] === 'read') throw invalid(`${where}: intents gives "${tool}" a key, and effects says that it reads.`);
-    checkCost(cost, `${where}: intents of "${tool}"`);
+  for (const [tool, given] of Object.entries(o.intents ?? {})) {
+    const about = `${where}: intents of "${tool}"`;
+    checkOptions(given, INTENT, about);
+    if (given.key && o.effects?.[tool] === 'read')
+      throw invalid(`${where}: intents gives "${tool}" a key, and effects says that it reads.`);
+    checkIntent(given, about, INTENT);
+    checkAmount(given, about);
+    checkCost(given.cost, about);
   }
 }
 

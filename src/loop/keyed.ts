@@ -1,4 +1,5 @@
 import { invalid } from '../errors.ts';
+import { UNIT } from '../journal/amounts.ts';
 import { isName } from '../ports/principal.ts';
 
 /**
@@ -24,4 +25,15 @@ export function checkIntent(
   if (intent !== undefined && !isName(intent)) throw invalid(`${where}: intent is a text of 1 to 500 characters: ${examples.intent}.`);
   if (remember !== undefined && !(typeof remember === 'number' && remember > 0))
     throw invalid(`${where}: remember is a number of milliseconds above 0: ${examples.remember}.`);
+}
+
+/** What a declaration says of the amounts of its calls. @throws RondoError `CONFIG_INVALID` */
+export function checkAmount({ amount, units }: { amount?: unknown; units?: unknown }, where: string): void {
+  if (amount !== undefined && typeof amount !== 'function')
+    throw invalid(`${where}: amount is a function of the input: amount: ({ cents }) => ({ usd: cents / 100 }).`);
+  if (units === undefined) return;
+  if (amount === undefined)
+    throw invalid(`${where}: units are those of an amount, and there is none. Declare one: amount: ({ cents }) => ({ usd: cents / 100 }).`);
+  if (!Array.isArray(units) || units.length === 0 || !units.every((unit) => typeof unit === 'string' && UNIT.test(unit)))
+    throw invalid(`${where}: units are a list of names of a-z, 0-9, "_" and "-", up to 32 characters: units: ['usd'].`);
 }

@@ -9,7 +9,7 @@ import type { ToolSpec } from '../ports/model.ts';
 import type { OutputOf, Question, Tool, ToolContext, ToolOptions } from '../ports/tool.ts';
 import type { JsonSchema, Out, Schema, SchemaLike } from '../schema.ts';
 import { checkCost } from './charge.ts';
-import { checkIntent } from './keyed.ts';
+import { checkAmount, checkIntent } from './keyed.ts';
 import type { Door } from './passage.ts';
 import type { AnyToolOptions, Delegate, ToolDefinition, Waits } from './types.ts';
 
@@ -110,6 +110,10 @@ function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolD
   if (options.effect !== undefined && !['read', 'idempotent', 'once'].includes(options.effect))
     throw invalid(`tool "${name}": effect is "${options.effect}"; it is one of "read", "idempotent", "once".`);
   checkIntent(options, `tool "${name}"`, TOOL);
+  checkAmount(options, `tool "${name}"`);
+  for (const field of ['check', 'toModel'] as const)
+    if (options[field] !== undefined && typeof options[field] !== 'function')
+      throw invalid(`tool "${name}": ${field} is a function: ${TOOL[field]}.`);
   checkCost(options.cost, `tool "${name}"`);
   for (const field of ['timeout', 'deadline', 'maxBytes'] as const) {
     const value = options[field];

@@ -1,9 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { Engine, type Policy } from '../../src/index.ts';
+import { agent, Engine, type Policy } from '../../src/index.ts';
 import { all, ends, entriesOf, headOf, journals, refused, typesOf } from '../engine/setup.ts';
 import { echo, working } from './setup.ts';
 
 const by = { id: 'ana', tenant: 'acme' };
+/** Its model has no known price. */
+const unpriced = agent({
+  name: 'unpriced',
+  instructions: '',
+  model: { provider: 'none', id: 'unknown', generate: () => Promise.reject(new Error('not asked')) },
+});
 
 describe.each(journals)('enqueue() on $name', ({ make }) => {
   test('a run is queued in the journal, and any process may begin it', async () => {
@@ -107,6 +113,9 @@ describe.each(journals)('enqueue() on $name', ({ make }) => {
     await refused('CONFIG_INVALID', engine.enqueue(echo(), 'hello', { assertion: 'token' } as never));
     await refused('CONFIG_INVALID', engine.enqueue(echo(), 'hello', { id: '' }));
     await refused('CONFIG_INVALID', engine.enqueue(echo(), 'hello', { by: { id: '' } }));
+    // limits that no process could keep
+    await refused('CONFIG_INVALID', engine.enqueue(echo(), 'hello', { limits: { amounts: { eur: 5 } } }));
+    await refused('CONFIG_INVALID', engine.enqueue(unpriced, 'hello', { limits: { costUsd: 1 } }));
     expect((await all(journal.heads({}))).map(({ runId }) => runId)).toEqual(['r']);
     await engine.close();
     await refused('ENGINE_CLOSED', engine.enqueue(echo(), 'hello'));

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
-import { Engine, type Json, memoryJournal, type Policy } from '../../src/index.ts';
+import { agent, Engine, type Json, memoryJournal, type Policy } from '../../src/index.ts';
 import type { Journal } from '../../src/journal/port.ts';
+import { scripted } from '../../src/testing/scripted.ts';
 import { all, around, deferred, ends, journals, refused, settle } from '../engine/setup.ts';
 import { folder } from '../folder.ts';
 import { Clock, echo, working } from './setup.ts';
@@ -290,6 +291,7 @@ describe('several processes', () => {
   });
 });
 
+const named = { name: 'limited', instructions: '', model: scripted(['done']) };
 const good = { cron: '0 9 * * *', agent: echo(), input: 'go', by };
 test.each<[string, Record<string, unknown>]>([
   ['an unknown time zone', { timezone: 'Europe/Atlantis' }],
@@ -300,6 +302,7 @@ test.each<[string, Record<string, unknown>]>([
   ['an unknown overlap', { overlap: 'both' }],
   ['a catchUp below 0', { catchUp: -1 }],
   ['an input that the agent does not take', { input: 7 as Json }],
+  ['an agent whose limit nothing counts for', { agent: agent({ ...named, limits: { amounts: { eur: 5 } } }) }],
 ])('schedule() with %s is refused', async (_, more) => {
   await using engine = new Engine();
   await refused('CONFIG_INVALID', engine.schedule('it', { ...good, ...more } as never));

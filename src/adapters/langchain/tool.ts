@@ -21,7 +21,20 @@ export interface StructuredToolLike {
 
 type Common = Pick<
   ToolOptions<string, Schema<JsonObject, JsonObject>, Schema, never, Json>,
-  'effect' | 'approval' | 'timeout' | 'deadline' | 'retry' | 'breaker' | 'maxBytes'
+  | 'effect'
+  | 'approval'
+  | 'timeout'
+  | 'deadline'
+  | 'retry'
+  | 'breaker'
+  | 'maxBytes'
+  | 'key'
+  | 'intent'
+  | 'same'
+  | 'remember'
+  | 'amount'
+  | 'units'
+  | 'cost'
 >;
 
 export interface LangchainToolOptions extends Common {

@@ -5,7 +5,7 @@ import type { RecordChange } from '../../journal/records.ts';
 import type { Json } from '../../json.ts';
 import type { Agent, AgentDefinition } from '../../loop/types.ts';
 import { checksStarts } from '../access.ts';
-import { open } from '../drive.ts';
+import { keptLimits, open } from '../drive.ts';
 import { joinsShared } from '../history.ts';
 import { nextId } from '../ids.ts';
 import { assertClaims } from '../ledger/reopen.ts';
@@ -38,6 +38,8 @@ export async function enqueueAgent(
 ): Promise<{ runId: string }> {
   checkRun(definition, o, ENQUEUE_OPTIONS);
   assertClaims(resources, definition);
+  // a run that no process can begin would stay queued, and keep its session busy
+  keptLimits(resources, definition, o.limits ? { limits: o.limits } : {});
   const runId = o.id ?? nextId();
   let started = firstEntry(resources, definition, input, o);
   if (checksStarts(resources)) started = await allowedStart(resources, runId, started);

@@ -12,6 +12,7 @@ import { agentDefinition } from '../../loop/definition.ts';
 import type { Agent } from '../../loop/types.ts';
 import { checkOptions, plain } from '../../options.ts';
 import { isName, type Principal, principal } from '../../ports/principal.ts';
+import { keptLimits } from '../drive.ts';
 import { findHead } from '../lookup.ts';
 import type { Resources } from '../resources.ts';
 import { checkBy, firstEntry } from '../start.ts';
@@ -89,6 +90,7 @@ export class Schedules {
     const agent = agentDefinition(o.agent);
     const input = plain(o.input, `the input of ${where}`);
     firstEntry(this.#resources, agent, input, { by: o.by });
+    keptLimits(this.#resources, agent, {});
     const times = await this.#timesOf(cron, timezone, where);
     const now = await this.#resources.host.now();
     const store = this.#stored();
