@@ -116,7 +116,7 @@ test('a stream of more than 60 minutes breaks off, and the record of the call sa
   expect([text, broke]).toEqual(['data: 0\n\n', expect.any(Error)]);
   const rule = 'The answer broke off: the stream took more than 60 minutes.';
   expect(of.server.calls().at(-1)).toMatchObject({ operation: 'InvokeAgentRuntime', status: 200, error: 'RuntimeClientError', rule });
-  // it is no fault of the server
+  // the server did nothing wrong
   expect(warned.mock.calls).toEqual([]);
 });
 

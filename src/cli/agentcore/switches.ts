@@ -7,7 +7,7 @@ type Ways = {
 };
 
 /** By the part of the options of `startAgentCore()`. */
-export const SWITCHES = {
+const SWITCHES = {
   sessions: { untimed: ['reap', 'protect'] },
   gateways: { pings: ['intercepted', 'passed'] },
   identity: { providerArns: ['bedrock-agentcore', 'acps'] },
