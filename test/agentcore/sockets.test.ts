@@ -1,13 +1,18 @@
 import { connect } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { RuntimeClient } from 'bedrock-agentcore/runtime';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { until } from '../engine/setup.ts';
+import { folder } from '../folder.ts';
 import { call, type Deployed, deployed, sessionId } from './runtime.ts';
 import { runs } from './sessions.ts';
 
 /** The client of the official SDK. It takes the endpoint and the keys from the environment. */
 const sdk = () => new RuntimeClient({ region: 'us-east-1' });
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 type Shell = Awaited<ReturnType<ReturnType<typeof sdk>['openShell']>>;
 
@@ -119,6 +124,22 @@ test('/ws reaches the program of the session: texts, bytes, headers, and the cod
   });
   await until(() => of.server.sessions().ended.length === 1);
   expect(of.server.sessions().ended).toMatchObject([{ reason: 'idle', id: sessionId('one') }]);
+});
+
+test('/ws of a runtime of AG-UI reaches that of serve()', async () => {
+  const path = folder('desk');
+  const env = { DESK_JOURNAL: join(path, 'runs.db'), DESK_DONE: join(path, 'done.txt'), DESK_PROTOCOL: 'ag-ui' };
+  const command = ['node', '--no-warnings', '--import', here('../../scripts/source.ts'), here('fixtures/desk.ts')] as const;
+  const of = await deployed({ protocolConfiguration: { serverProtocol: 'AGUI' } }, { binding: { command: [...command], env } });
+  const { socket, messages } = await connected(of);
+  const events = () => messages.map((message) => JSON.parse(String(message)) as { type: string; delta?: string });
+  socket.send(JSON.stringify({ threadId: 't', runId: 'r', messages: [{ id: 'u', role: 'user', content: 'hello' }] }));
+  await until(() => events().at(-1)?.type === 'RUN_FINISHED');
+  expect(
+    events()
+      .map(({ delta = '' }) => delta)
+      .join(''),
+  ).toBe('You said hello.');
 });
 
 test('a message over 64 KB, and the 251st in a second, close the connection', async () => {
