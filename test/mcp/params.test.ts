@@ -14,6 +14,8 @@ const materials: McpHandlerOptions = {
 const begin = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } };
 const argument = { name: 'who', value: 'a' };
 
+const TASK = 'io.modelcontextprotocol/related-task';
+
 type Wrong = readonly [method: string, params: unknown, message: string];
 const EVERYWHERE: readonly Wrong[] = [
   ['tools/list', { cursor: 7 }, '"cursor" is not of the type string'],
@@ -22,6 +24,10 @@ const EVERYWHERE: readonly Wrong[] = [
   ['tools/call', { name: 'x', arguments: ['a'] }, '"arguments" is not of the type object'],
   ['tools/call', { name: 'x', _meta: 7 }, '"_meta" is not of the type object'],
   ['tools/call', { name: 'x', _meta: { progressToken: {} } }, '"_meta.progressToken" is not valid'],
+  ['tools/call', { name: 'x', _meta: { [TASK]: 7 } }, `"_meta.${TASK}" is not of the type object`],
+  ['tools/call', { name: 'x', _meta: { [TASK]: null } }, `"_meta.${TASK}" is not of the type object`],
+  ['tools/call', { name: 'x', _meta: { [TASK]: {} } }, `"_meta.${TASK}.taskId" is missing`],
+  ['tools/list', { _meta: { [TASK]: { taskId: 7 } } }, `"_meta.${TASK}.taskId" is not of the type string`],
   ['resources/list', { cursor: {} }, '"cursor" is not of the type string'],
   ['resources/templates/list', { cursor: null }, '"cursor" is not of the type string'],
   ['resources/read', {}, '"uri" is missing'],

@@ -47,6 +47,8 @@ function problem({ path = [], expected, values }: Issue, request: object): strin
   return `${member} is not valid`;
 }
 
+const RELATED_TASK = 'io.modelcontextprotocol/related-task';
+
 /** As `wrongParams`, of what holds for every method. An SDK answers it as a text that is not JSON. */
 export function oddParams(message: unknown): string | undefined {
   const { id, method, params } = (message ?? {}) as { id?: unknown; method?: unknown; params?: unknown };
@@ -54,8 +56,10 @@ export function oddParams(message: unknown): string | undefined {
   if (!isObject(params)) return 'Invalid params: "params" is not of the type object.';
   const { _meta: meta = {} } = params;
   if (!isObject(meta)) return 'Invalid params: "_meta" is not of the type object.';
-  const { progressToken = 0 } = meta;
-  return typeof progressToken === 'string' || Number.isInteger(progressToken)
-    ? undefined
-    : 'Invalid params: "_meta.progressToken" is not valid.';
+  const { progressToken = 0, [RELATED_TASK]: task } = meta;
+  if (typeof progressToken !== 'string' && !Number.isInteger(progressToken)) return 'Invalid params: "_meta.progressToken" is not valid.';
+  if (task === undefined) return undefined;
+  if (!isObject(task)) return `Invalid params: "_meta.${RELATED_TASK}" is not of the type object.`;
+  if (task.taskId === undefined) return `Invalid params: "_meta.${RELATED_TASK}.taskId" is missing.`;
+  return typeof task.taskId === 'string' ? undefined : `Invalid params: "_meta.${RELATED_TASK}.taskId" is not of the type string.`;
 }

@@ -1,0 +1,107 @@
+/** `subscriptions/listen` of 2026-07-28 at a gateway, and what else a request of MCP may have wrong. */
+import { expect, test } from 'vitest';
+import { until } from '../../engine/setup.ts';
+import { BINDINGS, posted, refunds, withGateway } from './kit.ts';
+
+const MODERN = '2026-07-28';
+const META = {
+  'io.modelcontextprotocol/protocolVersion': MODERN,
+  'io.modelcontextprotocol/clientInfo': { name: 'a', version: '1' },
+  'io.modelcontextprotocol/clientCapabilities': {},
+};
+const headersOf = (method: string, name?: string) => ({
+  'mcp-protocol-version': MODERN,
+  'mcp-method': method,
+  ...(name !== undefined && { 'mcp-name': name }),
+});
+
+async function desk() {
+  const found = await withGateway(
+    { authorizerType: 'NONE', protocolConfiguration: { mcp: { supportedVersions: [MODERN, '2025-11-25'] } } },
+    { bindings: BINDINGS },
+  );
+  await found.target(refunds());
+  return found;
+}
+
+/** The events of a subscription, as they come. */
+async function listening(url: string, notifications: object) {
+  const stop = new AbortController();
+  const response = await fetch(url, {
+    method: 'POST',
+    signal: stop.signal,
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...headersOf('subscriptions/listen'),
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'subscriptions/listen', params: { notifications, _meta: META } }),
+  });
+  const told: { method?: string; id?: unknown }[] = [];
+  const reading = (async () => {
+    let text = '';
+    for await (const chunk of (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream() as never)) {
+      const events = (text + chunk).split('\n\n');
+      text = events.pop() as string;
+      for (const event of events) {
+        const data = /^data: (\{.*)$/m.exec(event)?.[1];
+        if (data !== undefined) told.push(JSON.parse(data));
+      }
+    }
+  })().catch(() => undefined);
+  return { response, told, leave: () => (stop.abort(), reading) };
+}
+
+test('a subscription is a stream, also of a gateway that does not stream; nothing is told in it, and other requests go on', async () => {
+  const { url, target, server } = await desk();
+  const { response, told, leave } = await listening(url, { toolsListChanged: true });
+  expect([response.status, response.headers.get('content-type')]).toEqual([200, expect.stringContaining('text/event-stream')]);
+  await until(() => told.length > 0);
+  expect(told).toMatchObject([{ method: 'notifications/subscriptions/acknowledged' }]);
+  await target(refunds('More'));
+  const { body } = await posted(url, { id: 2, method: 'tools/list', params: { _meta: META } }, headersOf('tools/list'));
+  expect(body.result.tools.map(({ name }: { name: string }) => name)).toEqual(['Refund___process', 'More___process']);
+  expect(told).toHaveLength(1);
+  const logged = () => server.calls().filter(({ operation }) => operation === 'InvokeGateway subscriptions/listen');
+  expect(logged()).toEqual([]);
+  await leave();
+  await until(() => logged().length > 0);
+  expect(logged()).toMatchObject([{ status: 200 }]);
+});
+
+test('the server closes while a client listens', async () => {
+  const { url, server } = await desk();
+  const { told, leave } = await listening(url, { toolsListChanged: true });
+  await until(() => told.length > 0);
+  await server.close();
+  await leave();
+});
+
+test.each<[string, object]>([
+  ['no filter', {}],
+  ['a filter of a wrong shape', { notifications: 7 }],
+  ['resources that are not named by texts', { notifications: { resourceSubscriptions: [7] } }],
+])('%s is refused as parameters', async (_, params) => {
+  const { url } = await desk();
+  const asked = { id: 1, method: 'subscriptions/listen', params: { ...params, _meta: META } };
+  const { body } = await posted(url, asked, headersOf('subscriptions/listen'));
+  expect(body).toMatchObject({ id: 1, error: { code: -32_602 } });
+});
+
+test('a related task of a wrong shape is refused as parameters, in both revisions', async () => {
+  const { url } = await desk();
+  const begun = await posted(url, {
+    id: 1,
+    method: 'initialize',
+    params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'a', version: '1' } },
+  });
+  const session = { 'mcp-session-id': begun.headers.get('mcp-session-id') as string };
+  const name = 'Refund___process';
+  for (const task of [7, null, {}, { taskId: 7 }]) {
+    const params = { name, arguments: { amount: 1 }, _meta: { 'io.modelcontextprotocol/related-task': task } };
+    const refused = { id: 2, error: { code: -32_602, message: expect.stringContaining('related-task') } };
+    expect((await posted(url, { id: 2, method: 'tools/call', params }, session)).body).toMatchObject(refused);
+    const modern = { id: 2, method: 'tools/call', params: { ...params, _meta: { ...META, ...params._meta } } };
+    expect((await posted(url, modern, headersOf('tools/call', name))).body).toMatchObject(refused);
+  }
+});
