@@ -34,10 +34,10 @@ async function api(status = 200) {
   return { asked, bindings: { [`url:${SERVER}`]: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1` } as const };
 }
 
-const target = (credential: CredentialProviderConfiguration, document = DOCUMENT) => ({
+const target = (credential?: CredentialProviderConfiguration, document = DOCUMENT) => ({
   name: 'Weather',
   targetConfiguration: { mcp: { openApiSchema: { inlinePayload: document } } },
-  credentialProviderConfigurations: [credential],
+  ...(credential && { credentialProviderConfigurations: [credential] }),
 });
 
 const FORECAST = { name: 'Weather___forecast', arguments: { city: 'São Paulo' } };
@@ -82,23 +82,22 @@ test.each([
   if (header !== 'authorization') expect(request.headers.authorization).toBeUndefined();
 });
 
-test("JWT_PASSTHROUGH sends the caller's own token", async () => {
-  const { asked, bindings } = await api();
-  const idp = await issuer();
-  const authorizer = { customJWTAuthorizer: { discoveryUrl: idp.discoveryUrl, allowedClients: ['web'] } };
-  const { url, target: made } = await withGateway({ authorizerType: 'CUSTOM_JWT', authorizerConfiguration: authorizer }, { bindings });
-  await made(target({ credentialProviderType: 'JWT_PASSTHROUGH' }));
-  for (const sub of ['ana', 'bob']) {
-    const token = await idp.token({ sub, client_id: 'web' });
-    await (await connected(url, { token })).callTool(FORECAST);
-    expect(asked.at(-1)?.headers.authorization).toBe(`Bearer ${token}`);
-  }
+test.each([
+  ['openApiSchema', { openApiSchema: { inlinePayload: DOCUMENT } }, 'OAUTH, API_KEY, GATEWAY_IAM_ROLE, and not JWT_PASSTHROUGH'],
+  ['mcpServer', { mcpServer: { endpoint: SERVER } }, 'MCP server target does not support JWT_PASSTHROUGH credential provider type'],
+])("the caller's own token does not go to a target of %s: JWT_PASSTHROUGH is refused", async (_, mcp, why) => {
+  const { target: made } = await withGateway({ authorizerType: 'NONE' });
+  const credentialProviderConfigurations = [{ credentialProviderType: 'JWT_PASSTHROUGH' as const }];
+  await expect(made({ name: 'Weather', targetConfiguration: { mcp }, credentialProviderConfigurations })).rejects.toMatchObject({
+    name: 'ValidationException',
+    message: expect.stringContaining(why),
+  });
 });
 
 test('an API that fails tells the client nothing, and the log its status', async () => {
   const { bindings } = await api(500);
   const { url, target: made, server } = await withGateway({ authorizerType: 'NONE' }, { bindings });
-  await made({ ...target({ credentialProviderType: 'JWT_PASSTHROUGH' }), credentialProviderConfigurations: undefined as never });
+  await made(target());
   const refused = await (await connected(url)).callTool(FORECAST);
   expect(refused.isError).toBe(true);
   expect(JSON.stringify(refused)).not.toContain('db-7');
@@ -111,10 +110,7 @@ test.each([
   ['a reference that leads nowhere', DOCUMENT.replace('{"type":"string"}', '{"$ref":"#/components/schemas/None"}')],
 ])('a target of %s is FAILED, with the reason', async (_, document) => {
   const { target: made } = await withGateway({ authorizerType: 'NONE' });
-  const { status, reasons } = await made({
-    ...target({ credentialProviderType: 'JWT_PASSTHROUGH' }, document),
-    credentialProviderConfigurations: undefined as never,
-  });
+  const { status, reasons } = await made(target(undefined, document));
   expect(status).toBe('FAILED');
   expect(reasons).toMatch(/^openApiSchema: /);
 });

@@ -162,7 +162,10 @@ test.each([
   ['a tool without a schema', JSON.stringify({ tools: [{ name: 'a' }] }), 'no inputSchema'],
 ])('a static tool schema that is %s makes the target FAILED, with the reason', async (_, inlinePayload, reason) => {
   const gateway = await withGateway(tokenless);
-  const credential = { credentialProviderType: 'JWT_PASSTHROUGH' as const };
+  const credential = {
+    credentialProviderType: 'GATEWAY_IAM_ROLE' as const,
+    credentialProvider: { iamCredentialProvider: { service: 'lambda' } },
+  };
   const made = await gateway.target(target(credential, { mcpToolSchema: { inlinePayload } }));
   expect(made).toMatchObject({ status: 'FAILED', reasons: expect.stringContaining(reason) });
 });

@@ -44,8 +44,6 @@ export function outboundOf(
         flow: FLOWS[oauth?.grantType ?? 'CLIENT_CREDENTIALS'],
         scopes: oauth?.scopes ?? [],
       };
-    case 'JWT_PASSTHROUGH':
-      return { type: 'pass-through' };
     case 'GATEWAY_IAM_ROLE':
       if (iam) return { type: 'sigv4', service: iam.service, region: iam.region ?? region };
       return service === undefined ? undefined : { type: 'sigv4', service, region };

@@ -99,12 +99,12 @@ const notExecuted = (what: string, instead: string) =>
 /** Gateways whose callers sign: only there the requests of a target can be signed for them. */
 const SIGNED = ['AWS_IAM', 'AUTHENTICATE_ONLY'];
 
-/** Types of credentials that a kind of target may have. CALLER_IAM_CREDENTIALS is for targets of http, which are not executed. */
+/** Types of credentials that a kind of target may have. CALLER_IAM_CREDENTIALS and JWT_PASSTHROUGH are for targets of http, which are not executed. */
 const CREDENTIALS: Readonly<Record<string, { types: readonly string[]; required: boolean }>> = {
   lambda: { types: ['GATEWAY_IAM_ROLE'], required: true },
-  openApiSchema: { types: ['OAUTH', 'API_KEY', 'GATEWAY_IAM_ROLE', 'JWT_PASSTHROUGH'], required: false },
+  openApiSchema: { types: ['OAUTH', 'API_KEY', 'GATEWAY_IAM_ROLE'], required: false },
   smithyModel: { types: ['GATEWAY_IAM_ROLE'], required: true },
-  mcpServer: { types: ['OAUTH', 'API_KEY', 'GATEWAY_IAM_ROLE', 'JWT_PASSTHROUGH'], required: false },
+  mcpServer: { types: ['OAUTH', 'API_KEY', 'GATEWAY_IAM_ROLE'], required: false },
   apiGateway: { types: ['GATEWAY_IAM_ROLE', 'API_KEY'], required: false },
   connector: { types: ['GATEWAY_IAM_ROLE'], required: true },
 };
@@ -147,6 +147,9 @@ export function checkTarget(
   if (lambda && !lambda.toolSchema.s3) checkTools(lambda.toolSchema.inlinePayload ?? []);
   const { types, required } = CREDENTIALS[kind] as { types: readonly string[]; required: boolean };
   if (!given && required) throw refused(`A target of ${kind} needs the credential provider type ${types[0]}.`);
+  // the text of AWS, as users measured it
+  if (given?.credentialProviderType === 'JWT_PASSTHROUGH' && kind === 'mcpServer')
+    throw refused('MCP server target does not support JWT_PASSTHROUGH credential provider type');
   if (given && !types.includes(given.credentialProviderType))
     throw refused(`A target of ${kind} takes credential providers of ${types.join(', ')}, and not ${given.credentialProviderType}.`);
   if (given) checkCredential(given, kind);
