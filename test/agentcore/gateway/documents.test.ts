@@ -38,7 +38,7 @@ function bound(content: unknown = undefined) {
     writeFileSync(join(cwd, 'document.json'), typeof value === 'string' || value instanceof Uint8Array ? value : JSON.stringify(value));
   if (content !== undefined) write(content);
   const bindings = join(cwd, 'bindings.json');
-  writeFileSync(bindings, JSON.stringify({ ...BINDINGS, [PLACE]: './document.json' } satisfies Bindings));
+  writeFileSync(bindings, JSON.stringify({ ...BINDINGS, [PLACE]: './document.json', 's3://schemas/folder': '.' } satisfies Bindings));
   return { bindings, write, remove: () => rmSync(join(cwd, 'document.json')) };
 }
 
@@ -122,6 +122,7 @@ const TOO_LARGE = JSON.stringify(TOOLS) + ' '.repeat(10 * 1024 * 1024);
 test.each<[string, McpTargetConfiguration, unknown, string]>([
   ['of a place that is not bound', lambda({ s3: { uri: 's3://a/b' } }), TOOLS, 'Add "s3://a/b" with the path of a file to the bindings'],
   ['whose file is missing', lambda(), undefined, 'cannot be read: ENOENT'],
+  ['that is a folder', lambda({ s3: { uri: 's3://schemas/folder' } }), TOOLS, 'is not a file'],
   ['of more than 10 MB', lambda(), TOO_LARGE, 'at most 10485760'],
   ['that is not JSON', lambda(), 'tools', 'is not JSON'],
   ['that is not text', { openApiSchema: S3 }, Buffer.from([0xc3, 0x28]), 'is not text in UTF-8'],

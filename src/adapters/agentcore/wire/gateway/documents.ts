@@ -27,7 +27,10 @@ export async function readDocument(bound: Bound, place: string): Promise<KeptDoc
   const wrong = (why: string) => invalid(`The file ${path}, which is bound to ${place}, ${why}.`);
   let bytes: Uint8Array;
   try {
-    const { size } = await stat(path);
+    const found = await stat(path);
+    // a device or a pipe may have no end
+    if (!found.isFile()) throw wrong('is not a file');
+    const { size } = found;
     if (size > LARGEST) throw wrong(`has ${size} bytes. AWS takes documents of at most ${LARGEST}`);
     bytes = await readFile(path);
   } catch (error) {
