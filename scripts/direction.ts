@@ -70,7 +70,7 @@ const SDK: Record<string, readonly string[]> = {
 };
 /** The adapters that an adapter is built on. */
 const BUILT_ON: Record<string, readonly string[]> = {
-  agentcore: ['a2a', 'ag-ui', 'aws', 'gateway', 'identity', 'keys', 'mcp', 'memory', 'policy', 'ranking'],
+  agentcore: ['a2a', 'ag-ui', 'aws', 'gateway', 'identity', 'journal', 'keys', 'mcp', 'memory', 'policy', 'ranking'],
   gateway: ['aws', 'ranking'],
   identity: ['keys', 'sqlite'],
   journal: ['keys'],

@@ -3,8 +3,10 @@
  * the program differs.
  */
 import type { Identity, ToolSource } from 'rondo';
+import { agentcore } from 'rondo/agentcore';
+import { agentcoreGateway } from 'rondo/agentcore/gateway';
 import { keyFile, localIdentity, sqliteVault } from 'rondo/identity';
-import { facts, type RememberedMemory, remember, sqliteMemory } from 'rondo/memory';
+import { facts, type RememberedMemory, sqliteMemory } from 'rondo/memory';
 
 export interface Parts {
   identity: Identity;
@@ -16,38 +18,42 @@ export interface Parts {
 /** @param env the settings of the program: see main.ts, which makes them. */
 export async function parts(env: NodeJS.ProcessEnv): Promise<Parts> {
   const { AGENTCORE_MEMORY_ID, AGENTCORE_WORKLOAD, AGENTCORE_GATEWAY_URL } = env;
-  if (AGENTCORE_MEMORY_ID && AGENTCORE_WORKLOAD && AGENTCORE_GATEWAY_URL) {
-    const { agentcoreIdentity } = await import('rondo/agentcore/identity');
-    const { agentcoreMemory } = await import('rondo/agentcore/memory');
-    const { agentcoreGateway } = await import('rondo/agentcore/gateway');
-    return {
-      identity: agentcoreIdentity({ workload: AGENTCORE_WORKLOAD, returnUrl: wanted(env, 'ASSISTANT_CALLBACK') }),
-      memory: remember(agentcoreMemory({ memoryId: AGENTCORE_MEMORY_ID, namespaces: ['/facts/{actorId}/', '/notes/{actorId}/'] })),
-      tools: agentcoreGateway({
-        url: AGENTCORE_GATEWAY_URL,
-        search: true,
-        perCaller: true,
-        auth: ({ assertion }) => assertion?.token ?? '',
-      }),
-    };
-  }
-  const folder = wanted(env, 'ASSISTANT_FOLDER');
-  const [discovery, clientId, clientSecret] = [
-    wanted(env, 'ASSISTANT_DISCOVERY_URL'),
-    wanted(env, 'ASSISTANT_CLIENT_ID'),
-    wanted(env, 'ASSISTANT_CLIENT_SECRET'),
-  ];
+  const callback = wanted(env, 'ASSISTANT_CALLBACK');
+  const file = (name: string) => `${wanted(env, 'ASSISTANT_FOLDER')}/${name}`;
+  const { identity, memory } = agentcore({
+    memory: {
+      memoryId: AGENTCORE_MEMORY_ID,
+      namespaces: ['/facts/{actorId}/', '/notes/{actorId}/'],
+      // without a model it keeps what users said, sentence by sentence
+      local: () => sqliteMemory(file('memory.db'), { strategies: [facts()] }),
+    },
+    identity: {
+      workload: AGENTCORE_WORKLOAD,
+      returnUrl: callback,
+      local: () =>
+        localIdentity({
+          vault: sqliteVault(file('vault.db'), keyFile(file('vault.key'))),
+          providers: {
+            parcels: {
+              discovery: wanted(env, 'ASSISTANT_DISCOVERY_URL'),
+              clientId: wanted(env, 'ASSISTANT_CLIENT_ID'),
+              clientSecret: wanted(env, 'ASSISTANT_CLIENT_SECRET'),
+            },
+            office: { apiKey: wanted(env, 'OFFICE_KEY') },
+          },
+          callback,
+        }),
+    },
+  });
+  return { identity, memory, tools: AGENTCORE_GATEWAY_URL ? deployedTools(AGENTCORE_GATEWAY_URL) : await localTools(env) };
+}
+
+const deployedTools = (url: string): ToolSource =>
+  agentcoreGateway({ url, search: true, perCaller: true, auth: ({ assertion }) => assertion?.token ?? '' });
+
+async function localTools(env: NodeJS.ProcessEnv): Promise<ToolSource> {
   const { shopTools } = await import('./tools.ts');
-  return {
-    identity: localIdentity({
-      vault: sqliteVault(`${folder}/vault.db`, keyFile(`${folder}/vault.key`)),
-      providers: { parcels: { discovery, clientId, clientSecret }, office: { apiKey: wanted(env, 'OFFICE_KEY') } },
-      callback: wanted(env, 'ASSISTANT_CALLBACK'),
-    }),
-    // without a model it keeps what users said, sentence by sentence
-    memory: remember(sqliteMemory(`${folder}/memory.db`, { strategies: [facts()] })),
-    tools: await shopTools(wanted(env, 'OFFICE_URL')),
-  };
+  return shopTools(wanted(env, 'OFFICE_URL'));
 }
 
 function wanted(env: NodeJS.ProcessEnv, name: string): string {

@@ -15,16 +15,7 @@ import { checkFork, type ForkOptions, fork } from './fork.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { newId } from './ids.ts';
 import { release } from './lease.ts';
-import {
-  assertRetriable,
-  type CallRef,
-  checkLetter,
-  type EventRef,
-  type FiringRef,
-  type LetterRef,
-  redeliver,
-  startMissed,
-} from './ledger/letters.ts';
+import { assertRetriable, type CallRef, type EventRef, type FiringRef, type LetterRef, retried } from './ledger/letters.ts';
 import { assertClaims } from './ledger/reopen.ts';
 import { LiveRun } from './live-run.ts';
 import { ENGINE, notFound, sees, type Viewer } from './lookup.ts';
@@ -267,15 +258,11 @@ export class Engine extends Operations implements AsyncDisposable {
   retry(letter: LetterRef, o: { by: Principal }): PromiseLike<RunResult | Signalled | { runId: string }>;
   retry(letter: LetterRef, o: { by: Principal; data?: unknown }): Run | Promise<Signalled | { runId: string }> {
     const resources = this.#resources;
-    const checked = (async () => {
-      resources.assertOpen();
-      checkLetter(letter);
-    })();
-    if (letter?.kind === 'event') return checked.then(() => redeliver(resources, letter, o));
-    if (letter?.kind === 'firing') return checked.then(() => startMissed(resources, letter, o));
+    const open = async () => resources.assertOpen();
+    if (letter?.kind === 'event' || letter?.kind === 'firing') return open().then(() => retried(resources, letter, o));
     const { runId = '' } = letter ?? {};
-    const retriable = checked.then(() => assertRetriable(resources, letter, o?.by));
-    return runAfter(runId, retriable, () => this.resume(runId, { by: o.by }));
+    const checked = open().then(() => assertRetriable(resources, letter, o?.by));
+    return runAfter(runId, checked, () => this.resume(runId, { by: o.by }));
   }
 
   /**

@@ -54,7 +54,7 @@ test.each(['mcpTools()', 'openApiTools()', 'lambdaTools()'])(
       expect((await refused('CONFIG_INVALID', () => TAKERS[taker]?.(wrong as never))).message).toMatch(
         /intents of "t" takes its options as/,
       );
-    // a rule of approval is no intent
+    // nor is a rule of approval part of an intent
     await refused('CONFIG_INVALID', () => TAKERS[taker]?.({ approval: true }));
   },
 );

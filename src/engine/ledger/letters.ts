@@ -19,7 +19,7 @@ export type FiringRef = Pick<FiringLetter, 'kind' | 'schedule' | 'at'>;
 export type LetterRef = CallRef | EventRef | FiringRef;
 
 /** @throws RondoError `DECISION_INVALID` */
-export function checkLetter(letter: LetterRef): void {
+function checkLetter(letter: LetterRef): void {
   const kind = letter?.kind ?? 'call';
   if (!Object.hasOwn(LETTER, kind) || !hasFields(letter, LETTER[kind]))
     throw new RondoError(
@@ -49,10 +49,21 @@ export async function dismiss(resources: Resources, letter: LetterRef, o: { by: 
   await log.append(() => [{ type: 'call.dismissed', call: callId, by: principal(by), reason }], true);
 }
 
-/** @see Engine.retry. Delivers an event again, with the data that it is given. */
-export async function redeliver(resources: Resources, { nr }: EventRef, o: { by: Principal; data?: unknown }): Promise<Signalled> {
+/** @see Engine.retry */
+export async function retried(
+  resources: Resources,
+  letter: EventRef | FiringRef,
+  o: { by: Principal; data?: unknown },
+): Promise<Signalled | { runId: string }> {
   assertPrincipal(o?.by, 'trying a dead letter again');
-  const { by, data } = o;
+  checkLetter(letter);
+  if (letter.kind === 'event') return redelivered(resources, letter, o);
+  // the run of a missed time
+  return new Misses(resources).start(letter.schedule, letter.at, o.by);
+}
+
+/** Delivers an event again, with the data that it is given. */
+async function redelivered(resources: Resources, { nr }: EventRef, { by, data }: { by: Principal; data?: unknown }): Promise<Signalled> {
   const { inbox } = resources.journal;
   const now = await resources.host.now();
   const [event] = (await inbox?.dead({ tenant: by.tenant, now, nr, limit: 1 })) ?? [];
@@ -64,12 +75,6 @@ export async function redeliver(resources: Resources, { nr }: EventRef, o: { by:
   return signalled(again);
 }
 
-/** @see Engine.retry. Starts the run of a missed time. */
-export async function startMissed(resources: Resources, { schedule, at }: FiringRef, o: { by: Principal }): Promise<{ runId: string }> {
-  assertPrincipal(o?.by, 'trying a dead letter again');
-  return new Misses(resources).start(schedule, at, o.by);
-}
-
 const noEvent = (nr: number) =>
   new RondoError('LETTER_NOT_FOUND', `event ${nr} is not a dead letter of this tenant. deadLetters() lists them.`, {
     details: { event: nr },
@@ -79,8 +84,10 @@ const noEvent = (nr: number) =>
  * Checks that a call can be tried again by resuming its run.
  * @throws RondoError `CALL_NOT_FOUND`, `RUN_NOT_FOUND`, `NOT_PERMITTED`, `DECISION_INVALID` for a `once` call that is unknown, or `RUN_ENDED`.
  */
-export async function assertRetriable(resources: Resources, { runId, callId }: CallRef, by: Principal): Promise<void> {
+export async function assertRetriable(resources: Resources, letter: CallRef, by: Principal): Promise<void> {
   assertPrincipal(by, 'trying a dead letter again');
+  checkLetter(letter);
+  const { runId, callId } = letter;
   const run = await runFor(resources, runId, by, 'decide');
   const { tool, row, effect } = await openCall(resources, runId, callId);
   const details = { runId, callId };

@@ -1,0 +1,1 @@
+export { type AgentCoreOptions, type AgentCoreParts, agentcore } from './agentcore.ts';
