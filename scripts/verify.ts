@@ -1,7 +1,7 @@
 // The one gate. `npm run verify` runs every check; `npm run verify -- types unused` those named.
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { STATUS } from '../src/server/errors.ts';
+import { CODES, STATUS } from '../src/server/errors.ts';
 import { checkBundle } from './bundle.ts';
 import { directionProblems } from './direction.ts';
 import { checkDocs } from './docs.ts';
@@ -20,7 +20,7 @@ import {
   checkUser,
   Failed,
 } from './package.ts';
-import { pageProblems } from './pages.ts';
+import { failureCodes, pageProblems } from './pages.ts';
 import { run } from './run.ts';
 import { CHECKED, wordProblems } from './words.ts';
 
@@ -96,7 +96,8 @@ const checks: Record<string, Check> = {
   pages: () => {
     const pages = read('*.md', 'docs/**/*.md');
     const exists = (path: string) => existsSync(join(root, path));
-    return none(pageProblems(pages, { doors: doors().map((d) => d.name), codes: STATUS, exists }), `${pages.size} pages`);
+    const failures = [...failureCodes(read('src/**/*.ts')), ...Object.values(CODES)];
+    return none(pageProblems(pages, { doors: doors().map((d) => d.name), codes: STATUS, failures, exists }), `${pages.size} pages`);
   },
   examples: async () => {
     const { ran, problems } = await runExamples();

@@ -61,7 +61,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
 };
 
 /** By status: the codes of requests that are refused before they reach the engine. */
-const CODES = {
+export const CODES = {
   400: 'BAD_REQUEST',
   401: 'UNAUTHENTICATED',
   403: 'FORBIDDEN',

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { headingsOf, INDEX, pageProblems } from '../../scripts/pages.ts';
+import { failureCodes, headingsOf, INDEX, pageProblems } from '../../scripts/pages.ts';
 
 const codes = { RUN_BUSY: 409 };
 const doors = ['rondo', 'rondo/mcp'];
@@ -8,10 +8,15 @@ const good = {
   [INDEX]: '# D\n[a](a.md) [install](install.md) [errors](errors.md)',
   'docs/a.md': '# A\n## The `second` one\n[up](../README.md#r) [here](#a)\n```md\n[not a link](nowhere.md)\n```\n`[nor](this.md)`',
   'docs/install.md': '# I\n`rondo` `rondo/mcp`',
-  'docs/errors.md': '# E\n| `RUN_BUSY` | 409 | busy |',
+  'docs/errors.md': '# E\n| `RUN_BUSY` | 409 | busy |\n`TOO_LATE`',
 };
 const problemsOf = (over: Record<string, string> = {}) =>
-  pageProblems(new Map(Object.entries({ ...good, ...over })), { doors, codes, exists: (path) => path === 'src/x.ts' });
+  pageProblems(new Map(Object.entries({ ...good, ...over })), {
+    doors,
+    codes,
+    failures: ['TOO_LATE'],
+    exists: (path) => path === 'src/x.ts',
+  });
 
 it('finds nothing wrong where every link leads somewhere and every list is whole', () => {
   expect(problemsOf()).toEqual([]);
@@ -20,7 +25,7 @@ it('finds nothing wrong where every link leads somewhere and every list is whole
 it.each([
   ['a page that is not there', { 'docs/a.md': '# A\n\n[b](b.md)' }, 'docs/a.md:3: b.md: there is no docs/b.md'],
   ['a heading of another page', { 'docs/a.md': '# A\n[r](../README.md#nothing)' }, 'README.md has no heading with that anchor'],
-  ['a heading of this page', { 'docs/errors.md': `${good['docs/errors.md']}\n[x](#gone)` }, 'docs/errors.md:3: #gone'],
+  ['a heading of this page', { 'docs/errors.md': `${good['docs/errors.md']}\n[x](#gone)` }, 'docs/errors.md:4: #gone'],
   ['a page that the index does not have', { 'docs/agentcore/b.md': '# B' }, `docs/agentcore/b.md: not in ${INDEX}`],
   ['a door without a row', { 'docs/install.md': '# I\n`rondo`' }, 'docs/install.md: "`rondo/mcp`" is missing'],
   [
@@ -29,6 +34,7 @@ it.each([
     'entry point rondo/old',
   ],
   ['a code that is not there', { 'docs/errors.md': `${good['docs/errors.md']}\n| \`RUN_OLD\` | 500 | x |` }, 'there is no code RUN_OLD'],
+  ['a code of a failure that no page names', { 'docs/errors.md': '# E\n| `RUN_BUSY` | 409 | busy |' }, 'no page names the code TOO_LATE'],
   ['a code without its status', { 'docs/errors.md': '# E\n| `RUN_BUSY` | 404 |' }, '"| `RUN_BUSY` | 409 |" is missing'],
 ])('%s', (_, over, problem) => {
   const problems = problemsOf(over);
@@ -56,4 +62,10 @@ it('gives headings the anchors of GitHub', () => {
     (h) => h.anchor,
   );
   expect(anchors).toEqual(['key-what-a-call-is-meant-to-do', 'ping', 'ag-ui-mcp', 'ping-1']);
+});
+
+it('finds the codes of failures in sources', () => {
+  const text = "throw new ToolError('A_B', x); return notRun(\n  'C_D', y); failureOf(error, 'E_F'); const NOT = 'G_H';";
+  expect(failureCodes(new Map([['src/loop/x.ts', text]]))).toEqual(['A_B', 'C_D', 'E_F']);
+  expect(failureCodes(new Map([['src/adapters/agentcore/wire/x.ts', text]]))).toEqual([]);
 });
