@@ -63,7 +63,7 @@ export function canonicalOf(request: Signable, signedHeaders: string): string {
     request.method,
     canonicalPath(request.path),
     pairs.map(([name, value]) => `${name}=${value}`).join('&'),
-    ...signedHeaders.split(';').map((name) => `${name}:${(headerOf(request, name) ?? '').trim().replace(/ +/g, ' ')}`),
+    ...signedHeaders.split(';').map((name) => `${name}:${(headerOf(request, name) ?? '').trim().replace(/\s+/g, ' ')}`),
     '',
     signedHeaders,
     // a body that is streamed is not signed

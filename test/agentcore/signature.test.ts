@@ -1,4 +1,3 @@
-import { connect } from 'node:net';
 import {
   BedrockAgentCoreControlClient,
   CreateAgentRuntimeCommand,
@@ -8,7 +7,7 @@ import {
 import { afterEach, expect, test } from 'vitest';
 import { type AgentCore, type AgentCoreOptions, movableClock, startAgentCore } from '../../src/adapters/agentcore/wire/index.ts';
 import { signedHeaders } from '../../src/server/sigv4.ts';
-import { flip, type Sent, taken } from './taken.ts';
+import { flip, type Sent, sentAsIs, taken } from './taken.ts';
 
 let server: AgentCore | undefined;
 afterEach(async () => {
@@ -25,22 +24,7 @@ async function signed(command: unknown, o: AgentCoreOptions = {}, credentials: o
   return taken(client, command);
 }
 
-/** Sends a request as it is, with a path that no client would change. */
-async function send({ method, path, headers, body }: Sent): Promise<{ status: number; type: string | undefined; message: string }> {
-  const response = await new Promise<string>((resolve, reject) => {
-    const socket = connect((server as AgentCore).port, '127.0.0.1');
-    let text = '';
-    socket.on('data', (chunk) => {
-      text += chunk;
-    });
-    socket.on('end', () => resolve(text)).on('error', reject);
-    const lines = Object.entries({ ...headers, connection: 'close', 'content-length': String(Buffer.byteLength(body)) });
-    socket.write(`${method} ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`);
-  });
-  const [head = '', ...rest] = response.split('\r\n\r\n');
-  const type = /x-amzn-errortype: (\w+)/i.exec(head)?.[1];
-  return { status: Number(head.split(' ')[1]), type, message: rest.join() };
-}
+const send = (sent: Sent) => sentAsIs((server as AgentCore).port, sent);
 
 const CREATE = new CreateAgentRuntimeCommand({
   agentRuntimeName: 'demo',
