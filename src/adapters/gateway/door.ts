@@ -13,7 +13,7 @@ import type { Policy } from '../../ports/policy.ts';
 import { CancelSource } from '../../reliability/cancel.ts';
 import { bounded, failureOf, messageOf } from '../../reliability/classify.ts';
 import { validate } from '../../schema.ts';
-import type { GatewayRequest, GatewayResponse, InterceptedCall, Interception } from './interception.ts';
+import { type GatewayRequest, type GatewayResponse, type InterceptedCall, type Interception, requestOf } from './interception.ts';
 import type { Exceeded, RateLimits } from './rate-limits.ts';
 
 /** What stands between a call and the targets of a gateway. */
@@ -96,7 +96,7 @@ export function passageOf(door: Door, behind: Behind): Passage | undefined {
       if (!interception?.hasResponse) return end;
       const came: Came<Json> = end.ok ? { output: end.output } : { error: new ToolError(end.error.code, end.error.message, end.error) };
       try {
-        const request = requestOf(ctx.callId, behind.fullName, argumentsAsJson(args));
+        const request = callOf(ctx.callId, behind.fullName, argumentsAsJson(args));
         return { ok: true, output: await leaving(interception, request, came, ctx, outcomeOf(came, outcome)) };
       } catch (error) {
         return !end.ok && 'error' in came && error === came.error ? end : { ok: false, error: failureOf(error, 'AGENT_FAILED') };
@@ -111,7 +111,7 @@ function checked(interception: Interception, { fullName }: Behind, check: NonNul
     const found = await check(q, ctx);
     if (found?.outcome !== 'done') return found;
     const call = { ...ctx, callId: q.idempotencyKey, by: q.by, session: q.session };
-    const request = requestOf(q.idempotencyKey, fullName, argumentsAsJson(q.input));
+    const request = callOf(q.idempotencyKey, fullName, argumentsAsJson(q.input));
     return { outcome: 'done', output: await leaving(interception, request, { output: found.output }, call, 'unknown') };
   };
 }
@@ -130,7 +130,7 @@ async function entering(
   ctx: PassageContext,
 ): Promise<{ request: GatewayRequest; given: Given | undefined } | { output: Json }> {
   const call: InterceptedCall = { signal: ctx.signal, by: ctx.by, session: ctx.session };
-  const before = requestOf(ctx.callId, behind.fullName, asked.args);
+  const before = callOf(ctx.callId, behind.fullName, asked.args);
   const taken = await interception.request(before, call).catch((error) => failed('request', error, 'not-run'));
   if ('response' in taken) {
     const shown = await interception.response(before, taken.response, call).catch((error) => failed('response', error, 'not-run'));
@@ -265,12 +265,7 @@ async function permitted(
   if (why !== undefined) throw new ToolError('NOT_PERMITTED', why, { outcome: 'not-run' });
 }
 
-const PLACE = { path: '/mcp', httpMethod: 'POST', headers: {} };
-
-const requestOf = (id: string, name: string, args: JsonObject): GatewayRequest => ({
-  ...PLACE,
-  body: { jsonrpc: '2.0', id, method: 'tools/call', params: { name, arguments: args } },
-});
+const callOf = (id: string, name: string, args: JsonObject): GatewayRequest => requestOf(id, 'tools/call', { name, arguments: args });
 
 function succeeded(id: string, output: Json): GatewayResponse {
   const text = typeof output === 'string' ? output : JSON.stringify(output);

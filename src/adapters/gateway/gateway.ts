@@ -8,7 +8,7 @@ import type { Door } from './door.ts';
 import { Interception } from './interception.ts';
 import type { GatewayMaterials } from './materials.ts';
 import { type GatewayTool, Offered, unguarded } from './offered.ts';
-import { offersOf } from './offers.ts';
+import { hides, offersOf } from './offers.ts';
 import { OpenedTargets } from './opened.ts';
 import { Opening } from './opening.ts';
 import { checkGateway, type GatewayOptions, type TargetTools } from './options.ts';
@@ -71,7 +71,7 @@ export function gateway(options: GatewayOptions): Gateway {
     name,
     targets: Object.keys(options.targets),
     agents: targets.flatMap(({ offered, agents }) => agents.map((one) => offered.of(one).tool)),
-    ...((policy?.offers || targets.some(({ source }) => source.perCaller)) && { perCaller: true }),
+    ...((hides(door) || targets.some(({ source }) => source.perCaller)) && { perCaller: true }),
     ...(passes.length > 0 && { passes }),
     ...(handed.length > 0 && {
       secrets: {
@@ -85,7 +85,7 @@ export function gateway(options: GatewayOptions): Gateway {
         where,
         search,
         patience: openTimeout,
-        offers: policy?.offers && ((tools) => offersOf(policy, caller.by, tools, where)),
+        offers: hides(door) ? offersOf(door, caller, where) : undefined,
         open: (onChanged) =>
           targets.map(({ source, offered, agents, shared = new Opening(source, caller) }) => ({
             offered,

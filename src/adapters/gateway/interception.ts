@@ -60,6 +60,8 @@ export interface InterceptorOptions {
 export interface Interceptors {
   request?: InterceptorFunction | InterceptorOptions;
   response?: InterceptorFunction | InterceptorOptions;
+  /** Whether they are asked about `tools/list` too, as at AgentCore: what a caller is shown is what their answer has. Default false: about calls alone. */
+  lists?: boolean;
   /** Calls the function of an ARN with an event. @returns what it answered. */
   invoke?(arn: string, event: InterceptorInput, call: InterceptedCall): Promise<unknown>;
 }
@@ -67,6 +69,7 @@ export interface Interceptors {
 const INTERCEPTORS = {
   request: 'request: (event) => answer',
   response: 'response: (event) => answer',
+  lists: 'lists: true',
   invoke: 'invoke: (arn, event) => answer',
 };
 const INTERCEPTOR = {
@@ -79,6 +82,7 @@ const INTERCEPTOR = {
 /** @throws RondoError `CONFIG_INVALID`. */
 export function checkInterceptors(o: Interceptors, where: string): void {
   checkOptions(o, INTERCEPTORS, where);
+  if (o.lists !== undefined && typeof o.lists !== 'boolean') throw invalid(`${where}: lists is true or false.`);
   for (const point of ['request', 'response'] as const) {
     const given = o[point];
     if (given === undefined || typeof given === 'function') continue;
@@ -95,12 +99,24 @@ export function checkInterceptors(o: Interceptors, where: string): void {
   }
 }
 
+const PLACE = { path: '/mcp', httpMethod: 'POST', headers: {} };
+
+/** A request as they see it, of a gateway in the process. */
+export const requestOf = (id: string, method: string, params: JsonObject): GatewayRequest => ({
+  ...PLACE,
+  body: { jsonrpc: '2.0', id, method, params },
+});
+
 /** Runs the interceptors. Its methods throw an Error for an interceptor that throws, takes too long, or answers something else. */
 export class Interception {
   readonly #o: Interceptors;
 
   constructor(o: Interceptors) {
     this.#o = o;
+  }
+
+  get lists(): boolean {
+    return this.#o.lists === true;
   }
 
   get hasResponse(): boolean {

@@ -6,6 +6,7 @@ import { type Catalogue, catalogue } from './catalogue.ts';
 import { GatewayMaterials } from './materials.ts';
 import { beginningIn, nameIn } from './names.ts';
 import type { GatewayTool, Offered } from './offered.ts';
+import type { Offers } from './offers.ts';
 import type { ToolSearch } from './search.ts';
 import type { Offer, Target } from './target.ts';
 
@@ -14,9 +15,6 @@ const MOST_ALIKE = 100;
 
 /** Found tools that a policy is asked about at once. */
 const ASKED = 50;
-
-/** The tools among these that the caller may be shown. */
-type Offers = (tools: readonly GatewayTool[]) => Promise<readonly GatewayTool[]>;
 
 /** How the gateway itself searches, once it has more tools than `above`. */
 interface Search {
