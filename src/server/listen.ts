@@ -40,9 +40,13 @@ const REQUEST_TIMEOUT = 60_000;
 /** Milliseconds for which the rest of a request body is read and discarded after the response. See {@link linger}. */
 const LINGER = 2_000;
 
+/** Milliseconds for which an idle connection is kept: longer than the minute of most proxies and clients, whose next request would else meet one that closes. */
+const IDLE_CONNECTION = 65_000;
+
 /** Resolves once the server listens. @throws RondoError `CONFIG_INVALID` if it cannot, with what to do where another program has the port. */
 export const bound = (server: Server, { port, host, where }: Required<ListenOptions>): Promise<void> =>
   new Promise((resolve, reject) => {
+    server.keepAliveTimeout = IDLE_CONNECTION;
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const remedy = cause.code === 'EADDRINUSE' ? ' End the program that has the port, or pass another port: 0 takes a free one.' : '';
       reject(invalid(`${where}: cannot listen on ${host}:${port}: ${cause.message}.${remedy}`, { cause }));

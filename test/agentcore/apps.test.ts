@@ -8,18 +8,19 @@ import { until } from '../engine/setup.ts';
 import { folder } from '../folder.ts';
 import { call, deployed, sessionId } from './runtime.ts';
 
-const APP = fileURLToPath(new URL('fixtures/sdk-app.mjs', import.meta.url));
+const APP = fileURLToPath(new URL('fixtures/sdk-app.ts', import.meta.url));
+const SOURCE = join(process.cwd(), 'scripts/source.ts');
 const CUSTOM = 'X-Amzn-Bedrock-AgentCore-Runtime-Custom-Team';
 
 test('the official SDK serves a session: answers, headers, errors, pings', async () => {
   const of = await deployed(
     { requestHeaderConfiguration: { requestHeaderAllowlist: [CUSTOM, 'X-Team'] } },
-    { binding: { command: ['node', APP] } },
+    { binding: { command: ['node', '--import', SOURCE, APP] } },
   );
   const headers = { [CUSTOM.toLowerCase()]: 'red', 'x-team': 'red' };
-  const got = await call(of, 'one', { prompt: 'hi' }, { headers });
+  const got = await call(of, 'one', { prompt: 'headers' }, { headers });
   // the SDK shows its handler only custom headers: others of the allow-list reach the program, and not the handler
-  expect(got).toEqual({ said: 'hi', sessionId: sessionId('one'), headers: { [CUSTOM.toLowerCase()]: 'red' } });
+  expect(got).toEqual({ output: JSON.stringify({ [CUSTOM.toLowerCase()]: 'red' }), session: sessionId('one') });
   await expect(call(of, 'one', { prompt: 'fail' })).rejects.toMatchObject({
     name: 'RuntimeClientError',
     message: expect.stringContaining('(500)'),
@@ -34,7 +35,7 @@ test('the official SDK serves a session: answers, headers, errors, pings', async
 const SERVE = fileURLToPath(new URL('fixtures/serve.ts', import.meta.url));
 
 test('serve() in a session: it pauses, its process is reaped, a decision resumes it in another; other programs do not reach it', async () => {
-  const binding = { command: ['node', '--import', join(process.cwd(), 'scripts/source.ts'), SERVE] as const };
+  const binding = { command: ['node', '--import', SOURCE, SERVE] as const };
   const env = { JOURNAL: join(folder('journal'), 'runs.db') };
   const of = await deployed({}, { attempts: 3, binding: { ...binding, env } });
   const paused = await call<{ runId: string; status: string; approvals: { id: string }[] }>(
@@ -64,7 +65,7 @@ test('serve() in a session: it pauses, its process is reaped, a decision resumes
 });
 
 test('sessions of serve() that share a journal do not reach into one another', async () => {
-  const binding = { command: ['node', '--import', join(process.cwd(), 'scripts/source.ts'), SERVE] as const };
+  const binding = { command: ['node', '--import', SOURCE, SERVE] as const };
   const of = await deployed({}, { binding: { ...binding, env: { JOURNAL: join(folder('journal'), 'runs.db') } } });
   type Answer = { runId: string; status: string; session: string; approvals: { id: string }[] };
   const paused = await call<Answer>(of, 'one', { input: '7' }, { runtimeUserId: 'ann' });

@@ -167,8 +167,6 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
     explainMemory: (id: string, search?: { namespace: string; text: string }) => behind.explainMemory(id, search),
   };
   const server = createServer((request, response) => void respond(request, response));
-  // a client keeps its connection, and may pause for longer than the five seconds of Node: its next request would meet a connection that is closed
-  server.keepAliveTimeout = 65_000;
   server.on('upgrade', (request, socket, head) => void upgraded(request, socket, head));
   await bound(server, { port, host, where: WHERE }).catch((error) => {
     state.close();
