@@ -167,27 +167,47 @@ describe('the state of a call that requires input', () => {
   });
 });
 
-test('a list that changes is told to those who listen', async () => {
-  let changed = () => {};
-  const source = {
-    name: 'post',
-    open: async () => ({
-      list: async () => [],
-      changed(listener: () => void) {
-        changed = listener;
-        return () => {};
-      },
-      close: async () => {},
-    }),
-  };
-  const { url } = await serving((engine) => gatewayHandler(engine, source, { auth }));
-  const { client } = await connected(url);
-  const heard = vi.fn();
-  client.setNotificationHandler('notifications/tools/list_changed', heard);
-  await client.listTools();
-  await client.listen({ toolsListChanged: true });
-  await until(async () => {
+describe('a list that changes', () => {
+  /** A source, and what tells its listener that its list has changed. */
+  function changing() {
+    let changed = () => {};
+    const source = {
+      name: 'post',
+      open: async () => ({
+        list: async () => [],
+        changed(listener: () => void) {
+          changed = listener;
+          return () => {};
+        },
+        close: async () => {},
+      }),
+    };
+    return { source, changed: () => changed() };
+  }
+
+  test('is told to those who listen', async () => {
+    const { source, changed } = changing();
+    const { url } = await serving((engine) => gatewayHandler(engine, source, { auth }));
+    const { client } = await connected(url);
+    expect(client.getServerCapabilities()?.tools).toEqual({ listChanged: true });
+    const heard = vi.fn();
+    client.setNotificationHandler('notifications/tools/list_changed', heard);
+    await client.listTools();
+    await client.listen({ toolsListChanged: true });
+    await until(async () => {
+      changed();
+      return heard.mock.calls.length > 0;
+    });
+  });
+
+  test('is not told by a server that does not say that it tells', async () => {
+    const { source, changed } = changing();
+    const { url } = await serving((engine) => gatewayHandler(engine, source, { auth, changes: false, sessions: true }));
+    const { client } = await connected(url);
+    expect(client.getServerCapabilities()?.tools).toEqual({ listChanged: false });
+    expect((await legacy(url, { token: 'ana' })).getServerCapabilities()?.tools).toEqual({ listChanged: false });
+    await client.listTools();
     changed();
-    return heard.mock.calls.length > 0;
+    await client.listTools();
   });
 });

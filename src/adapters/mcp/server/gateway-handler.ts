@@ -27,6 +27,8 @@ export interface GatewayHandlerOptions extends McpServeOptions {
    * name cannot have.
    */
   agent?: string;
+  /** Whether clients are told that the lists have changed. Default true. `false`, as at AgentCore: they ask again. */
+  changes?: boolean;
   /** How many tools a page of `tools/list` has. `false`: all are on one page. Default 100. */
   pageSize?: number | false;
   /** The name of the tool that searches, offered if the source searches; `false`: none. Default `x_amz_bedrock_agentcore_search`. */
@@ -75,7 +77,11 @@ export function gatewayHandler(engine: Engine, source: ToolSource, o: GatewayHan
   const agent = directAgent({
     name: named,
     description: `Calls of the tools of ${source.name}`,
-    source: foundByName(source, (list) => changes.ofSource(source, list), own.length > 0 ? ownMaterials(o, WHERE) : undefined),
+    source: foundByName(
+      source,
+      (list) => o.changes !== false && changes.ofSource(source, list),
+      own.length > 0 ? ownMaterials(o, WHERE) : undefined,
+    ),
     ...(limits && { limits }),
   });
   engine.register(agent);
@@ -92,6 +98,7 @@ export function gatewayHandler(engine: Engine, source: ToolSource, o: GatewayHan
         : carryOut(serving, caller, exchange, () => begins(serving, caller, params, exchange), refusedResult),
     read: (caller, request, exchange) => read(serving, caller, request, exchange),
     ...(o.consents === 'elicited' && { approvesConsents: true }),
+    ...(o.changes === false && { still: true }),
     approvalsOf: (...asked) => approvalsOf(engine, ...asked),
     isDecided: (...asked) => isDecided(engine, ...asked),
     changes,

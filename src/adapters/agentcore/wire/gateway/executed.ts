@@ -70,6 +70,7 @@ export function executedGateway(o: ExecutedOptions, gateway: Gateway): Executed 
     path: HANDLED,
     agent: 'gateway',
     decide: false,
+    changes: false,
     // Identity knows who has consented
     consents: 'elicited',
     pageSize: mcp.disableMcpListToolsPagination ? false : DEFAULT_PAGE,
