@@ -6,7 +6,7 @@ import { checkOptions } from '../options.ts';
 import type { Breaker, Effect, Retry, ToolOptions } from '../ports/tool.ts';
 import type { Schema } from '../schema.ts';
 import { checkCost } from './charge.ts';
-import { checkAmount, checkIntent } from './keyed.ts';
+import { checkAmount, checkIntent, INTENT } from './keyed.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the arguments of a foreign tool have no static type
 type Options = ToolOptions<string, Schema<any>, Schema<any>, never, Json>;
@@ -20,7 +20,7 @@ export interface ForeignToolOptions {
   /** What a second call of a tool does. */
   effects?: Readonly<Record<string, Effect>>;
   /** What a call of a tool is meant to do, what it is worth, and what it costs: as in `tool()`. Not `key` for a tool that reads. */
-  intents?: { readonly [tool: string]: Pick<Options, 'key' | 'intent' | 'same' | 'remember' | 'amount' | 'cost'> };
+  intents?: { readonly [tool: string]: Pick<Options, keyof typeof INTENT> };
   /** Who must approve a call: one rule for all tools, or rules by name. */
   approval?: boolean | { readonly [tool: string]: Options['approval'] };
   /** As in `tool()`, for all tools: milliseconds of an attempt and of all, retries, the breaker, most bytes of an output. */
@@ -43,15 +43,6 @@ export const FOREIGN_TOOL_EXAMPLES = {
   breaker: 'breaker: { failures: 5 }',
   maxBytes: 'maxBytes: 65_536',
 } satisfies { [K in keyof ForeignToolOptions]-?: string };
-
-const INTENT = {
-  key: "key: ({ id }) => 'refund:' + id",
-  intent: "intent: 'payments.refund'",
-  same: 'same: ({ cents }) => cents',
-  remember: 'remember: 30 * 86_400_000',
-  amount: 'amount: ({ cents }) => ({ usd: cents / 100 })',
-  cost: 'cost: 0.005',
-} satisfies Record<keyof NonNullable<ForeignToolOptions['intents']>[string], string>;
 
 /** Checks what needs no declaration of a tool. @throws RondoError `CONFIG_INVALID`. */
 export function checkForeignTools(o: ForeignToolOptions, where: string): void {
@@ -87,7 +78,7 @@ export function checkNamedTools(o: ForeignToolOptions, offered: readonly string[
 export function givenOptions(
   o: ForeignToolOptions,
   tool: string,
-): Pick<Options, 'approval' | 'timeout' | 'deadline' | 'retry' | 'breaker' | 'maxBytes' | 'key' | 'intent' | 'same' | 'remember'> {
+): Pick<Options, 'approval' | 'timeout' | 'deadline' | 'retry' | 'breaker' | 'maxBytes' | keyof typeof INTENT> {
   const approval = typeof o.approval === 'object' ? own(o.approval, tool) : o.approval;
   return {
     ...own(o.intents ?? {}, tool),

@@ -2,6 +2,16 @@ import { invalid } from '../errors.ts';
 import { UNIT } from '../journal/amounts.ts';
 import { isName } from '../ports/principal.ts';
 
+/** The options of an intent and of what it is worth, each with an example. */
+export const INTENT = {
+  key: "key: ({ orderId }) => 'refund:' + orderId",
+  intent: "intent: 'payments.refund'",
+  same: 'same: ({ cents }) => cents',
+  remember: 'remember: 30 * 86_400_000',
+  amount: 'amount: ({ cents }) => ({ usd: cents / 100 })',
+  cost: 'cost: 0.005',
+};
+
 /**
  * What an option of a declaration that names an intent must be. @param examples of each option, by its name.
  * @throws RondoError `CONFIG_INVALID`
@@ -29,11 +39,9 @@ export function checkIntent(
 
 /** What a declaration says of the amounts of its calls. @throws RondoError `CONFIG_INVALID` */
 export function checkAmount({ amount, units }: { amount?: unknown; units?: unknown }, where: string): void {
-  if (amount !== undefined && typeof amount !== 'function')
-    throw invalid(`${where}: amount is a function of the input: amount: ({ cents }) => ({ usd: cents / 100 }).`);
+  if (amount !== undefined && typeof amount !== 'function') throw invalid(`${where}: amount is a function of the input: ${INTENT.amount}.`);
   if (units === undefined) return;
-  if (amount === undefined)
-    throw invalid(`${where}: units are those of an amount, and there is none. Declare one: amount: ({ cents }) => ({ usd: cents / 100 }).`);
+  if (amount === undefined) throw invalid(`${where}: units are those of an amount, and there is none. Declare one: ${INTENT.amount}.`);
   if (!Array.isArray(units) || units.length === 0 || !units.every((unit) => typeof unit === 'string' && UNIT.test(unit)))
     throw invalid(`${where}: units are a list of names of a-z, 0-9, "_" and "-", up to 32 characters: units: ['usd'].`);
 }

@@ -9,7 +9,7 @@ import type { ToolSpec } from '../ports/model.ts';
 import type { OutputOf, Question, Tool, ToolContext, ToolOptions } from '../ports/tool.ts';
 import type { JsonSchema, Out, Schema, SchemaLike } from '../schema.ts';
 import { checkCost } from './charge.ts';
-import { checkAmount, checkIntent } from './keyed.ts';
+import { checkAmount, checkIntent, INTENT } from './keyed.ts';
 import type { Door } from './passage.ts';
 import type { AnyToolOptions, Delegate, ToolDefinition, Waits } from './types.ts';
 
@@ -79,13 +79,8 @@ const TOOL = {
   credentials: "credentials: { key: { provider: 'pay' } }",
   effect: "effect: 'idempotent'",
   approval: 'approval: true',
-  amount: 'amount: ({ cents }) => ({ usd: cents / 100 })',
-  cost: 'cost: 0.005',
+  ...INTENT,
   units: "units: ['usd']",
-  key: "key: ({ orderId }) => 'refund:' + orderId",
-  intent: "intent: 'payments.refund'",
-  same: 'same: ({ cents }) => cents',
-  remember: 'remember: 30 * 86_400_000',
   timeout: 'timeout: 30_000',
   deadline: 'deadline: 120_000',
   retry: 'retry: { attempts: 3 }',

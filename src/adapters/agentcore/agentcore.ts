@@ -57,32 +57,32 @@ export function agentcore<O extends AgentCoreOptions>(o: O): AgentCoreParts<O> {
       throw invalid(`${WHERE}: ${part} is an object: { ${PARTS[part]} }.`);
   const { journal, memory, identity, ephemeral = false } = o;
   const parts: Partial<Parts> = {};
-  if (journal) parts.journal = partOf('journal', 'table', journal, ephemeral, dynamodbJournal, (made) => made);
+  if (journal) parts.journal = partOf('journal', 'table', journal, ephemeral, dynamodbJournal);
   if (memory) {
     const { remember: how, ...store } = memory;
-    parts.memory = partOf('memory', 'memoryId', store, ephemeral, agentcoreMemory, (made) => remember(made, how));
+    parts.memory = remember(partOf('memory', 'memoryId', store, ephemeral, agentcoreMemory), how);
   }
-  if (identity) parts.identity = partOf('identity', 'workload', identity, ephemeral, agentcoreIdentity, (made: Identity) => made);
+  if (identity)
+    parts.identity = partOf<Identity, 'workload', AgentCoreIdentityOptions>('identity', 'workload', identity, ephemeral, agentcoreIdentity);
   return parts as AgentCoreParts<O>;
 }
 
-function partOf<Made, Named extends keyof Options & string, Options, Ready>(
+function partOf<Made, Named extends keyof Options & string, Options>(
   part: keyof typeof PARTS,
   named: Named,
   { local, ...options }: Part<Options, Named, Made>,
   ephemeral: boolean,
   deployed: (options: Options) => Made,
-  ready: (made: Made) => Ready,
-): Ready {
+): Made {
   const about = `${WHERE}: ${part}`;
   const name: unknown = (options as Readonly<Record<string, unknown>>)[named];
   if (name !== undefined && typeof name !== 'string')
     throw invalid(`${about}: ${named} is a text, or undefined for this machine: { ${PARTS[part]} }.`);
   if (typeof local !== 'function') throw invalid(`${about} needs local, a function that makes it on this machine: { ${PARTS[part]} }.`);
-  if (name) return ready(deployed(options as Options));
+  if (name) return deployed(options as Options);
   if (inContainer() && !ephemeral)
     throw invalid(
       `${about}: ${named} is not set, so it would be on the disk of this container, which ends with its session. Set ${named}, or pass ephemeral: true if that is meant.`,
     );
-  return ready(local());
+  return local();
 }

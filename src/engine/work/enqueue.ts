@@ -39,7 +39,7 @@ export async function enqueueAgent(
   checkRun(definition, o, ENQUEUE_OPTIONS);
   assertClaims(resources, definition);
   // a run that no process can begin would stay queued, and keep its session busy
-  keptLimits(resources, definition, o.limits ? { limits: o.limits } : {});
+  keptLimits(resources, definition, o);
   const runId = o.id ?? nextId();
   let started = firstEntry(resources, definition, input, o);
   if (checksStarts(resources)) started = await allowedStart(resources, runId, started);
