@@ -66,7 +66,7 @@ export {
   type EffectRow,
   type StoredEffect,
 } from './journal/effects.ts';
-export type { CallId, Decision, Entry, EntryOf, EntryType, Limits, RunStatus } from './journal/entries.ts';
+export type { CallId, Decision, Entry, EntryOf, EntryType, Limits, RunStatus } from './journal/entries/entries.ts';
 export {
   type DeadChange,
   type DeadFilter,
@@ -83,13 +83,13 @@ export {
   withoutWaits,
 } from './journal/inbox.ts';
 export type { Listener, SubscribeOptions } from './journal/listeners.ts';
-export { type MemoryJournalOptions, memoryJournal } from './journal/memory.ts';
+export { type MemoryJournalOptions, memoryJournal } from './journal/memory/journal.ts';
 export type { AppendOptions, DueFilter, HeadCursor, HeadFilter, Journal, RunHead } from './journal/port.ts';
 export type { RecordAppendOptions, RecordListOptions, Records } from './journal/records.ts';
 export type { Json } from './json.ts';
 export { jsonSchema } from './json-schema.ts';
 export { type AgentOptions, agent } from './loop/agent.ts';
-export { askHuman } from './loop/ask-human.ts';
+export type { WaitFor } from './loop/call/wait.ts';
 export {
   type ClearOptions,
   clearToolResults,
@@ -98,14 +98,14 @@ export {
   type SummariseOptions,
   summarise,
 } from './loop/context/policies.ts';
-export { type WaitForEventOptions, waitForEvent } from './loop/event-tool.ts';
 export type { AskInfo, CallInfo, Middleware, StepInfo, ToolOutcome } from './loop/middleware.ts';
 export { type DelegateOptions, delegate, handoff } from './loop/sub-agent.ts';
 export { type SupervisorOptions, supervisor } from './loop/supervisor.ts';
-export { tool } from './loop/tool.ts';
+export { askHuman } from './loop/tools/ask-human.ts';
+export { type WaitForEventOptions, waitForEvent } from './loop/tools/event-tool.ts';
+export { tool } from './loop/tools/tool.ts';
+export { type WaitToolOptions, waitTool } from './loop/tools/wait-tool.ts';
 export type { Agent, Reliability } from './loop/types.ts';
-export type { WaitFor } from './loop/wait.ts';
-export { type WaitToolOptions, waitTool } from './loop/wait-tool.ts';
 export type { Compacted, Compaction, Conversation } from './ports/compaction.ts';
 export type { Ask, Turn, TurnContext, TurnResult } from './ports/foreign.ts';
 export type { Finding, Guardrail, GuardrailRequest, GuardrailRuling, GuardrailVerdict } from './ports/guardrail.ts';

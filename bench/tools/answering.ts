@@ -1,7 +1,7 @@
 /** What `find_tools` answers, as a model sees it. */
 import type { Gateway } from '../../src/adapters/gateway/index.ts';
 import { agent, Engine, type Message } from '../../src/index.ts';
-import { FIND_TOOLS } from '../../src/loop/finding.ts';
+import { FIND_TOOLS } from '../../src/loop/tools/finding.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 
 export interface Answered {

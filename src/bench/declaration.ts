@@ -4,7 +4,7 @@ import type { Check } from '../engine/evaluate/check.ts';
 import type { EngineOptions, RunOptions } from '../engine/options.ts';
 import { invalid } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
-import type { Decision, Limits } from '../journal/entries.ts';
+import type { Decision, Limits } from '../journal/entries/entries.ts';
 import { checkLimits, isAgent } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';
 import { checkOptions } from '../options.ts';

@@ -6,7 +6,7 @@ import type { RunResult } from '../engine/results.ts';
 import type { TraceRecord } from '../engine/trace/trace-record.ts';
 import { RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
-import type { Decision, Limits } from '../journal/entries.ts';
+import type { Decision, Limits } from '../journal/entries/entries.ts';
 import { type Json, toldJson } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
 import { messageOf } from '../reliability/classify.ts';

@@ -1,7 +1,7 @@
 /** What is measured of a run. Plain JSON. Times are milliseconds; `at` counts from the start of the run. */
 
 import type { Checked } from '../engine/evaluate/check.ts';
-import type { CallId, RunStatus } from '../journal/entries.ts';
+import type { CallId, RunStatus } from '../journal/entries/entries.ts';
 import type { Usage } from '../ports/model.ts';
 import type { PrefixTokens } from '../testing/prefix-share.ts';
 import type { RunDifference } from './recorded/difference.ts';

@@ -2,7 +2,7 @@
 import type { RunResult } from '../engine/results.ts';
 import type { TraceRecord } from '../engine/trace/trace-record.ts';
 import { invalid } from '../errors.ts';
-import type { CallId } from '../journal/entries.ts';
+import type { CallId } from '../journal/entries/entries.ts';
 import { prefixTokens } from '../testing/prefix-share.ts';
 import type { CallMeasure, RunMeasure, StepMeasure } from './measure.ts';
 import { type Clock, deltaKey, stepKey } from './meter.ts';

@@ -3,7 +3,7 @@
  * commit. Everything that is not a time is in the journal.
  */
 import type { RunEvent } from '../engine/events.ts';
-import type { CallId } from '../journal/entries.ts';
+import type { CallId } from '../journal/entries/entries.ts';
 import type { Middleware } from '../loop/middleware.ts';
 import type { Asking } from '../testing/prefix-share.ts';
 import { total } from './numbers.ts';

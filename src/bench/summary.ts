@@ -1,6 +1,6 @@
 /** What a reader wants to know of a report. */
 
-import { inputOf } from '../journal/spent.ts';
+import { inputOf } from '../journal/fold/spent.ts';
 import type { Usage } from '../ports/model.ts';
 import type { Report } from './benchmark.ts';
 import type { CallMeasure, RunMeasure, StepMeasure } from './measure.ts';

@@ -2,8 +2,8 @@
 import { RondoError } from '../errors.ts';
 import { type Allowed, allowedContent } from '../hitl/content.ts';
 import { accessProblem } from '../hitl/policy.ts';
-import type { Decision } from '../journal/entries.ts';
-import type { RunFold } from '../journal/fold.ts';
+import type { Decision } from '../journal/entries/entries.ts';
+import type { RunFold } from '../journal/fold/fold.ts';
 import type { Judged } from '../ports/guardrail.ts';
 import { type Asked, inputOf, isConversation, wholeOf } from '../ports/input.ts';
 import type { AccessRequest } from '../ports/policy.ts';

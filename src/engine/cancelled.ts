@@ -1,9 +1,9 @@
 /** Cleans up after a cancelled run: unfinished calls, and agents that wait for people. */
 
 import { failedOnce } from '../errors.ts';
-import type { Draft } from '../journal/entries.ts';
-import type { RunFold } from '../journal/fold.ts';
-import { callsOf } from '../journal/frame.ts';
+import type { Draft } from '../journal/entries/entries.ts';
+import type { RunFold } from '../journal/fold/fold.ts';
+import { callsOf } from '../journal/fold/frame.ts';
 import type { AgentDefinition } from '../loop/types.ts';
 
 import { agentOf } from './lookup.ts';

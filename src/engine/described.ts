@@ -1,6 +1,6 @@
-import type { Limits } from '../journal/entries.ts';
+import type { Limits } from '../journal/entries/entries.ts';
 import { isLoop } from '../loop/definition.ts';
-import { modelKey } from '../loop/estimate.ts';
+import { modelKey } from '../loop/model/estimate.ts';
 import type { AgentDefinition, ToolDefinition } from '../loop/types.ts';
 import type { Effect } from '../ports/tool.ts';
 

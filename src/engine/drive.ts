@@ -1,9 +1,9 @@
 import { detailOf, type Failure, isResumable, RondoError, ToolError } from '../errors.ts';
-import { limitsWith } from '../journal/amounts.ts';
-import type { Draft, Limits } from '../journal/entries.ts';
-import type { RunFold } from '../journal/fold.ts';
+import type { Draft, Limits } from '../journal/entries/entries.ts';
+import { limitsWith } from '../journal/fold/amounts.ts';
+import type { RunFold } from '../journal/fold/fold.ts';
+import { costUsd } from '../journal/fold/spent.ts';
 import { Log, type Make } from '../journal/log.ts';
-import { costUsd } from '../journal/spent.ts';
 import { freezeJson } from '../json.ts';
 import { attempt, runFrame } from '../loop/frame-run.ts';
 import { assertPriced, assertUnits, DEFAULT_LIMITS } from '../loop/limits.ts';

@@ -1,6 +1,6 @@
 import { type Mistake, RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
-import type { Decision } from '../journal/entries.ts';
+import type { Decision } from '../journal/entries/entries.ts';
 import type { Json } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
 import type { AgentInput } from '../ports/model.ts';

@@ -1,5 +1,5 @@
 import { invalid } from '../errors.ts';
-import type { Entry } from '../journal/entries.ts';
+import type { Entry } from '../journal/entries/entries.ts';
 import type { Journal } from '../journal/port.ts';
 import { damaged } from '../journal/refuse.ts';
 import { copyJson } from '../json.ts';

@@ -1,8 +1,8 @@
 import type { Failure } from '../errors.ts';
 import { type Approval, view } from '../hitl/approvals.ts';
-import type { CallId, Decision, Entry, EntryOf } from '../journal/entries.ts';
-import { type Call, type Frame, type RunFold, unfinishedCalls } from '../journal/fold.ts';
-import { argumentsOf, callIn } from '../journal/frame.ts';
+import type { CallId, Decision, Entry, EntryOf } from '../journal/entries/entries.ts';
+import { type Call, type Frame, type RunFold, unfinishedCalls } from '../journal/fold/fold.ts';
+import { argumentsOf, callIn } from '../journal/fold/frame.ts';
 import { damaged } from '../journal/refuse.ts';
 import { copyJson, type Json } from '../json.ts';
 import type { ToolOutcome } from '../loop/middleware.ts';

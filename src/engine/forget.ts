@@ -4,11 +4,11 @@
  * removed. If this is interrupted, calling it again completes it.
  */
 import { invalid, RondoError } from '../errors.ts';
-import { standIn } from '../journal/compacted.ts';
-import type { Entry, EntryOf, RunStatus } from '../journal/entries.ts';
-import { closedMessages, isOver, type RunFold } from '../journal/fold.ts';
+import type { Entry, EntryOf, RunStatus } from '../journal/entries/entries.ts';
+import { redacted } from '../journal/entries/redact.ts';
+import { standIn } from '../journal/fold/compacted.ts';
+import { closedMessages, isOver, type RunFold } from '../journal/fold/fold.ts';
 import type { Journal, RunHead } from '../journal/port.ts';
-import { redacted } from '../journal/redact.ts';
 import { sessionKey } from '../journal/session.ts';
 import { inWords } from '../loop/descend.ts';
 import type { Message, Part } from '../ports/model.ts';

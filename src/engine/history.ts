@@ -1,6 +1,6 @@
 import { RondoError } from '../errors.ts';
-import type { Entry, EntryOf } from '../journal/entries.ts';
-import { apply, closedMessages, emptyFold, type RunFold, withPrevious } from '../journal/fold.ts';
+import type { Entry, EntryOf } from '../journal/entries/entries.ts';
+import { apply, closedMessages, emptyFold, type RunFold, withPrevious } from '../journal/fold/fold.ts';
 import { isAside } from '../journal/head.ts';
 import type { HeadCursor, Journal, RunHead } from '../journal/port.ts';
 import { sessionBusy as busy, damaged } from '../journal/refuse.ts';

@@ -1,5 +1,5 @@
 import type { Approval } from '../hitl/approvals.ts';
-import type { RunFold } from '../journal/fold.ts';
+import type { RunFold } from '../journal/fold/fold.ts';
 import type { RunHead } from '../journal/port.ts';
 import type { Principal } from '../ports/principal.ts';
 import { aboutRun, hasAccess } from './access.ts';

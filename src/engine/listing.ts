@@ -1,4 +1,4 @@
-import type { RunStatus } from '../journal/entries.ts';
+import type { RunStatus } from '../journal/entries/entries.ts';
 import type { HeadCursor, Journal } from '../journal/port.ts';
 import type { Principal } from '../ports/principal.ts';
 import { checkList, LIST, type ListOptions } from './list-options.ts';

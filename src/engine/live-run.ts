@@ -1,5 +1,5 @@
-import type { Entry } from '../journal/entries.ts';
-import type { RunFold } from '../journal/fold.ts';
+import type { Entry } from '../journal/entries/entries.ts';
+import type { RunFold } from '../journal/fold/fold.ts';
 import type { Log } from '../journal/log.ts';
 import type { AgentDefinition, Caller, Drive, Halt, Host, Transient } from '../loop/types.ts';
 import { CancelSource } from '../reliability/cancel.ts';

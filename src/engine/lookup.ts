@@ -1,6 +1,6 @@
 import { RondoError } from '../errors.ts';
-import type { Frame, RunFold } from '../journal/fold.ts';
-import { callsOf } from '../journal/frame.ts';
+import type { Frame, RunFold } from '../journal/fold/fold.ts';
+import { callsOf } from '../journal/fold/frame.ts';
 import type { HeadFilter, Journal, RunHead } from '../journal/port.ts';
 import { sessionId, sessionKey } from '../journal/session.ts';
 import type { AgentDefinition } from '../loop/types.ts';

@@ -1,4 +1,4 @@
-import type { CallId, Entry } from '../journal/entries.ts';
+import type { CallId, Entry } from '../journal/entries/entries.ts';
 import type { Json } from '../json.ts';
 import type { Principal } from '../ports/principal.ts';
 import { runFor } from './access.ts';

@@ -1,5 +1,5 @@
 import type { Mistake } from '../errors.ts';
-import type { Limits } from '../journal/entries.ts';
+import type { Limits } from '../journal/entries/entries.ts';
 import type { Journal } from '../journal/port.ts';
 import type { Middleware } from '../loop/middleware.ts';
 import type { Agent, Reliability } from '../loop/types.ts';
@@ -90,7 +90,7 @@ export type WithoutContext<I, C> = {} extends C
 export interface RunSummary {
   runId: string;
   agent: string;
-  status: import('../journal/entries.ts').RunStatus;
+  status: import('../journal/entries/entries.ts').RunStatus;
   session?: string;
   startedAt: number;
   /** When a paused run is due, because an approval expires; 0: now, because one was decided. */

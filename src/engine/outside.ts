@@ -5,8 +5,8 @@
 import { RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
 import { checkDecisions, decisionEntries } from '../hitl/decisions.ts';
-import type { CallId, Decision, Draft, Intent } from '../journal/entries.ts';
-import { type Approval as Asked, isOver } from '../journal/fold.ts';
+import type { CallId, Decision, Draft, Intent } from '../journal/entries/entries.ts';
+import { type Approval as Asked, isOver } from '../journal/fold/fold.ts';
 import { Log } from '../journal/log.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { AccessRequest } from '../ports/policy.ts';

@@ -1,5 +1,5 @@
 /**
- * Records conversations in memories after the runs. The journal has an outbox of what is left to record (src/journal/outbox.ts), so after
+ * Records conversations in memories after the runs. The journal has an outbox of what is left to record (src/journal/entries/outbox.ts), so after
  * a crash or a memory failure `recover()` and `sweep()` continue, in this process or another one.
  *
  * I1. No run waits for a memory to record, and none fails because of it.
@@ -7,11 +7,11 @@
  * I3. Every attempt ends with an entry. If that cannot be written, the conversation is recorded again under the same key.
  */
 import { RondoError, ToolError } from '../errors.ts';
-import { outputParts } from '../journal/conversation.ts';
-import type { Draft } from '../journal/entries.ts';
-import type { RunFold } from '../journal/fold.ts';
+import type { Draft } from '../journal/entries/entries.ts';
+import type { Recording } from '../journal/entries/outbox.ts';
+import { outputParts } from '../journal/fold/conversation.ts';
+import type { RunFold } from '../journal/fold/fold.ts';
 import { Log } from '../journal/log.ts';
-import type { Recording } from '../journal/outbox.ts';
 import { memoryOf } from '../loop/remembered.ts';
 import type { AgentDefinition } from '../loop/types.ts';
 import type { Memory } from '../ports/memory.ts';

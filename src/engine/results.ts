@@ -1,9 +1,9 @@
 import { type Failure, isResumable } from '../errors.ts';
 import { type Approval, view } from '../hitl/approvals.ts';
-import type { CallId, Crossed, RunStatus } from '../journal/entries.ts';
-import { openApprovals, openWaits, type RunFold } from '../journal/fold.ts';
-import { argumentsOf } from '../journal/frame.ts';
-import { costUsd } from '../journal/spent.ts';
+import type { CallId, Crossed, RunStatus } from '../journal/entries/entries.ts';
+import { openApprovals, openWaits, type RunFold } from '../journal/fold/fold.ts';
+import { argumentsOf } from '../journal/fold/frame.ts';
+import { costUsd } from '../journal/fold/spent.ts';
 import { copyJson, type Json } from '../json.ts';
 import type { Message, Usage } from '../ports/model.ts';
 import { type AgentState, treeOf } from './tree.ts';

@@ -1,14 +1,14 @@
 import { invalid, isResumable, RondoError } from '../errors.ts';
-import type { Draft, Limits } from '../journal/entries.ts';
-import { apply, emptyFold, isOver, type RunFold, unfinishedCalls } from '../journal/fold.ts';
+import type { Draft, Limits } from '../journal/entries/entries.ts';
+import { dueOf } from '../journal/entries/wait.ts';
+import { apply, emptyFold, isOver, type RunFold, unfinishedCalls } from '../journal/fold/fold.ts';
 import { isAside } from '../journal/head.ts';
 import { sessionKey } from '../journal/session.ts';
-import { dueOf } from '../journal/wait.ts';
 import { crossing } from '../loop/budget.ts';
 import { withReading } from '../loop/context/read-result.ts';
 import { summaryBounds } from '../loop/context/summary.ts';
 import { agentDefinition, checkLimits, isLoop } from '../loop/definition.ts';
-import { estimate } from '../loop/estimate.ts';
+import { estimate } from '../loop/model/estimate.ts';
 import { Reserved } from '../loop/reserved.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
 import { checkOptions } from '../options.ts';

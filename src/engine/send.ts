@@ -1,7 +1,7 @@
 import { RondoError } from '../errors.ts';
-import { promptParts } from '../journal/conversation.ts';
-import type { Draft } from '../journal/entries.ts';
-import { isOver } from '../journal/fold.ts';
+import type { Draft } from '../journal/entries/entries.ts';
+import { promptParts } from '../journal/fold/conversation.ts';
+import { isOver } from '../journal/fold/fold.ts';
 import { plain } from '../options.ts';
 import { inputOf } from '../ports/input.ts';
 import type { AgentInput } from '../ports/model.ts';

@@ -3,7 +3,7 @@ import { invalid, RondoError } from '../errors.ts';
 import type { StoredEvent, Topic } from '../journal/inbox.ts';
 import { copyJson, type Json } from '../json.ts';
 import { foreignSchema } from '../json-schema.ts';
-import { LONGEST_KEY, NO_INBOX } from '../loop/arrival.ts';
+import { LONGEST_KEY, NO_INBOX } from '../loop/call/arrival.ts';
 import { checkOptions, plain } from '../options.ts';
 import { isName, type Principal } from '../ports/principal.ts';
 import { validate } from '../schema.ts';

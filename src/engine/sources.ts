@@ -1,7 +1,7 @@
 import { invalid, RondoError } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
-import { calling, finding } from '../loop/finding.ts';
-import { definition, RESERVED_NAME } from '../loop/tool.ts';
+import { calling, finding } from '../loop/tools/finding.ts';
+import { definition, RESERVED_NAME } from '../loop/tools/tool.ts';
 import type { AgentDefinition, Caller, Searchable, ToolDefinition } from '../loop/types.ts';
 import type { ChangedList } from '../ports/materials.ts';
 import type { OpenedSource, ToolSource } from '../ports/tool.ts';

@@ -1,9 +1,9 @@
 import { invalid } from '../errors.ts';
-import type { Draft } from '../journal/entries.ts';
-import { emptyFold } from '../journal/fold.ts';
+import type { Draft } from '../journal/entries/entries.ts';
+import { emptyFold } from '../journal/fold/fold.ts';
 import type { Json } from '../json.ts';
 import { checkLimits } from '../loop/definition.ts';
-import { checkToolChoice } from '../loop/tool-choice.ts';
+import { checkToolChoice } from '../loop/model/tool-choice.ts';
 import type { AgentDefinition } from '../loop/types.ts';
 import { checkOptions, plain } from '../options.ts';
 import { type Asked, inputOf } from '../ports/input.ts';

@@ -1,8 +1,8 @@
 /** The agents of a run as a tree, with the usage of each including all agents below it. */
-import type { CallId, RunStatus } from '../journal/entries.ts';
-import type { Call, Frame, RunFold } from '../journal/fold.ts';
-import { callsOf } from '../journal/frame.ts';
-import { costUsd } from '../journal/spent.ts';
+import type { CallId, RunStatus } from '../journal/entries/entries.ts';
+import type { Call, Frame, RunFold } from '../journal/fold/fold.ts';
+import { callsOf } from '../journal/fold/frame.ts';
+import { costUsd } from '../journal/fold/spent.ts';
 import type { Usage } from '../ports/model.ts';
 
 /** A node of a graph. Nodes that were never reached are left out. */

@@ -1,6 +1,6 @@
 /** Makes memories forget a session or a principal, before the journals are removed. */
 import { RondoError, ToolError } from '../errors.ts';
-import type { RunFold } from '../journal/fold.ts';
+import type { RunFold } from '../journal/fold/fold.ts';
 import type { Memory } from '../ports/memory.ts';
 import type { Principal } from '../ports/principal.ts';
 import { messageOf } from '../reliability/classify.ts';

@@ -1,5 +1,5 @@
-import type { CallId } from '../journal/entries.ts';
-import { openWaits, type RunFold, type Wait } from '../journal/fold.ts';
+import type { CallId } from '../journal/entries/entries.ts';
+import { openWaits, type RunFold, type Wait } from '../journal/fold/fold.ts';
 
 /** A call or a node that waits without a process. Times are epoch milliseconds by the store's clock. */
 export type Waiting = {

@@ -1,4 +1,4 @@
-import { apply, emptyFold, type RunFold } from '../journal/fold.ts';
+import { apply, emptyFold, type RunFold } from '../journal/fold/fold.ts';
 import { damaged } from '../journal/refuse.ts';
 import { aboutRun, assertAccess } from './access.ts';
 import { eventOf, type RunEvent } from './events.ts';

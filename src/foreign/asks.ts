@@ -1,7 +1,7 @@
 /** The questions of a foreign agent to people: the approvals it waits for, and the answers that its next turn gets. */
 import { assertBound, request } from '../hitl/approvals.ts';
-import type { Draft, Reached } from '../journal/entries.ts';
-import type { Call } from '../journal/fold.ts';
+import type { Draft, Reached } from '../journal/entries/entries.ts';
+import type { Call } from '../journal/fold/fold.ts';
 import { type Json, plainJson } from '../json.ts';
 import { appendWithRetry } from '../loop/append-with-retry.ts';
 import type { Scope } from '../loop/types.ts';

@@ -1,5 +1,5 @@
 /** Notifies a foreign agent that its run was cancelled while it waited for people. */
-import type { Frame, RunFold } from '../journal/fold.ts';
+import type { Frame, RunFold } from '../journal/fold/fold.ts';
 import { cancelContext } from './context.ts';
 import type { Foreign, State } from './types.ts';
 

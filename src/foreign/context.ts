@@ -1,9 +1,9 @@
 /** The input and the context of a foreign agent's turn. */
 import { sha256 } from '../journal/canonical.ts';
-import type { Call, Frame, RunFold } from '../journal/fold.ts';
+import type { Call, Frame, RunFold } from '../journal/fold/fold.ts';
+import { idempotencyKey } from '../loop/call/effects.ts';
 import { levelOf } from '../loop/delegation.ts';
 import { flat } from '../loop/descend.ts';
-import { idempotencyKey } from '../loop/effects.ts';
 import type { Scope } from '../loop/types.ts';
 import type { Turn, TurnContext } from '../ports/foreign.ts';
 import type { Prompt } from '../ports/model.ts';

@@ -3,11 +3,11 @@
 import { invalid } from '../errors.ts';
 import { named } from '../hitl/intent.ts';
 import { digest, sha256 } from '../journal/canonical.ts';
-import type { Limits } from '../journal/entries.ts';
-import type { Frame, RunFold } from '../journal/fold.ts';
+import type { Limits } from '../journal/entries/entries.ts';
+import type { Frame, RunFold } from '../journal/fold/fold.ts';
 import type { Json } from '../json.ts';
 import { checkLimits, checkName, made } from '../loop/definition.ts';
-import { checkIntent } from '../loop/keyed.ts';
+import { checkIntent } from '../loop/tools/keyed.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
 import { checkOptions } from '../options.ts';
 import type { Turn, TurnContext, TurnResult } from '../ports/foreign.ts';

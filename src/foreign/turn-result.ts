@@ -1,7 +1,7 @@
 /** Checks the result of a foreign agent's turn, because it comes from code that Rondo does not control. */
 import { ToolError } from '../errors.ts';
 import { ruleProblem } from '../hitl/rules.ts';
-import { countsOf, isCost } from '../journal/spent.ts';
+import { countsOf, isCost } from '../journal/fold/spent.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { Scope } from '../loop/types.ts';
 

@@ -1,15 +1,15 @@
 /** One turn of a foreign agent. The journal records it like a tool call, with a started and a finished entry. */
 import { type Failure, failedOnce, notRun, RondoError } from '../errors.ts';
-import type { Draft, Intent } from '../journal/entries.ts';
-import type { Call } from '../journal/fold.ts';
+import type { Draft, Intent } from '../journal/entries/entries.ts';
+import type { Call } from '../journal/fold/fold.ts';
 import type { Json } from '../json.ts';
 import { appendWithRetry } from '../loop/append-with-retry.ts';
 import { crossing } from '../loop/budget.ts';
+import { failureAllowed, lateAllowed, saidAllowed } from '../loop/call/content.ts';
+import { knownOf, perform } from '../loop/call/effects.ts';
+import { bare, claimed } from '../loop/call/intent.ts';
+import { endedLate } from '../loop/call/late.ts';
 import { closingOf } from '../loop/conclude.ts';
-import { failureAllowed, lateAllowed, saidAllowed } from '../loop/content.ts';
-import { knownOf, perform } from '../loop/effects.ts';
-import { bare, claimed } from '../loop/intent.ts';
-import { endedLate } from '../loop/late.ts';
 import type { Scope, Settlement } from '../loop/types.ts';
 import type { Turn } from '../ports/foreign.ts';
 import type { Judged } from '../ports/guardrail.ts';

@@ -1,5 +1,5 @@
 import type { Meant } from '../hitl/intent.ts';
-import type { CallId } from '../journal/entries.ts';
+import type { CallId } from '../journal/entries/entries.ts';
 import type { Json } from '../json.ts';
 import type { ResolvedPolicy } from '../loop/types.ts';
 import type { Turn, TurnContext, TurnResult } from '../ports/foreign.ts';

@@ -1,15 +1,15 @@
 /** The context that a node's function gets, with its durable steps. */
 import { RondoError, ToolError } from '../errors.ts';
 import { named } from '../hitl/intent.ts';
-import { amountProblem } from '../journal/amounts.ts';
-import type { Amount, Draft, Intent } from '../journal/entries.ts';
-import type { Call } from '../journal/fold.ts';
+import type { Amount, Draft, Intent } from '../journal/entries/entries.ts';
+import { amountProblem } from '../journal/fold/amounts.ts';
+import type { Call } from '../journal/fold/fold.ts';
 import { copyJson, type Json, plainJson } from '../json.ts';
 import { appendWithRetry } from '../loop/append-with-retry.ts';
 import { type Reservation, reserveAmount } from '../loop/budget.ts';
-import { idempotencyKey, knownOf, perform } from '../loop/effects.ts';
-import { claimed, type Instead } from '../loop/intent.ts';
-import { endedLate } from '../loop/late.ts';
+import { idempotencyKey, knownOf, perform } from '../loop/call/effects.ts';
+import { claimed, type Instead } from '../loop/call/intent.ts';
+import { endedLate } from '../loop/call/late.ts';
 import { limitText } from '../loop/limits.ts';
 import type { Crossing, Scope } from '../loop/types.ts';
 import type { Effect } from '../ports/tool.ts';

@@ -1,7 +1,7 @@
 /** How a task of a node ends: its update or its failure is appended. */
 import type { Failure } from '../errors.ts';
-import type { Draft } from '../journal/entries.ts';
-import type { Call } from '../journal/fold.ts';
+import type { Draft } from '../journal/entries/entries.ts';
+import type { Call } from '../journal/fold/fold.ts';
 import type { Make } from '../journal/log.ts';
 import type { Json } from '../json.ts';
 import type { Scope } from '../loop/types.ts';

@@ -1,10 +1,10 @@
 import { invalid } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
-import type { Limits } from '../journal/entries.ts';
+import type { Limits } from '../journal/entries/entries.ts';
 import { declaredSchema, VENDOR } from '../json-schema.ts';
+import { isLength } from '../loop/call/wait.ts';
 import { agentIn, checkLimits, checkName, made } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';
-import { isLength } from '../loop/wait.ts';
 import { checkOptions } from '../options.ts';
 import { isName } from '../ports/principal.ts';
 import type { In, JsonSchema, Out, Schema, SchemaLike } from '../schema.ts';

@@ -5,8 +5,8 @@
  * I2. All arrivals at a waiting node become one task.
  * I3. A released task does not wait again, even after a crash.
  */
-import type { Reached } from '../journal/entries.ts';
-import type { Call } from '../journal/fold.ts';
+import type { Reached } from '../journal/entries/entries.ts';
+import type { Call } from '../journal/fold/fold.ts';
 import type { Shape } from './shape.ts';
 
 export class Joins {

@@ -2,10 +2,10 @@
 
 import { ToolError } from '../errors.ts';
 import { assertBound, request } from '../hitl/approvals.ts';
-import type { Call } from '../journal/fold.ts';
+import type { Call } from '../journal/fold/fold.ts';
 import type { Make } from '../journal/log.ts';
 import { copyJson } from '../json.ts';
-import type { Blocked } from '../loop/call.ts';
+import type { Blocked } from '../loop/call/call.ts';
 import { driveChild, type Left } from '../loop/child.ts';
 import { assertDepth } from '../loop/delegation.ts';
 import type { End } from '../loop/types.ts';

@@ -1,5 +1,5 @@
 import { ToolError } from '../errors.ts';
-import type { Reached } from '../journal/entries.ts';
+import type { Reached } from '../journal/entries/entries.ts';
 import type { GraphDefinition } from './definition.ts';
 import { keep, type State } from './state.ts';
 

@@ -9,13 +9,13 @@
  * I6. The graph fails with its first failure. A failure that cannot be resumed takes precedence over those that can.
  */
 import { type Failure, isResumable, RondoError, ToolError } from '../errors.ts';
-import type { Crossed, Draft, Reached } from '../journal/entries.ts';
-import type { Call } from '../journal/fold.ts';
+import type { Crossed, Draft, Reached } from '../journal/entries/entries.ts';
+import type { Call } from '../journal/fold/fold.ts';
 import type { Make } from '../journal/log.ts';
 import { copyJson, type Json } from '../json.ts';
 import { appendWithRetry } from '../loop/append-with-retry.ts';
 import { journalCrossed } from '../loop/budget.ts';
-import type { Blocked } from '../loop/call.ts';
+import type { Blocked } from '../loop/call/call.ts';
 import type { Left } from '../loop/child.ts';
 import { closingOf } from '../loop/conclude.ts';
 import type { Scope, Settlement } from '../loop/types.ts';

@@ -1,6 +1,6 @@
 import { ToolError } from '../errors.ts';
-import type { Patch } from '../journal/entries.ts';
-import { diff } from '../journal/patch.ts';
+import type { Patch } from '../journal/entries/entries.ts';
+import { diff } from '../journal/fold/patch.ts';
 import { isDeep, isPlain, type Json, MAX_DEPTH, NotJson, plainJson, put } from '../json.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { append } from './types.ts';

@@ -1,8 +1,8 @@
 import type { Mistake } from '../errors.ts';
-import type { Limits } from '../journal/entries.ts';
+import type { Limits } from '../journal/entries/entries.ts';
 import type { Json } from '../json.ts';
+import type { WaitFor } from '../loop/call/wait.ts';
 import type { Agent } from '../loop/types.ts';
-import type { WaitFor } from '../loop/wait.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { Breaker, Effect, Retry } from '../ports/tool.ts';
 import type { Out, SchemaLike } from '../schema.ts';

@@ -1,10 +1,10 @@
 /** Nodes that wait without a process: for a time, or for an event. */
 import { ToolError } from '../errors.ts';
-import type { Call } from '../journal/fold.ts';
-import { type Began, dueOf } from '../journal/wait.ts';
-import { arrival, awaiting, timedOut } from '../loop/arrival.ts';
-import type { Blocked } from '../loop/call.ts';
-import { beginning } from '../loop/wait.ts';
+import { type Began, dueOf } from '../journal/entries/wait.ts';
+import type { Call } from '../journal/fold/fold.ts';
+import { arrival, awaiting, timedOut } from '../loop/call/arrival.ts';
+import type { Blocked } from '../loop/call/call.ts';
+import { beginning } from '../loop/call/wait.ts';
 import type { Node } from './definition.ts';
 import { end, fail, itemOf, type Scheduling } from './ending.ts';
 

@@ -1,6 +1,6 @@
 /** Write conflicts: two nodes that run in parallel must not write the same field, unless it has a reducer. */
 import { ToolError } from '../errors.ts';
-import type { Call, Frame } from '../journal/fold.ts';
+import type { Call, Frame } from '../journal/fold/fold.ts';
 
 /** Positions count journal entries, including those that are still being appended. */
 export class Writes {

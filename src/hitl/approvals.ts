@@ -1,7 +1,7 @@
 import { RondoError } from '../errors.ts';
 import { digest, sha256 } from '../journal/canonical.ts';
-import type { CallId, Decision, EntryOf } from '../journal/entries.ts';
-import type { Approval as Asked, Call, RunFold } from '../journal/fold.ts';
+import type { CallId, Decision, EntryOf } from '../journal/entries/entries.ts';
+import type { Approval as Asked, Call, RunFold } from '../journal/fold/fold.ts';
 import { copyJson, isSameJson, type Json } from '../json.ts';
 import type { ApprovalRule, DecisionType, Question } from '../ports/tool.ts';
 import type { JsonSchema } from '../schema.ts';

@@ -1,7 +1,7 @@
 import { RondoError } from '../errors.ts';
 import { canonical } from '../journal/canonical.ts';
-import type { Decision, Draft } from '../journal/entries.ts';
-import { type Approval, isOver, type RunFold } from '../journal/fold.ts';
+import type { Decision, Draft } from '../journal/entries/entries.ts';
+import { type Approval, isOver, type RunFold } from '../journal/fold/fold.ts';
 import { copyJson } from '../json.ts';
 import { foreignSchema } from '../json-schema.ts';
 import type { Principal } from '../ports/principal.ts';

@@ -3,11 +3,11 @@
  * that a crash or a limit left waiting, and one that was decided.
  */
 import { type Failure, notRun } from '../errors.ts';
-import { amountProblem } from '../journal/amounts.ts';
-import type { Amount, EntryOf, Intent } from '../journal/entries.ts';
-import type { Approval, Call } from '../journal/fold.ts';
-import { writtenOf } from '../journal/frame.ts';
-import type { Charge } from '../journal/intent.ts';
+import type { Amount, EntryOf, Intent } from '../journal/entries/entries.ts';
+import type { Charge } from '../journal/entries/intent.ts';
+import { amountProblem } from '../journal/fold/amounts.ts';
+import type { Approval, Call } from '../journal/fold/fold.ts';
+import { writtenOf } from '../journal/fold/frame.ts';
 import { copyJson, fits, isSameJson, type Json } from '../json.ts';
 import type { Part } from '../ports/model.ts';
 import type { Policy } from '../ports/policy.ts';

@@ -1,6 +1,6 @@
 /** Asks guardrails about a value, one after the other: each sees what the one before made of it. The first that blocks ends it. */
 import { invalid, RondoError, ToolError } from '../errors.ts';
-import { isCost } from '../journal/spent.ts';
+import { isCost } from '../journal/fold/spent.ts';
 import { copyJson, type Json, plainJson } from '../json.ts';
 import type { Finding, Guardrail, GuardrailRequest, GuardrailVerdict } from '../ports/guardrail.ts';
 import type { Message } from '../ports/model.ts';

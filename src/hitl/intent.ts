@@ -1,8 +1,8 @@
 /** What a call is meant to do, as its tool's `key` names it. */
 
 import { digest } from '../journal/canonical.ts';
-import type { Intent } from '../journal/entries.ts';
-import type { Approval } from '../journal/fold.ts';
+import type { Intent } from '../journal/entries/entries.ts';
+import type { Approval } from '../journal/fold/fold.ts';
 import { copyJson, type Json, plainJson } from '../json.ts';
 import type { ToolOptions } from '../ports/tool.ts';
 import { bounded, messageOf } from '../reliability/classify.ts';

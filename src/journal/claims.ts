@@ -10,7 +10,7 @@
 import { invalid, RondoError } from '../errors.ts';
 import { plainJson } from '../json.ts';
 import { crypto } from '../node.ts';
-import type { CallId } from './entries.ts';
+import type { CallId } from './entries/entries.ts';
 
 /** Names an intent: the same key of another tenant, or of another intent name, is another one. */
 export interface ClaimKey {

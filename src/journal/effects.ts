@@ -3,8 +3,8 @@
  * Rows change in the same append as the entry that says why, and can be rebuilt from entries: see `effectChanges`.
  */
 import type { Holder } from './claims.ts';
-import type { CallId } from './entries.ts';
-import type { Amount } from './intent.ts';
+import type { CallId } from './entries/entries.ts';
+import type { Amount } from './entries/intent.ts';
 
 /** How a call ended: `unknown` means that it may or may not have taken effect. */
 export type EffectOutcome = 'done' | 'failed' | 'not-run' | 'unknown';

@@ -1,10 +1,10 @@
-import { type Entry, type EntryOf, type EntryType, VERSION } from './entries.ts';
-import { callIn, everyCallOf, openApprovals, openWaits, unfinishedCalls } from './frame.ts';
-import { firstDue } from './outbox.ts';
+import { type Entry, type EntryOf, type EntryType, VERSION } from './entries/entries.ts';
+import { firstDue } from './entries/outbox.ts';
+import { dueOf } from './entries/wait.ts';
+import { callIn, everyCallOf, openApprovals, openWaits, unfinishedCalls } from './fold/frame.ts';
+import type { RunFold } from './fold/state.ts';
 import type { RunHead } from './port.ts';
 import { sessionKey } from './session.ts';
-import type { RunFold } from './state.ts';
-import { dueOf } from './wait.ts';
 
 /** The right of one process to drive a run, until it ends or is renewed. */
 export interface Lease {

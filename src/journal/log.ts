@@ -13,15 +13,15 @@
 import { RondoError } from '../errors.ts';
 import { claimChanges, claimsIn } from './claiming.ts';
 import { MOST_CLAIMS } from './claims.ts';
-import { copyOf } from './copy.ts';
 import { effectChanges } from './effecting.ts';
-import { type Draft, type Entry, FOREIGN, VERSION } from './entries.ts';
-import { apply, emptyFold } from './fold.ts';
+import { type Draft, type Entry, FOREIGN, VERSION } from './entries/entries.ts';
+import { copyOf } from './fold/copy.ts';
+import { apply, emptyFold } from './fold/fold.ts';
+import type { RunFold } from './fold/state.ts';
 import { headOf, keepsHead, type Lease } from './head.ts';
 import type { AppendOptions, Journal } from './port.ts';
 import type { RecordChange } from './records.ts';
 import { isRecordConflict } from './refuse.ts';
-import type { RunFold } from './state.ts';
 import { waitChanges } from './waiting.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { Claim, ClaimChange, ClaimKey } from './claims.ts';
 import type { EffectChange, EffectFilter, EffectRow } from './effects.ts';
-import type { Entry, RunStatus } from './entries.ts';
+import type { Entry, RunStatus } from './entries/entries.ts';
 import type { Inbox, WaitChange } from './inbox.ts';
 import type { Listener, SubscribeOptions } from './listeners.ts';
 import type { RecordChange, Records } from './records.ts';

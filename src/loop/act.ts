@@ -1,23 +1,23 @@
 /**
- * Act: runs the unfinished calls of the newest answer, until none can run without a person. Each call is prepared (`prepare.ts`), started
- * (`start.ts`), executed (`execute.ts`) and finished, whether the model just asked for it or a crash interrupted it.
+ * Act: runs the unfinished calls of the newest answer, until none can run without a person. Each call is prepared (`call/prepare.ts`), started
+ * (`start.ts`), executed (`call/execute.ts`) and finished, whether the model just asked for it or a crash interrupted it.
  *
  * I1. Calls that need no person run first, and a call that has ended never runs again.
  * I2. Every call that has run is journaled before the run ends.
  */
 import { RondoError } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';
-import type { Draft } from '../journal/entries.ts';
-import type { Call } from '../journal/fold.ts';
+import type { Draft } from '../journal/entries/entries.ts';
+import type { Call } from '../journal/fold/fold.ts';
 import { appendWithRetry } from './append-with-retry.ts';
 import { callsLeft, needsCrossing, needsOf, roomLater } from './budget.ts';
-import type { Blocked, Due, Prepared } from './call.ts';
-import { lateCharge } from './charge.ts';
-import { failureAllowed, resultAllowed } from './content.ts';
+import type { Blocked, Due, Prepared } from './call/call.ts';
+import { lateCharge } from './call/charge.ts';
+import { failureAllowed, resultAllowed } from './call/content.ts';
+import { execute } from './call/execute.ts';
+import { endedLate } from './call/late.ts';
+import { midway } from './call/midway.ts';
 import { runSubAgent } from './descend.ts';
-import { execute } from './execute.ts';
-import { endedLate } from './late.ts';
-import { midway } from './midway.ts';
 import { reopened, startNext } from './start.ts';
 import type { Scope } from './types.ts';
 

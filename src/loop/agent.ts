@@ -1,6 +1,6 @@
 import { invalid, type Mistake } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
-import type { Limits } from '../journal/entries.ts';
+import type { Limits } from '../journal/entries/entries.ts';
 import { declaredSchema } from '../json-schema.ts';
 import { checkOptions } from '../options.ts';
 import type { Compaction } from '../ports/compaction.ts';
@@ -13,9 +13,9 @@ import { readResult } from './context/read-result.ts';
 import { checkGrants, checkLimits, checkName, isAgent, made } from './definition.ts';
 import { loop } from './loop.ts';
 import type { Middleware } from './middleware.ts';
+import { checkToolChoice } from './model/tool-choice.ts';
 import { delegated } from './sub-agent.ts';
-import { isTool } from './tool.ts';
-import { checkToolChoice } from './tool-choice.ts';
+import { isTool } from './tools/tool.ts';
 import type { Agent, Grants, LoopDefinition, LoopScope, Reliability, ToolDefinition } from './types.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: matches an agent of any type

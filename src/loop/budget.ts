@@ -5,12 +5,13 @@
  * I1. A call starts only if every limit, of its own frame and those above, has room for the most that it can use.
  * I2. Each reservation is released exactly once, however its call ends.
  */
-import { add, millionthsOf, usedOf } from '../journal/amounts.ts';
-import { type Amount, BOUND, type Crossed } from '../journal/entries.ts';
-import type { RunFold } from '../journal/fold.ts';
-import { costUsd, nanoOf, totalOf } from '../journal/spent.ts';
+
+import { type Amount, BOUND, type Crossed } from '../journal/entries/entries.ts';
+import { add, millionthsOf, usedOf } from '../journal/fold/amounts.ts';
+import type { RunFold } from '../journal/fold/fold.ts';
+import { costUsd, nanoOf, totalOf } from '../journal/fold/spent.ts';
 import { Halted } from '../reliability/patience.ts';
-import { type Estimate, estimate } from './estimate.ts';
+import { type Estimate, estimate } from './model/estimate.ts';
 import type { Starting } from './reserved.ts';
 import type { AnyToolOptions, Crossing, Scope } from './types.ts';
 

@@ -1,15 +1,15 @@
 /** A sub-agent's part of a run: its frame is opened, driven, and closed with the call that it answers. */
 
 import { type Failure, isResumable } from '../errors.ts';
-import { limitsWith } from '../journal/amounts.ts';
-import type { Draft, Limits } from '../journal/entries.ts';
-import type { Call, Frame } from '../journal/fold.ts';
+import type { Draft, Limits } from '../journal/entries/entries.ts';
+import { limitsWith } from '../journal/fold/amounts.ts';
+import type { Call, Frame } from '../journal/fold/fold.ts';
 import type { Make } from '../journal/log.ts';
 import type { Json } from '../json.ts';
 import type { Message } from '../ports/model.ts';
 import { failureOf } from '../reliability/classify.ts';
 import { appendWithRetry } from './append-with-retry.ts';
-import type { Blocked } from './call.ts';
+import type { Blocked } from './call/call.ts';
 import { attempt, runFrame } from './frame-run.ts';
 import { limitText } from './limits.ts';
 import type { AgentDefinition, End, Scope, Settlement } from './types.ts';

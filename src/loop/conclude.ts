@@ -1,17 +1,17 @@
 /** Conclude: an answer without calls ends the agent's frame, unless it does not fit the output schema. */
 import { type Failure, failedOnce } from '../errors.ts';
-import { outputParts } from '../journal/conversation.ts';
-import type { Draft } from '../journal/entries.ts';
+import type { Draft } from '../journal/entries/entries.ts';
+import { outputParts } from '../journal/fold/conversation.ts';
 import type { Make } from '../journal/log.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { ModelResponse, Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { validate } from '../schema.ts';
-import type { Due } from './call.ts';
-import { outputAllowed } from './content.ts';
+import type { Due } from './call/call.ts';
+import { outputAllowed } from './call/content.ts';
+import { unfenced } from './model/unfenced.ts';
 import type { Responded } from './start.ts';
 import type { LoopScope, Scope, Settlement } from './types.ts';
-import { unfenced } from './unfenced.ts';
 
 /** How often the model may repair a final answer that does not fit the schema, before the run fails. */
 const REPAIRS = 2;

@@ -1,8 +1,8 @@
 import { invalid } from '../errors.ts';
-import { isAmount, UNIT } from '../journal/amounts.ts';
-import type { Limits } from '../journal/entries.ts';
+import type { Limits } from '../journal/entries/entries.ts';
+import { isAmount, UNIT } from '../journal/fold/amounts.ts';
 import { hint } from '../options.ts';
-import { isTool, TOOL_NAME } from './tool.ts';
+import { isTool, TOOL_NAME } from './tools/tool.ts';
 import type { Agent, AgentDefinition, Grants, LoopDefinition } from './types.ts';
 
 export const isLoop = (agent: AgentDefinition): agent is LoopDefinition => agent.kind === 'loop';

@@ -1,8 +1,8 @@
 /** Restrictions on calls of sub-agents: nesting depth, and one handoff per step. */
 
 import { notRun, ToolError } from '../errors.ts';
-import { depthOf } from '../journal/frame.ts';
-import type { Prepared } from './call.ts';
+import { depthOf } from '../journal/fold/frame.ts';
+import type { Prepared } from './call/call.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import type { Scope } from './types.ts';
 

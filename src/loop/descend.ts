@@ -1,19 +1,19 @@
 /** Calls of sub-agents: the input of the sub-agent, and the result for its parent. */
 
 import { ToolError } from '../errors.ts';
-import { seenOf } from '../journal/conversation.ts';
-import type { Draft } from '../journal/entries.ts';
-import type { Call, Frame } from '../journal/fold.ts';
+import type { Draft } from '../journal/entries/entries.ts';
+import { seenOf } from '../journal/fold/conversation.ts';
+import type { Call, Frame } from '../journal/fold/fold.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { Message, Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { unlessHalted } from '../reliability/patience.ts';
 import { appendWithRetry } from './append-with-retry.ts';
-import type { Blocked, Ready } from './call.ts';
+import type { Blocked, Ready } from './call/call.ts';
+import { observed } from './call/output.ts';
+import { entered, left, passagesOf } from './call/passage.ts';
 import { driveChild } from './child.ts';
 import { clears } from './context/read-result.ts';
-import { observed } from './output.ts';
-import { entered, left, passagesOf } from './passage.ts';
 import type { Delegate, End, Scope } from './types.ts';
 
 /** Runs the sub-agent that answers a call. @returns why it is blocked; undefined if its end is in the journal, or the run was halted. */

@@ -1,5 +1,5 @@
 import { invalid } from '../errors.ts';
-import type { Limits } from '../journal/entries.ts';
+import type { Limits } from '../journal/entries/entries.ts';
 import type { Json } from '../json.ts';
 import type { Model } from '../ports/model.ts';
 import type { ToolSource } from '../ports/tool.ts';

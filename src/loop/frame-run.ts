@@ -6,8 +6,8 @@
  * I3. The timer of a time limit ends with the frame's driver.
  */
 import { RondoError, ToolError } from '../errors.ts';
-import type { Limits } from '../journal/entries.ts';
-import type { Frame } from '../journal/fold.ts';
+import type { Limits } from '../journal/entries/entries.ts';
+import type { Frame } from '../journal/fold/fold.ts';
 import type { Make } from '../journal/log.ts';
 import { Halted } from '../reliability/patience.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
@@ -15,8 +15,8 @@ import { clears, withReading } from './context/read-result.ts';
 import { isLoop } from './definition.ts';
 import { granted } from './grants.ts';
 import { isTimed, watchTime } from './limits.ts';
-import { listed, pin } from './offered.ts';
 import { LiveScope } from './scope.ts';
+import { listed, pin } from './tools/offered.ts';
 import type { AgentDefinition, Drive, End, Plan, Scope, Settlement, Tools } from './types.ts';
 
 export interface FrameRun<T> {

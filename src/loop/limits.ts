@@ -1,10 +1,10 @@
 import { invalid } from '../errors.ts';
-import type { Crossed, Limits } from '../journal/entries.ts';
+import type { Crossed, Limits } from '../journal/entries/entries.ts';
 import { price } from '../pricing/prices.ts';
 import { candidates } from '../reliability/fallback.ts';
 import { LONGEST_TIMER } from '../reliability/timer.ts';
 import { isLoop } from './definition.ts';
-import { modelKey } from './estimate.ts';
+import { modelKey } from './model/estimate.ts';
 import type { AgentDefinition, Host } from './types.ts';
 
 /** Each limit of a run is its own, else its agent's, else the engine's, else this. */

@@ -8,26 +8,25 @@
  */
 import type { Failure } from '../errors.ts';
 import type { Asked } from '../hitl/gate.ts';
-import { meant } from '../journal/through.ts';
+import { meant } from '../journal/fold/through.ts';
 import type { ModelRequest, Part } from '../ports/model.ts';
 import { unlessHalted } from '../reliability/patience.ts';
 import type { Secrets } from '../secrets.ts';
 import { act } from './act.ts';
-import type { Thought } from './answer.ts';
 import { type Reservation, reserveModelCall } from './budget.ts';
-import type { Due } from './call.ts';
+import type { Due } from './call/call.ts';
 import { conclude, handedOver, incomplete } from './conclude.ts';
 import { compact, compactRefused, mayCompact, unfit } from './context/compact.ts';
-import { costOf, modelKey } from './estimate.ts';
-import { finds } from './finding.ts';
+import { chargeUnused, type Thought } from './model/answer.ts';
+import { costOf, modelKey } from './model/estimate.ts';
+import { reshape } from './model/reshape.ts';
+import { checkedAnswer, release, type Said } from './model/said.ts';
+import { nextStep, think } from './model/think.ts';
 import { assemble, observe } from './observe.ts';
 import { repetition } from './repetition.ts';
-import { reshape } from './reshape.ts';
-import { checkedAnswer, release, type Said } from './said.ts';
 import { answered, type Responded } from './start.ts';
-import { nextStep, think } from './think.ts';
+import { finds } from './tools/finding.ts';
 import type { LoopScope, Settlement } from './types.ts';
-import { chargeUnused } from './unused-answer.ts';
 
 /** @returns how the frame ended; only `completed` is in the journal already. Undefined if it was halted (`scope.halt`). */
 export async function loop(scope: LoopScope): Promise<Settlement | undefined> {

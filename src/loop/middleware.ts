@@ -1,5 +1,5 @@
 import type { Failure } from '../errors.ts';
-import type { CallId } from '../journal/entries.ts';
+import type { CallId } from '../journal/entries/entries.ts';
 import type { Json } from '../json.ts';
 import type { ModelRequest, ModelResponse } from '../ports/model.ts';
 

@@ -1,12 +1,12 @@
 import { ToolError } from '../errors.ts';
-import { seenOf } from '../journal/conversation.ts';
+import { seenOf } from '../journal/fold/conversation.ts';
 import type { Fact } from '../ports/memory.ts';
 import type { ModelRequest } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { inTime } from '../reliability/patience.ts';
-import { isStale, relist } from './offered.ts';
+import { choiceOf } from './model/tool-choice.ts';
 import { blockOf, recallable, recalled } from './remembered.ts';
-import { choiceOf } from './tool-choice.ts';
+import { isStale, relist } from './tools/offered.ts';
 import type { LoopDefinition, LoopScope, Scope } from './types.ts';
 
 /** Milliseconds that instructions may take. */

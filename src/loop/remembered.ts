@@ -1,6 +1,6 @@
 /** Long-term memory in a run: which memory an agent uses, what it recalls, and the promise to record the conversation. */
 import { canonical, sha256 } from '../journal/canonical.ts';
-import type { Draft } from '../journal/entries.ts';
+import type { Draft } from '../journal/entries/entries.ts';
 import { factOf } from '../journal/facts.ts';
 import type { Fact, Memory } from '../ports/memory.ts';
 import { signalled } from '../reliability/patience.ts';

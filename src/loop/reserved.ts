@@ -1,4 +1,4 @@
-import { usedOf } from '../journal/amounts.ts';
+import { usedOf } from '../journal/fold/amounts.ts';
 
 /** A call that starts, or is tried again. The sums of the run have it once the entry of this number is applied. */
 export interface Starting {

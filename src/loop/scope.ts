@@ -1,5 +1,5 @@
-import type { Draft, Limits } from '../journal/entries.ts';
-import type { Frame, RunFold } from '../journal/fold.ts';
+import type { Draft, Limits } from '../journal/entries/entries.ts';
+import type { Frame, RunFold } from '../journal/fold/fold.ts';
 import type { Log, Make } from '../journal/log.ts';
 import type { Memory } from '../ports/memory.ts';
 import type { ModelRequest } from '../ports/model.ts';

@@ -1,10 +1,10 @@
 /** Agents as tools of another agent: `delegate()` and `handoff()`. */
 import { invalid } from '../errors.ts';
-import type { Limits } from '../journal/entries.ts';
+import type { Limits } from '../journal/entries/entries.ts';
 import { jsonSchema } from '../json-schema.ts';
 import type { Message } from '../ports/model.ts';
 import { agentDefinition, checkLimits } from './definition.ts';
-import { delegateTool, TOOL_NAME } from './tool.ts';
+import { delegateTool, TOOL_NAME } from './tools/tool.ts';
 import type { Agent, AgentDefinition, ToolDefinition } from './types.ts';
 
 /** Options of an agent as a tool of another agent. */

@@ -5,8 +5,8 @@
 import type { Failure } from '../errors.ts';
 import type { Points } from '../hitl/content.ts';
 import type { Claim, ClaimKey, Holder } from '../journal/claims.ts';
-import type { Crossed, Limits } from '../journal/entries.ts';
-import type { Frame, RunFold } from '../journal/fold.ts';
+import type { Crossed, Limits } from '../journal/entries/entries.ts';
+import type { Frame, RunFold } from '../journal/fold/fold.ts';
 import type { Inbox } from '../journal/inbox.ts';
 import type { Log, Make } from '../journal/log.ts';
 import type { Json } from '../json.ts';
@@ -25,11 +25,11 @@ import type { BreakerPolicy, EnvelopePolicy, ReliabilityOptions } from '../relia
 import type { JsonSchema, Schema } from '../schema.ts';
 import type { Secrets } from '../secrets.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
+import type { Door, End } from './call/passage.ts';
+import type { ResultCache } from './call/result-cache.ts';
+import type { WaitFor } from './call/wait.ts';
 import type { Middleware } from './middleware.ts';
-import type { Door, End } from './passage.ts';
 import type { Reserved } from './reserved.ts';
-import type { ResultCache } from './result-cache.ts';
-import type { WaitFor } from './wait.ts';
 
 declare const agentType: unique symbol;
 /** A declaration, plain data. The type parameters are for the compiler only. */
@@ -78,7 +78,7 @@ export interface ToolDefinition extends Tool {
   readonly doors?: readonly Door[];
   /** The tool is not offered to the model. */
   readonly hidden?: true;
-  /** Set for the two tools by which a model reaches what its sources find: see finding.ts. */
+  /** Set for the two tools by which a model reaches what its sources find: see tools/finding.ts. */
   readonly finding?: 'find' | 'call';
   /** Set for the tool by which a model reads a cleared result back: see context/read-result.ts. */
   readonly reads?: true;

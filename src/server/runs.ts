@@ -4,7 +4,7 @@ import { notFound } from '../engine/lookup.ts';
 import type { RunOptions } from '../engine/options.ts';
 import type { RunState } from '../engine/results.ts';
 import { RondoError } from '../errors.ts';
-import type { Decision, Limits } from '../journal/entries.ts';
+import type { Decision, Limits } from '../journal/entries/entries.ts';
 import type { Json, JsonObject } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
 import { isName, type Principal } from '../ports/principal.ts';

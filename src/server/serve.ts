@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
-import type { Limits } from '../journal/entries.ts';
+import type { Limits } from '../journal/entries/entries.ts';
 import type { Json } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
 import type { Principal } from '../ports/principal.ts';

@@ -8,7 +8,7 @@ import { acceptedRun, type Run } from '../engine/run.ts';
 import { RondoError } from '../errors.ts';
 import { checkDecisions } from '../hitl/decisions.ts';
 import { canonical } from '../journal/canonical.ts';
-import type { Decision, Limits } from '../journal/entries.ts';
+import type { Decision, Limits } from '../journal/entries/entries.ts';
 import { type Json, plainJson } from '../json.ts';
 import { agentDefinition } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';

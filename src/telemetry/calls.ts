@@ -1,5 +1,5 @@
 import { type Attributes, SpanKind } from '@opentelemetry/api';
-import { inputOf } from '../journal/spent.ts';
+import { inputOf } from '../journal/fold/spent.ts';
 import type { ModelRequest, ModelSettings, Usage } from '../ports/model.ts';
 import { answerAttribute, clip, instructionsAttribute, jsonAttribute, messagesAttribute } from './content.ts';
 import { quietly } from './guard.ts';

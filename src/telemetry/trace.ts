@@ -1,5 +1,5 @@
 import type { Failure } from '../errors.ts';
-import type { Decision, RunStatus } from '../journal/entries.ts';
+import type { Decision, RunStatus } from '../journal/entries/entries.ts';
 import type { Json } from '../json.ts';
 import type { GuardrailVerdict } from '../ports/guardrail.ts';
 import type { Model, ModelRequest, Part, Usage } from '../ports/model.ts';

@@ -1,4 +1,4 @@
-import { inputOf } from '../journal/spent.ts';
+import { inputOf } from '../journal/fold/spent.ts';
 import type { Usage } from '../ports/model.ts';
 import { isEqual, type Prompt, textOf } from './moved.ts';
 

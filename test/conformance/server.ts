@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { gatewayHandler, type McpPrompt, type McpResource } from '../../src/adapters/mcp/index.ts';
 import { Engine, type JsonSchema, NeedsPerson, type Part, type Tool, ToolError, tool } from '../../src/index.ts';
-import { questionTool } from '../../src/loop/tool.ts';
+import { questionTool } from '../../src/loop/tools/tool.ts';
 import { listen } from '../../src/server/index.ts';
 
 const NONE = { type: 'object', properties: {} } as const;

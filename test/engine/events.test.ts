@@ -16,7 +16,7 @@ import {
   ToolError,
   tool,
 } from '../../src/index.ts';
-import { apply, emptyFold } from '../../src/journal/fold.ts';
+import { apply, emptyFold } from '../../src/journal/fold/fold.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { all, anything, asks, deferred, ends, entriesOf, entryOf, kept } from './setup.ts';
 

@@ -5,7 +5,7 @@ import { scripted } from 'rondo/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { agentDefinition } from '../../src/loop/definition.ts';
 import { planOf } from '../../src/loop/plan.ts';
-import { definition } from '../../src/loop/tool.ts';
+import { definition } from '../../src/loop/tools/tool.ts';
 import type { Reliability } from '../../src/loop/types.ts';
 import type { Tool, ToolSource } from '../../src/ports/tool.ts';
 import { asks, failure, shown } from '../engine/setup.ts';

@@ -1,6 +1,6 @@
 import { gateway } from 'rondo/gateway';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { definition } from '../../src/loop/tool.ts';
+import { definition } from '../../src/loop/tools/tool.ts';
 import { eventually } from '../eventually.ts';
 import { about, MAIL, namesOf, opened, shop, source } from './support.ts';
 

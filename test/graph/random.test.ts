@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { append, Engine, graph, type Journal, memoryJournal, RondoError } from '../../src/index.ts';
-import { apply, emptyFold } from '../../src/journal/fold.ts';
-import { diff, patched } from '../../src/journal/patch.ts';
+import { apply, emptyFold } from '../../src/journal/fold/fold.ts';
+import { diff, patched } from '../../src/journal/fold/patch.ts';
 import type { Json } from '../../src/json.ts';
 import { around, ends, entriesOf, expireLease } from '../engine/setup.ts';
 

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import type { ClaimChange } from '../../src/journal/claims.ts';
-import { memoryJournal } from '../../src/journal/memory.ts';
+import { memoryJournal } from '../../src/journal/memory/journal.ts';
 import { journalCases } from '../../src/testing/conformance.ts';
 import { claimCases } from '../../src/testing/journal/claims.ts';
 import { claimKeepingCases } from '../../src/testing/journal/claims-kept.ts';

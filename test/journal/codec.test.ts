@@ -2,8 +2,8 @@ import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { RondoError } from '../../src/errors.ts';
 import { sha256 } from '../../src/journal/canonical.ts';
-import { BLOB_BYTES, decode, encode, type StoredAppend } from '../../src/journal/codec.ts';
-import { type Entry, VERSION } from '../../src/journal/entries.ts';
+import { BLOB_BYTES, decode, encode, type StoredAppend } from '../../src/journal/entries/codec.ts';
+import { type Entry, VERSION } from '../../src/journal/entries/entries.ts';
 import type { Json } from '../../src/json.ts';
 
 const finished = (seq: number, output: Json): Entry => ({

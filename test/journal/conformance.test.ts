@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'vitest';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
-import { memoryJournal } from '../../src/journal/memory.ts';
+import { memoryJournal } from '../../src/journal/memory/journal.ts';
 import type { Journal } from '../../src/journal/port.ts';
 import { journalConformance } from '../../src/testing/conformance.ts';
 import { folder } from './setup.ts';

@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { describe, test } from 'vitest';
 import { encrypted } from '../../src/adapters/journal/encrypted.ts';
-import { memoryJournal } from '../../src/journal/memory.ts';
+import { memoryJournal } from '../../src/journal/memory/journal.ts';
 import type { Journal } from '../../src/journal/port.ts';
 import { journalConformance } from '../../src/testing/conformance.ts';
 import { recordsConformance } from '../../src/testing/records.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
-import { copyOf } from '../../src/journal/copy.ts';
-import { type Draft, type Entry, VERSION } from '../../src/journal/entries.ts';
-import { apply, emptyFold, unfinishedCalls } from '../../src/journal/fold.ts';
+import { type Draft, type Entry, VERSION } from '../../src/journal/entries/entries.ts';
+import { copyOf } from '../../src/journal/fold/copy.ts';
+import { apply, emptyFold, unfinishedCalls } from '../../src/journal/fold/fold.ts';
 import { freezeJson } from '../../src/json.ts';
 import { asked, asks, begins, claimed, decided, ends, lives, settled, started } from './lives.ts';
 

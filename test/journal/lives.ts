@@ -1,5 +1,5 @@
 /** Short lives of runs, as the entries of each append, and the entries they are made of. */
-import type { Draft, Patch } from '../../src/journal/entries.ts';
+import type { Draft, Patch } from '../../src/journal/entries/entries.ts';
 
 export const started: Draft = { type: 'run.started', agent: 'a', fingerprint: 'f', input: 'go', owner: 'me' };
 export const asks = (...names: string[]): Draft => ({

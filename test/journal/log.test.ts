@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { type Journal, memoryJournal, RondoError } from '../../src/index.ts';
-import type { Draft } from '../../src/journal/entries.ts';
-import { apply, emptyFold, type RunFold } from '../../src/journal/fold.ts';
+import type { Draft } from '../../src/journal/entries/entries.ts';
+import { apply, emptyFold, type RunFold } from '../../src/journal/fold/fold.ts';
 import { headOf } from '../../src/journal/head.ts';
 import { Log } from '../../src/journal/log.ts';
 import { around, deferred, refused } from '../engine/setup.ts';

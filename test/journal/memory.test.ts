@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
-import type { Entry } from '../../src/journal/entries.ts';
-import { memoryJournal as make } from '../../src/journal/memory.ts';
+import type { Entry } from '../../src/journal/entries/entries.ts';
+import { memoryJournal as make } from '../../src/journal/memory/journal.ts';
 import type { HeadFilter, RunHead } from '../../src/journal/port.ts';
 import { all, entries, entry, head } from '../../src/testing/journal/kit.ts';
 

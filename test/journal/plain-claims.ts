@@ -1,5 +1,5 @@
 import { type Claim, type ClaimChange, type ClaimKey, changedClaims, claimMac, tombstone } from '../../src/journal/claims.ts';
-import { memoryJournal } from '../../src/journal/memory.ts';
+import { memoryJournal } from '../../src/journal/memory/journal.ts';
 import type { Journal } from '../../src/journal/port.ts';
 import { around } from '../engine/setup.ts';
 

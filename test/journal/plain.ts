@@ -1,4 +1,4 @@
-import type { Entry } from '../../src/journal/entries.ts';
+import type { Entry } from '../../src/journal/entries/entries.ts';
 import { type Listener, Listeners, type SubscribeOptions } from '../../src/journal/listeners.ts';
 import type { DueFilter, HeadFilter, Journal, RunHead } from '../../src/journal/port.ts';
 import { conflict, sessionBusy } from '../../src/journal/refuse.ts';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import type { Entry } from '../../src/journal/entries.ts';
+import type { Entry } from '../../src/journal/entries/entries.ts';
 import { all, read } from '../../src/testing/journal/kit.ts';
 import { file } from './setup.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
-import { memoryJournal } from '../../src/journal/memory.ts';
+import { memoryJournal } from '../../src/journal/memory/journal.ts';
 import type { Journal } from '../../src/journal/port.ts';
 import type { Records } from '../../src/journal/records.ts';
 import { all } from '../../src/testing/journal/kit.ts';

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
-import { decode } from '../../src/journal/codec.ts';
-import type { Entry, EntryType } from '../../src/journal/entries.ts';
-import { VERSION } from '../../src/journal/entries.ts';
-import { apply, emptyFold } from '../../src/journal/fold.ts';
+import { decode } from '../../src/journal/entries/codec.ts';
+import type { Entry, EntryType } from '../../src/journal/entries/entries.ts';
+import { VERSION } from '../../src/journal/entries/entries.ts';
+import { apply, emptyFold } from '../../src/journal/fold/fold.ts';
 import { all, entry, head, plain } from '../../src/testing/journal/kit.ts';
 import { file } from './setup.ts';
 

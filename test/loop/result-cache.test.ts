@@ -11,7 +11,7 @@ import {
   type ToolOptions,
   tool,
 } from '../../src/index.ts';
-import { ResultCache } from '../../src/loop/result-cache.ts';
+import { ResultCache } from '../../src/loop/call/result-cache.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
 import { all, anything, asks, ends, entriesOf, journals } from '../engine/setup.ts';
 import { eventually } from '../eventually.ts';

@@ -14,7 +14,7 @@ import {
   type ToolSource,
   tool,
 } from '../../src/index.ts';
-import { heldTool } from '../../src/loop/tool.ts';
+import { heldTool } from '../../src/loop/tools/tool.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { asks, deferred, ends, failure, shown } from '../engine/setup.ts';
 import { answerIn, call, find, named, searched } from './searched.ts';

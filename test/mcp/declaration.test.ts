@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type McpOptions, mcpTools } from '../../src/adapters/mcp/index.ts';
-import { validNames } from '../../src/loop/foreign-tools.ts';
+import { validNames } from '../../src/loop/tools/foreign-tools.ts';
 import { stdioServer, using } from './support.ts';
 
 describe('mcpTools()', () => {

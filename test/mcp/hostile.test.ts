@@ -12,7 +12,7 @@ import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { toolError } from '../../src/adapters/mcp/failure.ts';
 import { output } from '../../src/adapters/mcp/result.ts';
 import { foreignSchema } from '../../src/json-schema.ts';
-import { definition } from '../../src/loop/tool.ts';
+import { definition } from '../../src/loop/tools/tool.ts';
 import { validate } from '../../src/schema.ts';
 import { eventually } from '../eventually.ts';
 import { stdioServer, using } from './support.ts';

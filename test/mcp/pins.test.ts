@@ -8,7 +8,7 @@ import { agent, Engine, type OpenedSource, supervisor, type ToolSource, tool } f
 import { type McpOptions, mcpTools, type ToolChange } from 'rondo/mcp';
 import { type Scripted, scripted } from 'rondo/testing';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { heldTool } from '../../src/loop/tool.ts';
+import { heldTool } from '../../src/loop/tools/tool.ts';
 import { anything, asks, ends, failure, shown } from '../engine/setup.ts';
 import { folder } from '../folder.ts';
 import { serveWith } from './http.ts';

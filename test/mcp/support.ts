@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { McpOptions } from '../../src/adapters/mcp/index.ts';
 import { mcpTools } from '../../src/adapters/mcp/index.ts';
 import type { Json } from '../../src/json.ts';
-import { definition } from '../../src/loop/tool.ts';
+import { definition } from '../../src/loop/tools/tool.ts';
 import type { Tool, ToolContext } from '../../src/ports/tool.ts';
 
 export const stdioServer = {

@@ -7,7 +7,7 @@ import { OpenCall } from '../../src/adapters/mcp/open-call.ts';
 import { NeedsPerson } from '../../src/errors.ts';
 import type { Json } from '../../src/json.ts';
 import { isObject } from '../../src/json-schema/keywords.ts';
-import { definition } from '../../src/loop/tool.ts';
+import { definition } from '../../src/loop/tools/tool.ts';
 import type { Tool, ToolContext } from '../../src/ports/tool.ts';
 import { listen } from '../../src/server/index.ts';
 import { serveWith } from './http.ts';

@@ -75,7 +75,7 @@ it.each(rows.map((row) => [row.what, row] as const))('%s', (_, row) => {
 });
 
 it('finds a number that is another one in the source', () => {
-  const row = { what: 'x', bound: '20 tools, 2 MB, 7 s; 1e12 tokens', where: '`src/loop/found.ts`' };
+  const row = { what: 'x', bound: '20 tools, 2 MB, 7 s; 1e12 tokens', where: '`src/loop/tools/found.ts`' };
   const source = "const MOST = { tools: 20, all: 2 * 1024 * 1024, ms: 7_000 }; // 8\nconst SPENT = 1e12; const text = 'at most 9';";
   expect(missing(row, () => source)).toEqual([]);
   for (const wrong of ['10 tools', '8 s', '3 MB', '1e9 tokens', '9 texts', '8 lines'])

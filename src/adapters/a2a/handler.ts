@@ -28,7 +28,7 @@ import type { RunEvent } from '../../engine/events.ts';
 import type { RunOptions } from '../../engine/options.ts';
 import { RondoError } from '../../errors.ts';
 import { LIMIT } from '../../foreign/ask-of.ts';
-import type { Limits } from '../../journal/entries.ts';
+import type { Limits } from '../../journal/entries/entries.ts';
 import type { Json } from '../../json.ts';
 import type { Agent } from '../../loop/types.ts';
 import type { Principal } from '../../ports/principal.ts';

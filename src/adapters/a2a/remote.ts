@@ -1,7 +1,7 @@
 import type { JWK } from 'jose';
 import { RondoError } from '../../errors.ts';
 import { type ForeignIntent, foreignAgent } from '../../foreign/foreign.ts';
-import type { Limits } from '../../journal/entries.ts';
+import type { Limits } from '../../journal/entries/entries.ts';
 import type { Json } from '../../json.ts';
 import type { Agent } from '../../loop/types.ts';
 

@@ -1,6 +1,6 @@
 import type { Engine } from '../../engine/engine.ts';
 import { invalid } from '../../errors.ts';
-import type { Limits } from '../../journal/entries.ts';
+import type { Limits } from '../../journal/entries/entries.ts';
 import type { Json } from '../../json.ts';
 import type { Agent } from '../../loop/types.ts';
 import type { Prompt } from '../../ports/model.ts';

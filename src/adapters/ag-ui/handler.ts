@@ -1,7 +1,7 @@
 import { type AGUIEvent, EventType, type RunAgentInput } from '@ag-ui/core';
 import type { Engine } from '../../engine/engine.ts';
 import { RondoError } from '../../errors.ts';
-import type { Limits } from '../../journal/entries.ts';
+import type { Limits } from '../../journal/entries/entries.ts';
 import { agentDefinition } from '../../loop/definition.ts';
 import type { Agent } from '../../loop/types.ts';
 import type { Principal } from '../../ports/principal.ts';

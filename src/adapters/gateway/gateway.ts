@@ -1,7 +1,7 @@
 import { invalid } from '../../errors.ts';
 import { isAgent } from '../../loop/definition.ts';
 import { delegated } from '../../loop/sub-agent.ts';
-import { definition, isTool } from '../../loop/tool.ts';
+import { definition, isTool } from '../../loop/tools/tool.ts';
 import type { Reliability, ToolDefinition } from '../../loop/types.ts';
 import type { OpenedSource, SourceCaller, Tool, ToolSource } from '../../ports/tool.ts';
 import type { Door } from './door.ts';

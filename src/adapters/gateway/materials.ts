@@ -2,7 +2,7 @@
  * Resources and prompts of the targets of a gateway. A prompt is `target___name`; a resource is `gateway:target/` and its URI in the target, so that two
  * targets may have one of the same URI. Each read is a call of the target's tool that reads, behind the gateway's door.
  */
-import { definition } from '../../loop/tool.ts';
+import { definition } from '../../loop/tools/tool.ts';
 import type { ListedPrompt, ListedResource, ListedTemplate, MaterialCall, MaterialCaller, MaterialRequest } from '../../ports/materials.ts';
 import type { Materials, Tool } from '../../ports/tool.ts';
 import { inTime } from '../../reliability/patience.ts';

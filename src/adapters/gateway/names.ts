@@ -1,7 +1,7 @@
 /** The names of a gateway's tools: `target___tool`, shortened where models would refuse it. */
 import { invalid } from '../../errors.ts';
 import { sha256 } from '../../journal/canonical.ts';
-import { RESERVED_NAME } from '../../loop/tool.ts';
+import { RESERVED_NAME } from '../../loop/tools/tool.ts';
 
 export const SEPARATOR = '___';
 /** The longest name that models accept, and where a longer one is cut: 10 characters of its hash follow. */

@@ -1,4 +1,4 @@
-import { definition, isTool, renamedTool } from '../../loop/tool.ts';
+import { definition, isTool, renamedTool } from '../../loop/tools/tool.ts';
 import type { Reliability, ToolDefinition } from '../../loop/types.ts';
 import type { Tool } from '../../ports/tool.ts';
 import { bounded } from '../../reliability/classify.ts';

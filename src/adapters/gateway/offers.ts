@@ -2,7 +2,7 @@
 import { HOOK_TIMEOUT } from '../../hitl/policy.ts';
 import type { JsonObject } from '../../json.ts';
 import { isObject } from '../../json-schema/keywords.ts';
-import { definition } from '../../loop/tool.ts';
+import { definition } from '../../loop/tools/tool.ts';
 import type { Policy } from '../../ports/policy.ts';
 import type { SourceCaller } from '../../ports/tool.ts';
 import { messageOf } from '../../reliability/classify.ts';

@@ -1,7 +1,7 @@
 import { invalid } from '../../errors.ts';
 import { isObject } from '../../json-schema/keywords.ts';
 import { isAgent } from '../../loop/definition.ts';
-import { isTool } from '../../loop/tool.ts';
+import { isTool } from '../../loop/tools/tool.ts';
 import type { Agent, Reliability } from '../../loop/types.ts';
 import { checkOptions, hint } from '../../options.ts';
 import type { Policy } from '../../ports/policy.ts';

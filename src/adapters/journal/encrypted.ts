@@ -1,6 +1,6 @@
 import { invalid } from '../../errors.ts';
 import type { ClaimKey } from '../../journal/claims.ts';
-import type { Entry } from '../../journal/entries.ts';
+import type { Entry } from '../../journal/entries/entries.ts';
 import type { AppendOptions, DueFilter, HeadFilter, Journal, RunHead } from '../../journal/port.ts';
 import type { Records } from '../../journal/records.ts';
 import { conflict } from '../../journal/refuse.ts';

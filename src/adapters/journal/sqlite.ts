@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { invalid, RondoError } from '../../errors.ts';
 import type { Claim, ClaimKey } from '../../journal/claims.ts';
-import type { StoredAppend } from '../../journal/codec.ts';
-import { encode } from '../../journal/codec.ts';
 import type { EffectFilter, EffectRow } from '../../journal/effects.ts';
-import type { Entry } from '../../journal/entries.ts';
+import type { StoredAppend } from '../../journal/entries/codec.ts';
+import { encode } from '../../journal/entries/codec.ts';
+import type { Entry } from '../../journal/entries/entries.ts';
 import type { Inbox } from '../../journal/inbox.ts';
 import { type Listener, Listeners, type SubscribeOptions } from '../../journal/listeners.ts';
 import type { AppendOptions, DueFilter, HeadFilter, Journal, RunHead } from '../../journal/port.ts';

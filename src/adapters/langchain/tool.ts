@@ -3,7 +3,7 @@ import { toJsonSchema } from '@langchain/core/utils/json_schema';
 import { invalid, ToolError } from '../../errors.ts';
 import { type Json, type JsonObject, plainJson } from '../../json.ts';
 import { jsonSchema } from '../../json-schema.ts';
-import { tool } from '../../loop/tool.ts';
+import { tool } from '../../loop/tools/tool.ts';
 import type { Part } from '../../ports/model.ts';
 import type { Tool, ToolOptions } from '../../ports/tool.ts';
 import { describe, type Schema } from '../../schema.ts';

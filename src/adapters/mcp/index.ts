@@ -1,4 +1,4 @@
-import { checkNamedTools } from '../../loop/foreign-tools.ts';
+import { checkNamedTools } from '../../loop/tools/foreign-tools.ts';
 import type { ChangedList } from '../../ports/materials.ts';
 import type { Part } from '../../ports/model.ts';
 import type { OpenedSource, SourceCaller, Tool, ToolSource } from '../../ports/tool.ts';

@@ -1,7 +1,7 @@
 /** The tools by which resources are read and prompts are filled in. Their names are those of the methods of MCP, which no other tool can have. */
 import { ToolError } from '../../errors.ts';
 import { type JsonObject, sizeOf } from '../../json.ts';
-import { definition, renamedTool, tool } from '../../loop/tool.ts';
+import { definition, renamedTool, tool } from '../../loop/tools/tool.ts';
 import type { CredentialRequest } from '../../ports/identity.ts';
 import type { MaterialRequest } from '../../ports/materials.ts';
 import type { Tool, ToolContext } from '../../ports/tool.ts';

@@ -1,6 +1,6 @@
 import { invalid } from '../../errors.ts';
 import type { Json } from '../../json.ts';
-import { checkForeignTools } from '../../loop/foreign-tools.ts';
+import { checkForeignTools } from '../../loop/tools/foreign-tools.ts';
 import type { MaterialKind } from '../../ports/materials.ts';
 import type { Breaker, Effect, Retry, SourceCaller, ToolOptions } from '../../ports/tool.ts';
 import type { Schema } from '../../schema.ts';

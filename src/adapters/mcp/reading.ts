@@ -2,7 +2,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { ToolError } from '../../errors.ts';
 import type { Json, JsonObject } from '../../json.ts';
-import { tool } from '../../loop/tool.ts';
+import { tool } from '../../loop/tools/tool.ts';
 import type { Part } from '../../ports/model.ts';
 import type { Tool, ToolContext } from '../../ports/tool.ts';
 import type { Connection } from './connection.ts';

@@ -1,6 +1,6 @@
 /** What a server offers that needs a person's consent first: one tool, which asks for it. */
-import { validNames } from '../../loop/foreign-tools.ts';
-import { definition, tool } from '../../loop/tool.ts';
+import { validNames } from '../../loop/tools/foreign-tools.ts';
+import { definition, tool } from '../../loop/tools/tool.ts';
 import type { Tool, ToolContext } from '../../ports/tool.ts';
 import type { Connection } from './connection.ts';
 

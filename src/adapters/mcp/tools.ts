@@ -2,8 +2,8 @@ import type { Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js
 import { invalid, RondoError } from '../../errors.ts';
 import { isDeep, type Json, type JsonObject } from '../../json.ts';
 import { foreignSchema } from '../../json-schema.ts';
-import { briefly, givenOptions, own, validNames } from '../../loop/foreign-tools.ts';
-import { heldTool, RESERVED_NAME, tool } from '../../loop/tool.ts';
+import { briefly, givenOptions, own, validNames } from '../../loop/tools/foreign-tools.ts';
+import { heldTool, RESERVED_NAME, tool } from '../../loop/tools/tool.ts';
 import type { Effect, Tool } from '../../ports/tool.ts';
 import type { Schema } from '../../schema.ts';
 import type { Connection } from './connection.ts';

@@ -1,7 +1,7 @@
 /** Cedar's schema of the calls: an action for each tool, with the types of its arguments. */
 import type { ActionType, EntityJson, SchemaJson, Type } from '@cedar-policy/cedar-wasm/nodejs';
 import { invalid } from '../../errors.ts';
-import { UNIT } from '../../journal/amounts.ts';
+import { UNIT } from '../../journal/fold/amounts.ts';
 import { put } from '../../json.ts';
 import { type Attributes, attributesOf, decimalOf, recordType } from './attributes.ts';
 import { isAbout } from './mentions.ts';

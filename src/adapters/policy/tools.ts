@@ -2,9 +2,9 @@
 import { invalid } from '../../errors.ts';
 import { isSameJson } from '../../json.ts';
 import { isAgent } from '../../loop/definition.ts';
-import { FIND_TOOLS } from '../../loop/finding.ts';
 import { delegated } from '../../loop/sub-agent.ts';
-import { isTool } from '../../loop/tool.ts';
+import { FIND_TOOLS } from '../../loop/tools/finding.ts';
+import { isTool } from '../../loop/tools/tool.ts';
 import type { Agent, ToolDefinition } from '../../loop/types.ts';
 import type { Materials, OpenedSource, Tool, ToolSource } from '../../ports/tool.ts';
 import { inTime } from '../../reliability/patience.ts';

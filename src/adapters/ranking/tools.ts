@@ -1,5 +1,5 @@
 /** Ranks tools by the words of their names, descriptions and parameters. */
-import { definition } from '../../loop/tool.ts';
+import { definition } from '../../loop/tools/tool.ts';
 import type { Tool } from '../../ports/tool.ts';
 import { blended } from './fusion.ts';
 import { askedToDo, type Operation, operationOf } from './operation.ts';

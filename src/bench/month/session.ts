@@ -1,5 +1,5 @@
 /** What one session uses, on paper. */
-import { inputOf } from '../../journal/spent.ts';
+import { inputOf } from '../../journal/fold/spent.ts';
 import type { RunMeasure } from '../measure.ts';
 import { total } from '../numbers.ts';
 

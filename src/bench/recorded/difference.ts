@@ -1,9 +1,9 @@
 /** What a run from a recording did otherwise than the recorded one. */
 import type { GradedRun } from '../../engine/evaluate/check.ts';
 import { canonical } from '../../journal/canonical.ts';
-import { READ_RESULT } from '../../journal/compacted.ts';
+import { READ_RESULT } from '../../journal/fold/compacted.ts';
 import type { Json } from '../../json.ts';
-import { FIND_TOOLS } from '../../loop/finding.ts';
+import { FIND_TOOLS } from '../../loop/tools/finding.ts';
 import type { AgentDefinition } from '../../loop/types.ts';
 import type { Usage } from '../../ports/model.ts';
 import { callKey } from './calls.ts';

@@ -4,7 +4,7 @@ import { gradedRun } from '../../engine/evaluate/check.ts';
 import type { RunResult } from '../../engine/results.ts';
 import type { TraceRecord } from '../../engine/trace/trace-record.ts';
 import { invalid } from '../../errors.ts';
-import type { EntryOf, RunStatus } from '../../journal/entries.ts';
+import type { EntryOf, RunStatus } from '../../journal/entries/entries.ts';
 import type { Journal } from '../../journal/port.ts';
 import type { Json } from '../../json.ts';
 import { checkOptions } from '../../options.ts';

@@ -1,5 +1,5 @@
 import type { GradedCall } from '../../engine/evaluate/check.ts';
-import type { Decision } from '../../journal/entries.ts';
+import type { Decision } from '../../journal/entries/entries.ts';
 import type { Json } from '../../json.ts';
 import type { Usage } from '../../ports/model.ts';
 

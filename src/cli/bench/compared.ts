@@ -1,7 +1,14 @@
 /** A comparison as tables, in words. */
-import type { ComparedPart, Comparison, Difference, Outcome } from '../../bench/index.ts';
+import type { ComparedPart, Comparison, Difference, Outcome, Report } from '../../bench/index.ts';
 import { change, count, ms, share, usd } from './format.ts';
 import type { Table } from './tables.ts';
+
+/** What a report says, with what it was compared with. */
+export interface Findings {
+  report: Report;
+  comparisons: readonly Comparison[];
+  outcomes: readonly Outcome[];
+}
 
 /** Shown even if they do not differ. */
 const ALWAYS = ['passRate', 'ms', 'engineMs', 'firstTokenMs', 'costUsd', 'inputTokens', 'outputTokens', 'modelCalls', 'toolCalls'];

@@ -5,9 +5,8 @@
 import { createHash } from 'node:crypto';
 import { type Report, type Summary, summarised } from '../../bench/index.ts';
 import { escaped } from '../../server/html.ts';
-import { comparisonTables, conditionTable } from './compared.ts';
+import { comparisonTables, conditionTable, type Findings } from './compared.ts';
 import { count, ms, NONE, share, usd } from './format.ts';
-import type { Findings } from './outputs.ts';
 import { pageData } from './page-data.ts';
 import { type Table, tablesOf } from './tables.ts';
 import { countsOf, factsOf, titleOf } from './words.ts';

@@ -1,9 +1,8 @@
 /** Where a report goes: the terminal, JSON, Markdown, a page. */
 import { accessSync, appendFileSync, constants, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { Comparison, Outcome, Report } from '../../bench/index.ts';
 import { type Io, Unusable } from '../io.ts';
-import { comparisonTables, conditionTable } from './compared.ts';
+import { comparisonTables, conditionTable, type Findings } from './compared.ts';
 import { tablesOf } from './tables.ts';
 import { paint, plainText, terminalTables } from './terminal.ts';
 import { factsOf, titleOf } from './words.ts';
@@ -13,13 +12,6 @@ export interface Outputs {
   html?: string;
   markdown?: string | true;
   quiet?: boolean;
-}
-
-/** What a report says, with what it was compared with. */
-export interface Findings {
-  report: Report;
-  comparisons: readonly Comparison[];
-  outcomes: readonly Outcome[];
 }
 
 /**

@@ -1,7 +1,7 @@
 /** What the page draws of a report. */
 
 import type { Report, RunMeasure, StepMeasure } from '../../bench/index.ts';
-import { inputOf } from '../../journal/spent.ts';
+import { inputOf } from '../../journal/fold/spent.ts';
 import type { Chart, PageData, Plot, Series, Timeline, TimelineRow, Unit } from '../page/data.ts';
 import { ms } from './format.ts';
 

@@ -1,8 +1,8 @@
 /** What judges a run: functions and graders. */
 
 import { RondoError } from '../../errors.ts';
-import type { CallId } from '../../journal/entries.ts';
-import { isCost } from '../../journal/spent.ts';
+import type { CallId } from '../../journal/entries/entries.ts';
+import { isCost } from '../../journal/fold/spent.ts';
 import type { Json } from '../../json.ts';
 import type { Message } from '../../ports/model.ts';
 import { bounded, messageOf } from '../../reliability/classify.ts';

@@ -6,8 +6,8 @@
  * I2. Whether a run is in the sample depends on its id alone, so every process decides alike.
  */
 import { sha256 } from '../../journal/canonical.ts';
-import type { Draft } from '../../journal/entries.ts';
-import type { RunFold } from '../../journal/fold.ts';
+import type { Draft } from '../../journal/entries/entries.ts';
+import type { RunFold } from '../../journal/fold/fold.ts';
 import { runFor } from '../access.ts';
 import { ended } from '../closing.ts';
 import { ENGINE } from '../lookup.ts';

@@ -1,8 +1,8 @@
 /** The audit of credentials: what each call of a run was handed, by its entries. */
-import type { CallId, Entry, HandOut } from '../../journal/entries.ts';
-import type { RunFold } from '../../journal/fold.ts';
-import { callIn } from '../../journal/frame.ts';
-import type { Frame } from '../../journal/state.ts';
+import type { CallId, Entry, HandOut } from '../../journal/entries/entries.ts';
+import type { RunFold } from '../../journal/fold/fold.ts';
+import { callIn } from '../../journal/fold/frame.ts';
+import type { Frame } from '../../journal/fold/state.ts';
 import type { Principal } from '../../ports/principal.ts';
 
 /** A credential that a tool was handed: who, for what, and when. It never has the token. */

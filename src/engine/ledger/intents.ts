@@ -1,7 +1,7 @@
 /** What the store knows of intents: their claims, and the calls that hold them. */
 import { accessProblem } from '../../hitl/policy.ts';
 import type { Holder } from '../../journal/claims.ts';
-import type { EntryOf } from '../../journal/entries.ts';
+import type { EntryOf } from '../../journal/entries/entries.ts';
 import { Log } from '../../journal/log.ts';
 import type { Journal } from '../../journal/port.ts';
 import type { HeldCall, Host, Intents } from '../../loop/types.ts';

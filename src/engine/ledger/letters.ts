@@ -1,7 +1,7 @@
 /** What operators do with dead letters: try them again, or dismiss them. */
 import { RondoError } from '../../errors.ts';
-import type { CallId } from '../../journal/entries.ts';
-import { isOver } from '../../journal/fold.ts';
+import type { CallId } from '../../journal/entries/entries.ts';
+import { isOver } from '../../journal/fold/fold.ts';
 import { type Principal, principal } from '../../ports/principal.ts';
 import { runFor } from '../access.ts';
 import { hasFields } from '../list-options.ts';

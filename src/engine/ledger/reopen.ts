@@ -1,7 +1,7 @@
 /** How the intent of a call that is done is done once more, and which stores can keep intents. */
 import { invalid, RondoError } from '../../errors.ts';
-import type { CallId } from '../../journal/entries.ts';
-import { NO_CLAIMS } from '../../loop/intent.ts';
+import type { CallId } from '../../journal/entries/entries.ts';
+import { NO_CLAIMS } from '../../loop/call/intent.ts';
 import type { AgentDefinition } from '../../loop/types.ts';
 import { isName, type Principal, principal } from '../../ports/principal.ts';
 import { assertPrincipal, logOf } from '../outside.ts';

@@ -1,5 +1,5 @@
 /** The records of what a model no longer sees of its conversation. */
-import type { EntryOf } from '../../journal/entries.ts';
+import type { EntryOf } from '../../journal/entries/entries.ts';
 import type { Json } from '../../json.ts';
 
 /** Keeps fields that are content only if that is asked for. */

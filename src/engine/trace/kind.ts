@@ -1,6 +1,6 @@
 /** What a record of a call is: a tool call, a sub-agent, a node, a durable step or a foreign turn. */
-import type { CallId } from '../../journal/entries.ts';
-import type { Call, Frame } from '../../journal/fold.ts';
+import type { CallId } from '../../journal/entries/entries.ts';
+import type { Call, Frame } from '../../journal/fold/fold.ts';
 import type { Part } from '../../ports/model.ts';
 import type { TraceRecord } from './trace-record.ts';
 

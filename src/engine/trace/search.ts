@@ -1,7 +1,7 @@
 /** Finds runs by what happened in them. */
 import { invalid, type Outcome } from '../../errors.ts';
-import { promptParts } from '../../journal/conversation.ts';
-import type { CallId, Entry } from '../../journal/entries.ts';
+import type { CallId, Entry } from '../../journal/entries/entries.ts';
+import { promptParts } from '../../journal/fold/conversation.ts';
 import type { HeadCursor, RunHead } from '../../journal/port.ts';
 import type { Json } from '../../json.ts';
 import type { Message, Part } from '../../ports/model.ts';

@@ -1,6 +1,6 @@
 /** The records of `engine.exportTrace`. */
 import type { Outcome } from '../../errors.ts';
-import type { CallId } from '../../journal/entries.ts';
+import type { CallId } from '../../journal/entries/entries.ts';
 import type { Json } from '../../json.ts';
 import type { Usage } from '../../ports/model.ts';
 import type { DecisionType } from '../../ports/tool.ts';

@@ -1,5 +1,5 @@
 import { invalid } from '../../errors.ts';
-import type { Entry } from '../../journal/entries.ts';
+import type { Entry } from '../../journal/entries/entries.ts';
 import { checkOptions } from '../../options.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { entriesOf } from '../entries.ts';

@@ -1,9 +1,9 @@
 /** The records of a run's trace, computed from its entries alone. */
-import type { CallId, Entry, EntryOf } from '../../journal/entries.ts';
-import { FOREIGN } from '../../journal/entries.ts';
-import { apply, type Call, emptyFold, type Frame, type RunFold, unfinishedCalls } from '../../journal/fold.ts';
-import { argumentsOf, callNamed } from '../../journal/frame.ts';
-import { costUsd } from '../../journal/spent.ts';
+import type { CallId, Entry, EntryOf } from '../../journal/entries/entries.ts';
+import { FOREIGN } from '../../journal/entries/entries.ts';
+import { apply, type Call, emptyFold, type Frame, type RunFold, unfinishedCalls } from '../../journal/fold/fold.ts';
+import { argumentsOf, callNamed } from '../../journal/fold/frame.ts';
+import { costUsd } from '../../journal/fold/spent.ts';
 import { type Json, toldJson } from '../../json.ts';
 import { parseTraceparent } from '../../telemetry/traceparent.ts';
 import { compaction, summaryFailed } from './compaction.ts';

@@ -1,5 +1,5 @@
 /** The record of a wait. */
-import type { EntryOf } from '../../journal/entries.ts';
+import type { EntryOf } from '../../journal/entries/entries.ts';
 import type { TraceRecord } from './trace-record.ts';
 
 type Began = EntryOf<'wait.began'>;

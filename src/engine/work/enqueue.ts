@@ -1,5 +1,5 @@
 /** Writes runs for later: `queued` in the journal, until a process begins them. */
-import { emptyFold } from '../../journal/fold.ts';
+import { emptyFold } from '../../journal/fold/fold.ts';
 import { Log } from '../../journal/log.ts';
 import type { RecordChange } from '../../journal/records.ts';
 import type { Json } from '../../json.ts';

@@ -7,8 +7,8 @@
  * I4. A conversation that the model refuses is made smaller a bounded number of times in a row.
  */
 import { type Failure, ToolError } from '../../errors.ts';
-import { clearedPart, standIn } from '../../journal/compacted.ts';
-import type { Draft } from '../../journal/entries.ts';
+import type { Draft } from '../../journal/entries/entries.ts';
+import { clearedPart, standIn } from '../../journal/fold/compacted.ts';
 import type { Compacted, Compaction } from '../../ports/compaction.ts';
 import type { Message, ToolResultPart } from '../../ports/model.ts';
 import { messageOf } from '../../reliability/classify.ts';

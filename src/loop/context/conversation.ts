@@ -1,9 +1,9 @@
 /** A conversation as policies see it. */
-import { seenOf } from '../../journal/conversation.ts';
+import { seenOf } from '../../journal/fold/conversation.ts';
 import type { Conversation } from '../../ports/compaction.ts';
 import type { Message, Part } from '../../ports/model.ts';
 import { candidates } from '../../reliability/fallback.ts';
-import { fixedBytes, MAX_OUTPUT } from '../estimate.ts';
+import { fixedBytes, MAX_OUTPUT } from '../model/estimate.ts';
 import type { LoopScope } from '../types.ts';
 
 /** Bytes of a token, about: English has more, JSON and other languages fewer. */

@@ -2,7 +2,7 @@ import { invalid } from '../../errors.ts';
 import { checkOptions } from '../../options.ts';
 import type { Compaction, Conversation } from '../../ports/compaction.ts';
 import type { Message, Model } from '../../ports/model.ts';
-import { TOOL_NAME } from '../tool.ts';
+import { TOOL_NAME } from '../tools/tool.ts';
 
 /** A policy acts if it frees at least this share of `over`, because the provider's prompt cache begins again with each compaction. */
 const SHARE = 5;

@@ -1,9 +1,9 @@
 /** The tool by which a model reads a result back that was cleared. It is offered from the first request on, so the list of tools stays. */
 import { invalid, ToolError } from '../../errors.ts';
-import { READ_RESULT } from '../../journal/compacted.ts';
-import type { Frame } from '../../journal/fold.ts';
+import { READ_RESULT } from '../../journal/fold/compacted.ts';
+import type { Frame } from '../../journal/fold/fold.ts';
 import type { Part, ToolResultPart } from '../../ports/model.ts';
-import { definition, tool } from '../tool.ts';
+import { definition, tool } from '../tools/tool.ts';
 import type { Plan, Scope, ToolDefinition, Tools } from '../types.ts';
 
 /** Characters of one answer. */

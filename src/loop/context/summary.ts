@@ -1,17 +1,17 @@
 /** The summary of a part of a conversation, written by a model. The call is budgeted, journaled and charged as every other one. */
-import { seenOf } from '../../journal/conversation.ts';
-import type { EntryOf } from '../../journal/entries.ts';
-import type { Frame } from '../../journal/fold.ts';
+
+import type { EntryOf } from '../../journal/entries/entries.ts';
+import { seenOf } from '../../journal/fold/conversation.ts';
+import type { Frame } from '../../journal/fold/fold.ts';
 import type { Compaction } from '../../ports/compaction.ts';
 import type { Message, ModelRequest, Part } from '../../ports/model.ts';
 import { candidates } from '../../reliability/fallback.ts';
-import type { Answered, Asking } from '../answer.ts';
 import { reserveModelCall } from '../budget.ts';
 import { inWords } from '../descend.ts';
-import { bound, bytesOf, costOf, type Estimate, MAX_OUTPUT, modelKey } from '../estimate.ts';
-import { think } from '../think.ts';
+import { type Answered, type Asking, chargeUnused } from '../model/answer.ts';
+import { bound, bytesOf, costOf, type Estimate, MAX_OUTPUT, modelKey } from '../model/estimate.ts';
+import { think } from '../model/think.ts';
 import type { LoopScope } from '../types.ts';
-import { chargeUnused } from '../unused-answer.ts';
 import { roughly, type SeenConversation } from './conversation.ts';
 
 /** The text, with what it cost: fields of `context.compacted`. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Draft, type Entry, type EntryType, VERSION } from '../../journal/entries.ts';
+import { type Draft, type Entry, type EntryType, VERSION } from '../../journal/entries/entries.ts';
 import type { Json } from '../../json.ts';
 import type { Case } from './kit.ts';
 import { entry, head, read, same, start } from './kit.ts';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import type { ErrorCode } from '../../errors.ts';
 import { RondoError } from '../../errors.ts';
-import type { Entry } from '../../journal/entries.ts';
-import { VERSION } from '../../journal/entries.ts';
+import type { Entry } from '../../journal/entries/entries.ts';
+import { VERSION } from '../../journal/entries/entries.ts';
 import type { Journal, RunHead } from '../../journal/port.ts';
 import type { Json } from '../../json.ts';
 

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
-import { VERSION } from '../../journal/entries.ts';
+import { VERSION } from '../../journal/entries/entries.ts';
 import type { Journal } from '../../journal/port.ts';
 import { all, entry, head, read, start } from './kit.ts';
 

@@ -6,7 +6,7 @@ import { type Handler, listen } from 'rondo/server';
 import { scripted } from 'rondo/testing';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Keys, verified } from '../../../src/adapters/agentcore/wire/sigv4.ts';
-import { definition } from '../../../src/loop/tool.ts';
+import { definition } from '../../../src/loop/tools/tool.ts';
 import { asks, ends, entriesOf, refused } from '../../engine/setup.ts';
 import { eventually } from '../../eventually.ts';
 import { calling, over } from '../../gateway/calls.ts';

@@ -1,8 +1,8 @@
 /** The tools of a deployed gateway, as a tool source. */
 import { invalid, ToolError } from '../../../errors.ts';
 import type { JsonObject } from '../../../json.ts';
-import { possibleNames } from '../../../loop/foreign-tools.ts';
-import { definition, type Execute, executeOf, withExecute } from '../../../loop/tool.ts';
+import { possibleNames } from '../../../loop/tools/foreign-tools.ts';
+import { definition, type Execute, executeOf, withExecute } from '../../../loop/tools/tool.ts';
 import type { OpenedSource, SourceCaller, Tool, ToolContext } from '../../../ports/tool.ts';
 import type { SigningKeys } from '../../../server/sigv4.ts';
 import { defaultKeys } from '../../aws/default-keys.ts';

@@ -1,7 +1,7 @@
 /** A command in a session of a runtime, as a tool. */
 import { invalid, ToolError } from '../../../errors.ts';
 import { jsonSchema } from '../../../json-schema.ts';
-import { tool } from '../../../loop/tool.ts';
+import { tool } from '../../../loop/tools/tool.ts';
 import { checkOptions } from '../../../options.ts';
 import type { ApprovalRule, Effect, ToolContext } from '../../../ports/tool.ts';
 import { Secrets } from '../../../secrets.ts';

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ToolError } from '../../../errors.ts';
 import { askOf, cut, LIMIT } from '../../../foreign/ask-of.ts';
 import { sha256 } from '../../../journal/canonical.ts';
-import { countsOf } from '../../../journal/spent.ts';
+import { countsOf } from '../../../journal/fold/spent.ts';
 import type { Json } from '../../../json.ts';
 import type { Turn, TurnContext, TurnResult } from '../../../ports/foreign.ts';
 import type { Prompt, Usage } from '../../../ports/model.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { invalid, ToolError } from '../../../errors.ts';
 import { type ForeignIntent, foreignAgent } from '../../../foreign/foreign.ts';
-import type { Limits } from '../../../journal/entries.ts';
+import type { Limits } from '../../../journal/entries/entries.ts';
 import { type Json, plainJson } from '../../../json.ts';
 import type { Agent } from '../../../loop/types.ts';
 import { checkOptions } from '../../../options.ts';

@@ -5,7 +5,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Engine } from '../../../engine/engine.ts';
 import type { WorkOptions } from '../../../engine/work/work.ts';
 import { invalid } from '../../../errors.ts';
-import type { Limits } from '../../../journal/entries.ts';
+import type { Limits } from '../../../journal/entries/entries.ts';
 import type { Agent } from '../../../loop/types.ts';
 import { checkOptions } from '../../../options.ts';
 import type { Principal } from '../../../ports/principal.ts';

@@ -1,7 +1,7 @@
 /** A turn as a caller writes it. */
 import type { Engine } from '../../../engine/engine.ts';
 import { RondoError } from '../../../errors.ts';
-import type { Decision, Limits } from '../../../journal/entries.ts';
+import type { Decision, Limits } from '../../../journal/entries/entries.ts';
 import type { Json } from '../../../json.ts';
 import type { Agent } from '../../../loop/types.ts';
 import type { Principal } from '../../../ports/principal.ts';

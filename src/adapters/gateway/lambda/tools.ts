@@ -10,8 +10,8 @@ import {
   type ForeignToolOptions,
   givenOptions,
   own,
-} from '../../../loop/foreign-tools.ts';
-import { tool } from '../../../loop/tool.ts';
+} from '../../../loop/tools/foreign-tools.ts';
+import { tool } from '../../../loop/tools/tool.ts';
 import { checkOptions } from '../../../options.ts';
 import type { Tool, ToolSource } from '../../../ports/tool.ts';
 import { bounded } from '../../../reliability/classify.ts';

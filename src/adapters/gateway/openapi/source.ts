@@ -14,8 +14,8 @@ import {
   givenOptions,
   own,
   validNames,
-} from '../../../loop/foreign-tools.ts';
-import { RESERVED_NAME, tool } from '../../../loop/tool.ts';
+} from '../../../loop/tools/foreign-tools.ts';
+import { RESERVED_NAME, tool } from '../../../loop/tools/tool.ts';
 import { checkOptions } from '../../../options.ts';
 import type { Assertion } from '../../../ports/identity.ts';
 import type { Part } from '../../../ports/model.ts';

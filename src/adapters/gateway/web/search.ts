@@ -2,7 +2,7 @@
 import { invalid } from '../../../errors.ts';
 import { cut } from '../../../foreign/ask-of.ts';
 import { sha256 } from '../../../journal/canonical.ts';
-import { definition, tool } from '../../../loop/tool.ts';
+import { definition, tool } from '../../../loop/tools/tool.ts';
 import { checkOptions } from '../../../options.ts';
 import type { Breaker, Retry, ToolSource } from '../../../ports/tool.ts';
 import type { JsonSchema } from '../../../schema.ts';

@@ -1,6 +1,6 @@
 /** Events and waits as items, see docs/dynamodb.md. Each event has a partition of its own; small items beside it say where to look. */
 import { sha256 } from '../../../journal/canonical.ts';
-import type { CallId } from '../../../journal/entries.ts';
+import type { CallId } from '../../../journal/entries/entries.ts';
 import { type EventRow, type UseRow, type WaitRow, waitSum } from '../rows/event.ts';
 import type { Access, Write } from './access.ts';
 import type { Key, Row } from './client.ts';

@@ -1,8 +1,8 @@
 /** Appends to runs. One append is one transaction: the head is put in place of the one that was seen, by its `rev`. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RondoError } from '../../../errors.ts';
-import { encode } from '../../../journal/codec.ts';
-import type { Entry } from '../../../journal/entries.ts';
+import { encode } from '../../../journal/entries/codec.ts';
+import type { Entry } from '../../../journal/entries/entries.ts';
 import type { AppendOptions, RunHead } from '../../../journal/port.ts';
 import { conflict, sessionBusy } from '../../../journal/refuse.ts';
 import { nonceOf } from '../rows/nonce.ts';

@@ -1,8 +1,8 @@
 /** An entry as it is stored: its number, and a box with all of it. */
-import type { Entry, RawEntry } from '../../../journal/entries.ts';
-import { VERSION } from '../../../journal/entries.ts';
+import type { Entry, RawEntry } from '../../../journal/entries/entries.ts';
+import { VERSION } from '../../../journal/entries/entries.ts';
+import { upcast } from '../../../journal/entries/upcast.ts';
 import { damaged } from '../../../journal/refuse.ts';
-import { upcast } from '../../../journal/upcast.ts';
 import { type DataKey, keyIdOf } from '../../keys/data-key.ts';
 import { keyUnavailable } from './master.ts';
 import { nameOf, type Ring } from './ring.ts';

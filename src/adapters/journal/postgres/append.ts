@@ -1,7 +1,7 @@
 /** One append is one statement, and so one round trip and one transaction. */
 import type { Claim } from '../../../journal/claims.ts';
-import type { StoredAppend } from '../../../journal/codec.ts';
 import type { StoredEffect } from '../../../journal/effects.ts';
+import type { StoredAppend } from '../../../journal/entries/codec.ts';
 import type { RunHead } from '../../../journal/port.ts';
 import { type ClaimRow, rowOf } from '../rows/claim.ts';
 import { COLUMNS, checksum, NAMES, toColumns } from '../rows/head.ts';

@@ -1,5 +1,5 @@
 /** Events from outside, see `src/journal/inbox.ts`. One process at a time changes them. */
-import type { CallId } from '../../../journal/entries.ts';
+import type { CallId } from '../../../journal/entries/entries.ts';
 import {
   type DeadFilter,
   type Inbox,

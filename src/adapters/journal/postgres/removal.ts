@@ -1,6 +1,6 @@
 /** Removes runs, and replaces entries. */
-import { decode, encode } from '../../../journal/codec.ts';
-import type { Entry } from '../../../journal/entries.ts';
+import { decode, encode } from '../../../journal/entries/codec.ts';
+import type { Entry } from '../../../journal/entries/entries.ts';
 import { damaged } from '../../../journal/refuse.ts';
 import { rowOf } from '../rows/claim.ts';
 import { type Access, CLOCK } from './access.ts';

@@ -1,7 +1,8 @@
 /** Appends to runs: in one statement where nothing that is stored must be read first, otherwise in a transaction of a few. */
-import { encode, type StoredAppend } from '../../../journal/codec.ts';
+
 import type { EffectChange, StoredEffect } from '../../../journal/effects.ts';
-import type { Entry } from '../../../journal/entries.ts';
+import { encode, type StoredAppend } from '../../../journal/entries/codec.ts';
+import type { Entry } from '../../../journal/entries/entries.ts';
 import { inboxOver } from '../../../journal/inbox.ts';
 import type { AppendOptions, RunHead } from '../../../journal/port.ts';
 import { conflict, sessionBusy } from '../../../journal/refuse.ts';

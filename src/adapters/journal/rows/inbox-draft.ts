@@ -2,7 +2,7 @@
  * The rules of the inbox are written for rows that are there at once. Here they run on what was read so far: if they ask for more, that is
  * read, and they run again. What they change is kept aside, for a store to write once they have ended.
  */
-import type { CallId } from '../../../journal/entries.ts';
+import type { CallId } from '../../../journal/entries/entries.ts';
 import type { InboxRows, StoredEvent } from '../../../journal/inbox.ts';
 import { eventDamaged } from '../../../journal/refuse.ts';
 import { type EventRow, eventOf, eventRowOf, listedOf, type UseRow, useOf, type WaitRow, waitOf } from './event.ts';

@@ -1,5 +1,5 @@
 /** The entries of a run as rows of one append each, read in order. */
-import type { Entry } from '../../../journal/entries.ts';
+import type { Entry } from '../../../journal/entries/entries.ts';
 import { damaged } from '../../../journal/refuse.ts';
 
 /** `at`: the first entry of the next row. `next`: the entry that is read next; it is inside of the first row that is read. */

@@ -1,7 +1,7 @@
 /** The statements on the tables `event`, `event_wait` and `event_use`, see schema.ts. Call the writing functions within a transaction. */
 import type { DatabaseSync } from 'node:sqlite';
 import { RondoError } from '../../../errors.ts';
-import type { CallId } from '../../../journal/entries.ts';
+import type { CallId } from '../../../journal/entries/entries.ts';
 import { type DeadFilter, type InboxRows, inboxOver, KEPT, PURGE, type StoredEvent, withoutWaits } from '../../../journal/inbox.ts';
 import { eventDamaged } from '../../../journal/refuse.ts';
 import {

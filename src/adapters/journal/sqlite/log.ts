@@ -1,9 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { RondoError } from '../../../errors.ts';
-import type { StoredAppend } from '../../../journal/codec.ts';
-import { decode } from '../../../journal/codec.ts';
-import type { Entry } from '../../../journal/entries.ts';
+import type { StoredAppend } from '../../../journal/entries/codec.ts';
+import { decode } from '../../../journal/entries/codec.ts';
+import type { Entry } from '../../../journal/entries/entries.ts';
 import { damaged } from '../../../journal/refuse.ts';
 import type { StoredHead } from './heads.ts';
 import { rollback } from './open.ts';

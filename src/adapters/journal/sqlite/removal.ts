@@ -1,7 +1,7 @@
 /** Removes runs. One placeholder row per removed range keeps the ids free of gaps; it holds only the number of removed rows. */
 import type { DatabaseSync } from 'node:sqlite';
-import { decode, encode } from '../../../journal/codec.ts';
-import type { Entry } from '../../../journal/entries.ts';
+import { decode, encode } from '../../../journal/entries/codec.ts';
+import type { Entry } from '../../../journal/entries/entries.ts';
 import { damaged } from '../../../journal/refuse.ts';
 import { GONE, goneChecksum } from './schema.ts';
 

@@ -1,7 +1,7 @@
 /** Calls of the tools of a source, each a run of an agent that has no model. */
 import { Engine } from '../../../engine/engine.ts';
 import type { Failure } from '../../../errors.ts';
-import type { EntryOf, Limits } from '../../../journal/entries.ts';
+import type { EntryOf, Limits } from '../../../journal/entries/entries.ts';
 import { copyJson, type JsonObject } from '../../../json.ts';
 import { agentDefinition } from '../../../loop/definition.ts';
 import type { Agent } from '../../../loop/types.ts';

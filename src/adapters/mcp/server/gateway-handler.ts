@@ -2,7 +2,7 @@ import type { CallToolResult, Tool as Described } from '@modelcontextprotocol/sd
 import type { Engine } from '../../../engine/engine.ts';
 import type { RunEvent } from '../../../engine/events.ts';
 import { invalid } from '../../../errors.ts';
-import type { EntryOf } from '../../../journal/entries.ts';
+import type { EntryOf } from '../../../journal/entries/entries.ts';
 import type { Json } from '../../../json.ts';
 import { directAgent, directInput } from '../../../loop/direct.ts';
 import type { ToolSource } from '../../../ports/tool.ts';

@@ -2,9 +2,9 @@
 import type { CallToolResult, Tool as Described } from '@modelcontextprotocol/sdk/types.js';
 import type { Failure } from '../../../errors.ts';
 import { sha256 } from '../../../journal/canonical.ts';
-import type { EntryOf } from '../../../journal/entries.ts';
+import type { EntryOf } from '../../../journal/entries/entries.ts';
 import { isObject } from '../../../json-schema/keywords.ts';
-import { definition } from '../../../loop/tool.ts';
+import { definition } from '../../../loop/tools/tool.ts';
 import type { ChangedList } from '../../../ports/materials.ts';
 import type { Materials, OpenedSource, Tool, ToolSource } from '../../../ports/tool.ts';
 import { toContent } from './content.ts';

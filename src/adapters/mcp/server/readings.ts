@@ -1,7 +1,7 @@
 /** Resources and prompts as a server offers them: lists in pages, and each read a run with exactly that call. */
 import type { RunResult } from '../../../engine/results.ts';
 import type { Failure } from '../../../errors.ts';
-import type { Limits } from '../../../journal/entries.ts';
+import type { Limits } from '../../../journal/entries/entries.ts';
 import type { Json, JsonObject } from '../../../json.ts';
 import { directAgent, directInput } from '../../../loop/direct.ts';
 import type { Agent } from '../../../loop/types.ts';

@@ -1,6 +1,6 @@
 /** An offering as an MCP server, over streamable HTTP: which requests there are, who sends them, and which revision of the protocol they are of. */
 import { lazy } from '../../../flight.ts';
-import type { Limits } from '../../../journal/entries.ts';
+import type { Limits } from '../../../journal/entries/entries.ts';
 import type { Assertion } from '../../../ports/identity.ts';
 import type { Principal } from '../../../ports/principal.ts';
 import { type AuthOption, bearerToken } from '../../../server/auth.ts';

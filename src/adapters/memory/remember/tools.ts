@@ -1,6 +1,6 @@
 /** Tools through which a model remembers, looks things up and forgets, for the user of its run. */
 import { RondoError, ToolError } from '../../../errors.ts';
-import { tool } from '../../../loop/tool.ts';
+import { tool } from '../../../loop/tools/tool.ts';
 import type { MemoryRecord, MemoryStore } from '../../../ports/memory-store.ts';
 import type { Principal } from '../../../ports/principal.ts';
 import type { ApprovalRule, Tool, ToolContext } from '../../../ports/tool.ts';

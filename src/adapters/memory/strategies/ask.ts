@@ -1,7 +1,7 @@
 /** Asks a model for JSON of a schema. What it answers is untrusted: it is bounded, validated, and asked for again twice. */
 import { ToolError } from '../../../errors.ts';
 import { jsonSchema } from '../../../json-schema.ts';
-import { unfenced } from '../../../loop/unfenced.ts';
+import { unfenced } from '../../../loop/model/unfenced.ts';
 import type { Message, Model, ModelResponse } from '../../../ports/model.ts';
 import { type JsonSchema, validate } from '../../../schema.ts';
 

@@ -1,6 +1,6 @@
 /** Gateways as they are executed: by `gateway()`, each call a run of an engine. */
 import { Engine } from '../../../../engine/engine.ts';
-import { definition, renamedTool } from '../../../../loop/tool.ts';
+import { definition, renamedTool } from '../../../../loop/tools/tool.ts';
 import type { Policy } from '../../../../ports/policy.ts';
 import type { Principal } from '../../../../ports/principal.ts';
 import type { OpenedSource, Tool, ToolSource } from '../../../../ports/tool.ts';

@@ -3,7 +3,7 @@ import { invalid, NeedsPerson, RondoError, ToolError } from '../../../../errors.
 import { lazy } from '../../../../flight.ts';
 import type { Json, JsonObject } from '../../../../json.ts';
 import { foreignSchema } from '../../../../json-schema.ts';
-import { definition, executeOf, tool } from '../../../../loop/tool.ts';
+import { definition, executeOf, tool } from '../../../../loop/tools/tool.ts';
 import type { Assertion, CredentialRequest } from '../../../../ports/identity.ts';
 import type { Materials, SourceCaller, Tool, ToolContext, ToolSource } from '../../../../ports/tool.ts';
 import { classify, messageOf } from '../../../../reliability/classify.ts';

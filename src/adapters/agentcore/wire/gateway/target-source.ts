@@ -1,6 +1,6 @@
 /** The targets of a gateway as tool sources. */
 import { ToolError } from '../../../../errors.ts';
-import { definition, type Execute, executeOf, withExecute } from '../../../../loop/tool.ts';
+import { definition, type Execute, executeOf, withExecute } from '../../../../loop/tools/tool.ts';
 import type { ToolSource } from '../../../../ports/tool.ts';
 import { messageOf } from '../../../../reliability/classify.ts';
 import { type LambdaOptions, lambdaTools, type SearchBackend, webSearch } from '../../../gateway/index.ts';

@@ -1,0 +1,82 @@
+/** Recall: decides what to do with a call that had started when its process stopped. */
+import { failedOnce } from '../../errors.ts';
+import { parse, parseAgain } from '../../hitl/arguments.ts';
+import { contextOf } from '../../hitl/gate.ts';
+import type { Call } from '../../journal/fold/fold.ts';
+import { writtenOf } from '../../journal/fold/frame.ts';
+import { Halted, inTime, unlessHalted } from '../../reliability/patience.ts';
+import type { Scope, ToolDefinition } from '../types.ts';
+import type { Prepared } from './call.ts';
+import { chargeOf } from './charge.ts';
+import { credentials } from './credentials.ts';
+import { idempotencyKey, knownOf } from './effects.ts';
+import { bare, lookUpIntent } from './intent.ts';
+import { observed } from './output.ts';
+
+/** Milliseconds that a tool's `check` may take. */
+const CHECK_TIMEOUT = 60_000;
+
+/** The known outcome of the call. Otherwise it runs again if it may run twice, or is known not to have run. */
+export function recall(scope: Scope, call: Call, tool: ToolDefinition | undefined): Prepared | Promise<Prepared> {
+  if (!tool?.delegate) return recalled(scope, call, tool);
+  // a sub-agent continues in its frame
+  const input = writtenOf(call);
+  return { go: 'start', resumed: true, tool, input, value: input, shown: input, exact: true, context: undefined };
+}
+
+async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefined): Promise<Prepared> {
+  const known = knownOf(call, call.effect ?? 'read');
+  if (known.outcome === 'done') return { go: 'answer', output: known.output };
+  if (known.outcome === 'failed') return { go: 'refuse', error: failedOnce('TOOL_FAILED', known.message) };
+  if (!tool) return lostTrack(call, ', and the tool is no longer there to find out what it did.');
+  const input = writtenOf(call);
+  const { input: schema } = tool.options;
+  const parsing = call.agreed ? parseAgain(schema, input, call.agreed.input, true) : parse(schema, input);
+  const valid = await unlessHalted(Promise.resolve(parsing), scope.cancel);
+  if (!valid.ok) return lostTrack(call, `, and the tool no longer takes these arguments: ${valid.problem}.`);
+  const needed = contextOf(tool, scope.run.started.context);
+  if (!needed.ok) return lostTrack(call, `, and the context of the run lacks what the tool needs: ${needed.problem}.`);
+  const context = needed.value;
+  if (known.outcome === 'unknown') {
+    const answer = await checked(scope, tool, call, { input: valid.value, context });
+    if (answer?.outcome === 'done') {
+      const seen = observed(tool, answer.output, scope.secrets);
+      return { go: 'answer', ...seen, ...chargeOf(tool, answer.output, scope.secrets.mask) };
+    }
+    if (answer?.outcome !== 'not-run') return lostTrack(call, '. It may have taken effect: do not repeat it, find out first.');
+  }
+  // another run may have taken the claim over, and done it
+  const looked = call.intent && (await lookUpIntent(scope, tool, call, bare(call.intent), valid.shown));
+  if (looked && looked.go !== 'claim') return looked;
+  const got = tool.options.credentials ? await unlessHalted(credentials(scope, tool, undefined, true), scope.cancel) : undefined;
+  if (got && !got.ok) return lostTrack(call, ', and its credentials could not be had again.');
+  const intent = looked && {
+    ...looked.intent,
+    ...(call.intent?.over && { over: call.intent.over }),
+    ...(tool.effect !== 'once' && { doubt: true as const }),
+  };
+  const had = got && { credentials: got.values, expiresAt: got.expiresAt, handedOut: got.handedOut };
+  return { go: 'start', ...valid, tool, input, context, resumed: true, intent, ...had };
+}
+
+/** The answer of the tool's `check`; undefined if it has none, failed, or took too long. @throws Halted */
+export async function checked(scope: Scope, { options }: ToolDefinition, call: Call, q: { input: unknown; context: unknown }) {
+  try {
+    const { by, session } = scope.run.started;
+    const asked = { ...q, idempotencyKey: idempotencyKey(scope, call), by, session };
+    const asking = async () => options.check?.(asked, { signal: scope.cancel.signal });
+    return await unlessHalted(inTime(asking(), CHECK_TIMEOUT, 'the check', scope.cancel), scope.cancel);
+  } catch (error) {
+    if (error instanceof Halted) throw error;
+    return undefined;
+  }
+}
+
+const lostTrack = ({ name, effect }: Call, why: string): Prepared => ({
+  go: 'refuse',
+  error: failedOnce(
+    effect === 'once' ? 'OUTCOME_UNKNOWN' : 'TOOL_NOT_FOUND',
+    `The process stopped while ${name} ran${why}`,
+    effect === 'read' ? 'failed' : 'unknown',
+  ),
+});

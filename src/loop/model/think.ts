@@ -1,0 +1,144 @@
+import { loadSoon } from '../../json-schema.ts';
+import type { Model, ModelRequest, ModelResponse } from '../../ports/model.ts';
+import { type FailedAttempt, guard } from '../../reliability/envelope.ts';
+import { switches } from '../../reliability/fallback.ts';
+import type { AttemptContext } from '../../reliability/timeout.ts';
+import type { ChatTrace } from '../../telemetry/trace.ts';
+import { crossing } from '../budget.ts';
+import type { Crossing, LoopScope } from '../types.ts';
+import { type Asking, answerOf, type Thought } from './answer.ts';
+import { estimate, modelKey } from './estimate.ts';
+import { Streaming } from './streaming.ts';
+import { wrapped } from './wrapped.ts';
+
+/** Failures after which the provider may still charge for the call. */
+const BILLED: ReadonlySet<string> = new Set(['TIMEOUT', 'STREAM_BROKEN', 'STREAM_ERROR', 'NETWORK', 'CANCELLED']);
+
+const GONE: ReadonlySet<string | undefined> = new Set(['close', 'lost']);
+
+/** Think: calls the model, each candidate with its own timeouts, retries and breaker. Failed attempts and switches are journaled. */
+export function think(
+  scope: LoopScope,
+  request: ModelRequest,
+  span: ChatTrace | undefined,
+  asking: Asking = nextStep(scope),
+): Promise<Thought> {
+  const { modelWrappers } = scope.plan;
+  if (modelWrappers.length === 0) return askInTurn(scope, request, span, asking);
+  return wrapped(scope, request, asking, (r, waited) => askInTurn(scope, r, span, asking, waited));
+}
+
+/** The next step of the agent: its conversation may have changed when it is estimated. */
+export const nextStep = (scope: LoopScope): Asking => ({
+  of: 'model',
+  model: scope.agent.model,
+  models: scope.plan.models,
+  bound: () => estimate(scope),
+});
+
+async function askInTurn(
+  scope: LoopScope,
+  request: ModelRequest,
+  span: ChatTrace | undefined,
+  asking: Asking,
+  waited = false,
+): Promise<Thought> {
+  const { host } = scope;
+  const started = Date.now();
+  const { models } = asking;
+  const step = scope.frame.step + 1;
+  const policy = scope.plan.model;
+  let before = 0;
+  try {
+    for (let i = 0; ; i++) {
+      const model = models[i] as Model;
+      const failed = (f: FailedAttempt & { fallback?: string }) => {
+        const draft = { type: 'attempt.failed', of: asking.of, step, model: modelKey(model), ...f, attempt: before + f.attempt } as const;
+        span?.failedAttempt(draft);
+        // a switch repeats the failure of an attempt that was charged already
+        return scope.append(() => [BILLED.has(f.code) && !f.fallback ? { ...draft, lost: lost(asking) } : draft]);
+      };
+      // checked before the call, because a process that lost the run could not journal the answer; outside the model's timeout
+      if (waited && i === 0) await scope.drive.own(true);
+      const result = await guard((attempt) => generate(scope, span, asking, model, request, attempt, before), {
+        policy,
+        before: () => scope.drive.own(true),
+        circuit: host.breakers.of(model, modelKey(model), policy.breaker, { model }),
+        cancel: scope.cancel,
+        fallbackCode: 'MODEL_FAILED',
+        mask: scope.secrets.mask,
+        onAttemptFailed: async (f) => {
+          await failed(f);
+          // the first attempt was checked before the step; each retry may cost as much again
+          if (f.retryIn !== undefined) affordable(scope, asking);
+        },
+      });
+      if (result.ok) return { ok: true, response: result.value, model, attempts: before + result.attempts, ms: Date.now() - started };
+      const { error } = result;
+      // if the run is released or lost, its next claim charges the interrupted call
+      if (result.cancelled && error.attempts > 0 && !GONE.has(scope.halt?.why))
+        await failed({ attempt: error.attempts, code: error.code, message: error.message });
+      const next = models[i + 1];
+      if (scope.halt || !next || !switches(asking.model, error))
+        return { ok: false, error: { ...error, attempts: before + error.attempts } };
+      await failed({ attempt: error.attempts, code: error.code, message: error.message, fallback: modelKey(next) });
+      affordable(scope, asking);
+      before += error.attempts;
+    }
+  } catch (error) {
+    if (error instanceof Unaffordable) return { ok: false, ...error.crossing };
+    throw error;
+  }
+}
+
+/** Thrown if a retry would cross a limit. */
+class Unaffordable extends Error {
+  readonly crossing: Crossing;
+  constructor(crossing: Crossing) {
+    super('a further attempt would cross a limit');
+    this.crossing = crossing;
+  }
+}
+
+function affordable(scope: LoopScope, { bound }: Asking): void {
+  // for a sub-agent the call is reserved already
+  const crossed = crossing(scope, scope.parent ? 0 : 1, bound);
+  if (crossed) throw new Unaffordable(crossed);
+}
+
+async function generate(
+  scope: LoopScope,
+  span: ChatTrace | undefined,
+  { of }: Asking,
+  model: Model,
+  request: ModelRequest,
+  attempt: AttemptContext,
+  before: number,
+): Promise<ModelResponse> {
+  const asking = scope.drive.own();
+  if (asking) {
+    await asking;
+    attempt.signal.throwIfAborted();
+  }
+  if (scope.frame.step === 0) loadSoon(scope.tools.values());
+  // a summary is not an answer, so listeners hear nothing of it
+  if (!scope.drive.emit || of === 'summary') {
+    const answer = answerOf(await model.generate(request, attempt), modelKey(model));
+    if (span && answer.id !== undefined) span.answered(answer.id);
+    return answer;
+  }
+  const streaming = new Streaming(attempt, scope, before + attempt.attempt, scope.frame.step + 1, scope.host.checks.output.held);
+  try {
+    const answer = answerOf(await model.generate(request, streaming), modelKey(model));
+    span?.answered(answer.id, streaming.firstChunk);
+    return answer;
+  } finally {
+    streaming.end();
+  }
+}
+
+/** Upper bound on the cost of a failed attempt, because the provider does not report it. */
+function lost({ bound }: Asking): { tokens: number; usd?: number } {
+  const { tokens, usd } = bound();
+  return { tokens, usd };
+}
