@@ -1,13 +1,10 @@
-export type { AgentInfo, ToolInfo } from './engine/described.ts';
-export type { Driven, Resumed } from './engine/driven.ts';
+export type { Driven, Resumed } from './engine/drive/driven.ts';
+export type { DecideOptions, ResumeOptions } from './engine/drive/resume.ts';
 export { Engine } from './engine/engine.ts';
-export type { EntriesOptions } from './engine/entries.ts';
 export type { Check, Checked, CheckFunction, GradedCall, GradedRun, Grader, Judging, Verdict } from './engine/evaluate/check.ts';
 export type { EvaluateOptions } from './engine/evaluate/options.ts';
-export type { Ending, NodeOutcome, RunEvent } from './engine/events.ts';
-export type { ForgetTarget, Forgotten, Pruned, PruneOptions } from './engine/forget.ts';
+export type { ForgetTarget, Forgotten, Pruned, PruneOptions } from './engine/forget/forget.ts';
 export type { ForkOptions } from './engine/fork.ts';
-export type { ApprovalFilter, OpenApproval } from './engine/inbox.ts';
 export type {
   CallLetter,
   DeadLetter,
@@ -22,17 +19,20 @@ export type { EffectsOptions } from './engine/ledger/effects.ts';
 export type { HandOutsOptions } from './engine/ledger/hand-outs.ts';
 export type { HandOutRecord } from './engine/ledger/handed.ts';
 export type { CallRef, EventRef, FiringRef, LetterRef } from './engine/ledger/letters.ts';
-export type { RunFilter } from './engine/listing.ts';
 export type { EngineOptions, EnqueueOptions, RunOptions, RunSummary } from './engine/options.ts';
-export type { RunResult, RunState, UnknownOutcome } from './engine/results.ts';
-export type { DecideOptions, ResumeOptions } from './engine/resume.ts';
+export type { AgentInfo, ToolInfo } from './engine/read/described.ts';
+export type { EntriesOptions } from './engine/read/entries.ts';
+export type { Ending, NodeOutcome, RunEvent } from './engine/read/events.ts';
+export type { ApprovalFilter, OpenApproval } from './engine/read/inbox.ts';
+export type { RunFilter } from './engine/read/listing.ts';
+export type { RunResult, RunState, UnknownOutcome } from './engine/read/results.ts';
+export type { AgentState, NodeState } from './engine/read/tree.ts';
+export type { Waiting } from './engine/read/waiting.ts';
 export type { Run } from './engine/run.ts';
 export type { EventSignal, InboxEvent, Signalled } from './engine/signal.ts';
 export type { FoundRun, SearchMatch, SearchPage, SearchQuery } from './engine/trace/search.ts';
 export type { TraceOptions } from './engine/trace/trace.ts';
 export type { TraceRecord, TraceStatus } from './engine/trace/trace-record.ts';
-export type { AgentState, NodeState } from './engine/tree.ts';
-export type { Waiting } from './engine/waiting.ts';
 export type { Miss } from './engine/work/schedule-store.ts';
 export type { Schedule, ScheduleOptions } from './engine/work/schedules.ts';
 export type { Work, WorkOptions } from './engine/work/work.ts';

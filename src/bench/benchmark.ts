@@ -2,9 +2,10 @@
  * Runs the scenarios of a benchmark in each variant, in rounds: every round has one run of each, in turning order, so that what slows the
  * machine for a while slows all alike.
  */
+
+import { newId } from '../engine/drive/ids.ts';
 import { Engine } from '../engine/engine.ts';
-import { newId } from '../engine/ids.ts';
-import type { RunResult } from '../engine/results.ts';
+import type { RunResult } from '../engine/read/results.ts';
 import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries/entries.ts';
 import { memoryJournal } from '../journal/memory/journal.ts';

@@ -2,7 +2,7 @@
 import type { Engine } from '../engine/engine.ts';
 import { type GradedRun, gradedRun } from '../engine/evaluate/check.ts';
 import type { RunOptions } from '../engine/options.ts';
-import type { RunResult } from '../engine/results.ts';
+import type { RunResult } from '../engine/read/results.ts';
 import type { TraceRecord } from '../engine/trace/trace-record.ts';
 import { RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';

@@ -1,5 +1,5 @@
 /** Joins the times of a run with its trace. */
-import type { RunResult } from '../engine/results.ts';
+import type { RunResult } from '../engine/read/results.ts';
 import type { TraceRecord } from '../engine/trace/trace-record.ts';
 import { invalid } from '../errors.ts';
 import type { CallId } from '../journal/entries/entries.ts';

@@ -8,7 +8,7 @@ import type { Judged } from '../ports/guardrail.ts';
 import { type Asked, inputOf, isConversation, wholeOf } from '../ports/input.ts';
 import type { AccessRequest } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
-import { ENGINE, findRun, type Viewer } from './lookup.ts';
+import { ENGINE, findRun, type Viewer } from './read/lookup.ts';
 import type { Resources } from './resources.ts';
 
 type About = Pick<AccessRequest, 'agent' | 'runId' | 'session'>;

@@ -1,7 +1,7 @@
 /** Finds due runs: those whose process died, and paused runs that can continue. */
 import { dueAt } from '../journal/due.ts';
 import type { DueFilter, Journal, RunHead } from '../journal/port.ts';
-import { isGone, ownersHere } from './owner.ts';
+import { isGone, ownersHere } from './drive/owner.ts';
 import type { Resources } from './resources.ts';
 
 /** Heads read at a time. */

@@ -13,13 +13,13 @@ import { plain } from '../options.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import { validate } from '../schema.ts';
 import { runFor } from './access.ts';
-import { drive } from './drive.ts';
-import type { LiveRun } from './live-run.ts';
-import { findRun } from './lookup.ts';
+import { drive } from './drive/drive.ts';
+import type { LiveRun } from './drive/live-run.ts';
+import { agentFor, unregistered } from './drive/resume.ts';
+import { checkBy } from './drive/start.ts';
+import { findRun } from './read/lookup.ts';
+import type { RunResult } from './read/results.ts';
 import type { Resources } from './resources.ts';
-import type { RunResult } from './results.ts';
-import { agentFor, unregistered } from './resume.ts';
-import { checkBy } from './start.ts';
 
 export interface ForkOptions {
   /** The last entry to copy: the `seq` of an event or of `inspect()`. */

@@ -12,9 +12,9 @@ import type { Policy } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { Prices } from '../pricing/prices.ts';
 import type { TelemetryOptions } from '../telemetry/spans.ts';
-import type { AssertionOption } from './assertion.ts';
+import type { AssertionOption } from './drive/assertion.ts';
 import type { EvaluateOptions } from './evaluate/options.ts';
-import type { RunEvent } from './events.ts';
+import type { RunEvent } from './read/events.ts';
 
 export interface EngineOptions {
   /** Agents to register, so that this engine can resume runs of other processes. `run()` registers nothing. */

@@ -13,14 +13,14 @@ import type { AccessRequest } from '../ports/policy.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { sleep } from '../reliability/retry.ts';
 import { aboutRun, allowedAnswers, assertAccess, runFor } from './access.ts';
-import { abandoned, cancelHooks } from './cancelled.ts';
-import { leaseOf, release } from './lease.ts';
+import { abandoned, cancelHooks } from './drive/cancelled.ts';
+import { leaseOf, release } from './drive/lease.ts';
+import { isDriven } from './drive/owner.ts';
+import { acquireLease } from './drive/resume.ts';
 import { didOf, intentOf } from './ledger/did.ts';
-import { agentOf, findHead, notFound, sees, type Viewer } from './lookup.ts';
-import { isDriven } from './owner.ts';
+import { agentOf, findHead, notFound, sees, type Viewer } from './read/lookup.ts';
+import { approvalsOf } from './read/results.ts';
 import type { Resources } from './resources.ts';
-import { approvalsOf } from './results.ts';
-import { acquireLease } from './resume.ts';
 
 /** The log of a run to append to, if the caller may see it and do this with it. @throws RondoError `RUN_NOT_FOUND`, `NOT_PERMITTED`. */
 export async function logOf(resources: Resources, runId: string, viewer: Viewer, point: AccessRequest['point']): Promise<Log> {

@@ -17,14 +17,14 @@ import { checkPrices } from '../pricing/prices.ts';
 import { Breakers } from '../reliability/breaker.ts';
 import { resolvePolicy } from '../reliability/policy.ts';
 import { type Telemetry, telemetry } from '../telemetry/spans.ts';
-import { Agents } from './agents.ts';
-import type { RunEvent } from './events.ts';
-import { loadRun } from './history.ts';
+import { loadRun } from './drive/history.ts';
+import type { LiveRun } from './drive/live-run.ts';
+import { newOwner } from './drive/owner.ts';
+import { Sources } from './drive/sources.ts';
 import { intents } from './ledger/intents.ts';
-import type { LiveRun } from './live-run.ts';
 import { ENGINE_OPTIONS, type EngineOptions } from './options.ts';
-import { newOwner } from './owner.ts';
-import { Sources } from './sources.ts';
+import { Agents } from './read/agents.ts';
+import type { RunEvent } from './read/events.ts';
 
 /** The shared services and the state of an engine. */
 export class Resources {

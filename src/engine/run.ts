@@ -1,9 +1,9 @@
 import { RondoError } from '../errors.ts';
 import { limitText } from '../loop/limits.ts';
 import { messageOf } from '../reliability/classify.ts';
-import type { RunEvent } from './events.ts';
-import type { RunResult } from './results.ts';
-import { textOf } from './text.ts';
+import type { RunEvent } from './read/events.ts';
+import type { RunResult } from './read/results.ts';
+import { textOf } from './read/text.ts';
 
 /**
  * A running run. Await it for its result, or iterate over its events, or both. It continues even if you do neither.

@@ -7,9 +7,9 @@ import { inputOf } from '../ports/input.ts';
 import type { AgentInput } from '../ports/model.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import { aboutRun, allowedInput } from './access.ts';
+import { checkBy } from './drive/start.ts';
 import { logOf } from './outside.ts';
 import type { Resources } from './resources.ts';
-import { checkBy } from './start.ts';
 
 /** Most characters of JSON of one message, and most messages that wait at a time. They are journaled. */
 const LARGEST = 1_000_000;

@@ -7,12 +7,12 @@ import { LONGEST_KEY, NO_INBOX } from '../loop/call/arrival.ts';
 import { checkOptions, plain } from '../options.ts';
 import { isName, type Principal } from '../ports/principal.ts';
 import { validate } from '../schema.ts';
-import { loadRun } from './history.ts';
-import { newId } from './ids.ts';
-import { checkList, LIST } from './list-options.ts';
+import { loadRun } from './drive/history.ts';
+import { newId } from './drive/ids.ts';
 import { assertPrincipal } from './outside.ts';
+import { checkList, LIST } from './read/list-options.ts';
+import { waitOf } from './read/waiting.ts';
 import type { Resources } from './resources.ts';
-import { waitOf } from './waiting.ts';
 
 export interface EventSignal {
   /** The name of the event. */

@@ -1,8 +1,8 @@
 /** The runs of an engine as HTTP resources. */
 import type { Engine } from '../engine/engine.ts';
-import { notFound } from '../engine/lookup.ts';
 import type { RunOptions } from '../engine/options.ts';
-import type { RunState } from '../engine/results.ts';
+import { notFound } from '../engine/read/lookup.ts';
+import type { RunState } from '../engine/read/results.ts';
 import { RondoError } from '../errors.ts';
 import type { Decision, Limits } from '../journal/entries/entries.ts';
 import type { Json, JsonObject } from '../json.ts';

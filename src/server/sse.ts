@@ -1,4 +1,4 @@
-import type { RunEvent } from '../engine/events.ts';
+import type { RunEvent } from '../engine/read/events.ts';
 import type { Run } from '../engine/run.ts';
 import { RondoError } from '../errors.ts';
 import { HttpError } from './errors.ts';

@@ -1,9 +1,10 @@
 /** One user turn of a session, for every server of agents: input, decisions about what its open run asks, or a repeat of either. */
+
+import type { ResumeOptions } from '../engine/drive/resume.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { RunEvent } from '../engine/events.ts';
 import type { RunOptions } from '../engine/options.ts';
-import type { RunResult } from '../engine/results.ts';
-import type { ResumeOptions } from '../engine/resume.ts';
+import type { RunEvent } from '../engine/read/events.ts';
+import type { RunResult } from '../engine/read/results.ts';
 import { acceptedRun, type Run } from '../engine/run.ts';
 import { RondoError } from '../errors.ts';
 import { checkDecisions } from '../hitl/decisions.ts';

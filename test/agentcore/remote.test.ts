@@ -14,7 +14,7 @@ import {
   runtimeCommand,
 } from '../../src/adapters/agentcore/runtime/index.ts';
 import type { AgentCoreOptions } from '../../src/adapters/agentcore/wire/index.ts';
-import { texter } from '../../src/engine/text.ts';
+import { texter } from '../../src/engine/read/text.ts';
 import { agent, approve, Engine, type Json, memoryJournal, type RunEvent } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { until } from '../engine/setup.ts';

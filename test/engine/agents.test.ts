@@ -1,6 +1,6 @@
 /** Which agent goes on with a run: a name alone does not say for whom an agent works. */
 import { describe, expect, test } from 'vitest';
-import { Agents } from '../../src/engine/agents.ts';
+import { Agents } from '../../src/engine/read/agents.ts';
 import { agent, Engine, type RondoError, supervisor, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { all, anything, around, asks, ends, entriesOf, journals, refused } from './setup.ts';

@@ -1,6 +1,6 @@
 /** Every entry of a journal has an event: which one, with which fields, and that it is a copy. */
 import { expect, test } from 'vitest';
-import { eventOf } from '../../src/engine/events.ts';
+import { eventOf } from '../../src/engine/read/events.ts';
 import {
   agent,
   Engine,

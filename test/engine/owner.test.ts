@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { expect, test } from 'vitest';
-import { isGone, newOwner } from '../../src/engine/owner.ts';
+import { isGone, newOwner } from '../../src/engine/drive/owner.ts';
 
 /** The owner that a process of this machine had, or has. */
 const ownerOf = (pid: number | undefined, start = '') => newOwner().replace(/\/\d+@\d*\//, `/${pid}@${start}/`);

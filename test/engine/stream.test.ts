@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { EventStream } from '../../src/engine/stream.ts';
+import { EventStream } from '../../src/engine/read/stream.ts';
 import type { RunEvent } from '../../src/index.ts';
 import { all } from './setup.ts';
 

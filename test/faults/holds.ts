@@ -1,8 +1,8 @@
 /** What must hold whatever happens. Each check throws with what is wrong. */
 import assert from 'node:assert/strict';
 import { vi } from 'vitest';
-import { LiveRun } from '../../src/engine/live-run.ts';
-import { resultOf } from '../../src/engine/results.ts';
+import { LiveRun } from '../../src/engine/drive/live-run.ts';
+import { resultOf } from '../../src/engine/read/results.ts';
 import { Engine, type Entry, type EntryOf, type Limits, type Message, type ModelRequest, type RunEvent } from '../../src/index.ts';
 import { apply, emptyFold, type RunFold } from '../../src/journal/fold/fold.ts';
 import { costUsd } from '../../src/journal/fold/spent.ts';

@@ -24,8 +24,8 @@ import {
 } from '@a2a-js/sdk/errors';
 import type { A2ARequestHandler, ServerCallContext } from '@a2a-js/sdk/server';
 import type { Engine } from '../../engine/engine.ts';
-import type { RunEvent } from '../../engine/events.ts';
 import type { RunOptions } from '../../engine/options.ts';
+import type { RunEvent } from '../../engine/read/events.ts';
 import { RondoError } from '../../errors.ts';
 import { LIMIT } from '../../foreign/ask-of.ts';
 import type { Limits } from '../../journal/entries/entries.ts';

@@ -1,7 +1,7 @@
 import { type AGUIEvent, EventType, type RunFinishedOutcome } from '@ag-ui/core';
-import type { RunEvent } from '../../engine/events.ts';
-import type { RunResult } from '../../engine/results.ts';
-import { speaking, spokenIn } from '../../engine/text.ts';
+import type { RunEvent } from '../../engine/read/events.ts';
+import type { RunResult } from '../../engine/read/results.ts';
+import { speaking, spokenIn } from '../../engine/read/text.ts';
 import type { Approval } from '../../hitl/approvals.ts';
 import type { Json } from '../../json.ts';
 import { interruptsOf } from './interrupts.ts';

@@ -1,4 +1,4 @@
-import { closeQuietly } from '../../engine/sources.ts';
+import { closeQuietly } from '../../engine/drive/sources.ts';
 import { invalid } from '../../errors.ts';
 import type { ChangedList } from '../../ports/materials.ts';
 import type { OpenedSource, SourceCaller, ToolSource } from '../../ports/tool.ts';

@@ -1,8 +1,8 @@
 import type { RunnableConfig } from '@langchain/core/runnables';
 import { Annotation, Command, END, interrupt, type LangGraphRunnableConfig, START, StateGraph } from '@langchain/langgraph';
+import { newId } from '../../engine/drive/ids.ts';
 import type { Engine } from '../../engine/engine.ts';
-import { newId } from '../../engine/ids.ts';
-import type { RunResult } from '../../engine/results.ts';
+import type { RunResult } from '../../engine/read/results.ts';
 import type { Run } from '../../engine/run.ts';
 import { invalid, RondoError } from '../../errors.ts';
 import type { Approval } from '../../hitl/approvals.ts';

@@ -12,7 +12,7 @@ import {
   type ToolStreamGenerator,
 } from '@strands-agents/sdk';
 import type { Engine } from '../../engine/engine.ts';
-import type { RunResult } from '../../engine/results.ts';
+import type { RunResult } from '../../engine/read/results.ts';
 import type { Run } from '../../engine/run.ts';
 import { RondoError } from '../../errors.ts';
 import type { Approval } from '../../hitl/approvals.ts';

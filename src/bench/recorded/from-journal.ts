@@ -1,7 +1,7 @@
 /** Old runs as scenarios: their inputs are run again, and their tools' results come from the journal. */
 import { Engine } from '../../engine/engine.ts';
 import { gradedRun } from '../../engine/evaluate/check.ts';
-import type { RunResult } from '../../engine/results.ts';
+import type { RunResult } from '../../engine/read/results.ts';
 import type { TraceRecord } from '../../engine/trace/trace-record.ts';
 import { invalid } from '../../errors.ts';
 import type { EntryOf, RunStatus } from '../../journal/entries/entries.ts';

@@ -7,7 +7,7 @@ import type { Json } from '../../json.ts';
 import type { Message } from '../../ports/model.ts';
 import { bounded, messageOf } from '../../reliability/classify.ts';
 import { inTime } from '../../reliability/patience.ts';
-import type { RunResult } from '../results.ts';
+import type { RunResult } from '../read/results.ts';
 import type { TraceRecord } from '../trace/trace-record.ts';
 
 /** A tool call that has ended. Calls are in the order in which they ended. */

@@ -1,7 +1,7 @@
 /** Dead letters: what nothing will go on with by itself, for a person to look at. */
 import type { Json } from '../../json.ts';
 import type { Principal } from '../../ports/principal.ts';
-import { checkList, type Fields, hasFields, LIST, type ListOptions, wrongField } from '../list-options.ts';
+import { checkList, type Fields, hasFields, LIST, type ListOptions, wrongField } from '../read/list-options.ts';
 import type { Resources } from '../resources.ts';
 import { type InboxEvent, listed } from '../signal.ts';
 import { Misses } from '../work/misses.ts';

@@ -9,7 +9,7 @@ import { argumentsOf, callIn, startsEffect } from '../../journal/fold/frame.ts';
 import type { Journal } from '../../journal/port.ts';
 import type { Json } from '../../json.ts';
 import type { Principal } from '../../ports/principal.ts';
-import { followRun } from '../history.ts';
+import { followRun } from '../drive/history.ts';
 import { frameOf, type HandOutRecord, handOutsIn } from './handed.ts';
 
 /** A call that was not a read, as the ledger lists it. */

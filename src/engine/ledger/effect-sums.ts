@@ -1,6 +1,6 @@
 import { invalid } from '../../errors.ts';
 import type { Principal } from '../../ports/principal.ts';
-import { checkList, LIST, type ListOptions } from '../list-options.ts';
+import { checkList, LIST, type ListOptions } from '../read/list-options.ts';
 import type { Resources } from '../resources.ts';
 import { Reader, rowsOf } from './effects.ts';
 

@@ -6,10 +6,10 @@ import type { Journal, RunHead } from '../../journal/port.ts';
 import { sessionId } from '../../journal/session.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { aboutRun, hasAccess } from '../access.ts';
-import { isUnreadable } from '../history.ts';
-import { checkList, LIST, type ListOptions } from '../list-options.ts';
-import { findHead, headsOfSession, sees } from '../lookup.ts';
-import { isDriven } from '../owner.ts';
+import { isUnreadable } from '../drive/history.ts';
+import { isDriven } from '../drive/owner.ts';
+import { checkList, LIST, type ListOptions } from '../read/list-options.ts';
+import { findHead, headsOfSession, sees } from '../read/lookup.ts';
 import type { Resources } from '../resources.ts';
 import { type Did, didOf, type EffectRecord, effectOf } from './did.ts';
 

@@ -1,7 +1,7 @@
 /** The list of the credentials that were handed out. There is no index of them: the journals of the runs are read. */
 import type { Principal } from '../../ports/principal.ts';
-import { checkList, LIST, type ListOptions } from '../list-options.ts';
-import { sees } from '../lookup.ts';
+import { checkList, LIST, type ListOptions } from '../read/list-options.ts';
+import { sees } from '../read/lookup.ts';
 import type { Resources } from '../resources.ts';
 import { Reader, runsAsked } from './effects.ts';
 import type { HandOutRecord } from './handed.ts';

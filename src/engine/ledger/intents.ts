@@ -5,10 +5,10 @@ import type { EntryOf } from '../../journal/entries/entries.ts';
 import { Log } from '../../journal/log.ts';
 import type { Journal } from '../../journal/port.ts';
 import type { HeldCall, Host, Intents } from '../../loop/types.ts';
-import { followRun, loadRun } from '../history.ts';
-import { findHead } from '../lookup.ts';
-import { isDriven } from '../owner.ts';
-import { wakeFor } from '../wake.ts';
+import { followRun, loadRun } from '../drive/history.ts';
+import { isDriven } from '../drive/owner.ts';
+import { wakeFor } from '../drive/wake.ts';
+import { findHead } from '../read/lookup.ts';
 import { argumentsIn } from './did.ts';
 
 /** @param opened the log of a run that this engine drives. */

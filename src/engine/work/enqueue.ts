@@ -5,15 +5,15 @@ import type { RecordChange } from '../../journal/records.ts';
 import type { Json } from '../../json.ts';
 import type { Agent, AgentDefinition } from '../../loop/types.ts';
 import { checksStarts } from '../access.ts';
-import { keptLimits, open } from '../drive.ts';
-import { joinsShared } from '../history.ts';
-import { nextId } from '../ids.ts';
+import { keptLimits, open } from '../drive/drive.ts';
+import { joinsShared } from '../drive/history.ts';
+import { nextId } from '../drive/ids.ts';
+import { LiveRun } from '../drive/live-run.ts';
+import { allowedStart, checkRun, firstEntry } from '../drive/start.ts';
 import { assertClaims } from '../ledger/reopen.ts';
-import { LiveRun } from '../live-run.ts';
 import { ENQUEUE_OPTIONS, type RunOptions } from '../options.ts';
 import type { Resources } from '../resources.ts';
 import { engineError } from '../run.ts';
-import { allowedStart, checkRun, firstEntry } from '../start.ts';
 
 /** @see Engine.enqueue */
 export async function enqueue(resources: Resources, agent: Agent, input: unknown, o: RunOptions<Json> = {}): Promise<{ runId: string }> {

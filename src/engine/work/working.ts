@@ -9,10 +9,10 @@
 import { detailOf, RondoError } from '../../errors.ts';
 import { dueAt } from '../../journal/due.ts';
 import type { RunHead } from '../../journal/port.ts';
+import type { LiveRun } from '../drive/live-run.ts';
+import type { Recorder } from '../drive/recorder.ts';
 import { allDue, orphans } from '../due.ts';
-import type { LiveRun } from '../live-run.ts';
-import { findHead } from '../lookup.ts';
-import type { Recorder } from '../recorder.ts';
+import { findHead } from '../read/lookup.ts';
 import type { Resources } from '../resources.ts';
 import { engineError, type Run } from '../run.ts';
 import { Backoff } from './backoff.ts';

@@ -1,5 +1,5 @@
 /** `POST /invocations` of the protocol HTTP. */
-import type { RunResult } from '../../../engine/results.ts';
+import type { RunResult } from '../../../engine/read/results.ts';
 import { type BodyLimits, parseJson, readText } from '../../../server/body.ts';
 import { HttpError, problemOf } from '../../../server/errors.ts';
 import { eventStream, type ServerEvent } from '../../../server/sse.ts';

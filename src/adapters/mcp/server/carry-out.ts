@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Engine } from '../../../engine/engine.ts';
-import type { RunResult } from '../../../engine/results.ts';
+import type { RunResult } from '../../../engine/read/results.ts';
 import { RondoError } from '../../../errors.ts';
 import type { Approval } from '../../../hitl/approvals.ts';
 import { isSamePrincipal } from '../../../ports/principal.ts';

@@ -1,5 +1,5 @@
 /** Resources and prompts as a server offers them: lists in pages, and each read a run with exactly that call. */
-import type { RunResult } from '../../../engine/results.ts';
+import type { RunResult } from '../../../engine/read/results.ts';
 import type { Failure } from '../../../errors.ts';
 import type { Limits } from '../../../journal/entries/entries.ts';
 import type { Json, JsonObject } from '../../../json.ts';

@@ -1,0 +1,35 @@
+/** Cleans up after a cancelled run: unfinished calls, and agents that wait for people. */
+
+import { failedOnce } from '../../errors.ts';
+import type { Draft } from '../../journal/entries/entries.ts';
+import type { RunFold } from '../../journal/fold/fold.ts';
+import { callsOf } from '../../journal/fold/frame.ts';
+import type { AgentDefinition } from '../../loop/types.ts';
+
+import { agentOf } from '../read/lookup.ts';
+
+/** Entries that end the unfinished calls of a cancelled run, because no process will find out what they did. */
+export const abandoned = (run: RunFold, status: 'cancelled' | 'failed'): Draft[] =>
+  // newest frames first: the end of a call closes the frames below it
+  [run.root, ...run.frames.values()].toReversed().flatMap((frame) =>
+    [...callsOf(frame)]
+      .filter((call) => call.status === 'started')
+      .map((call): Draft => {
+        const message = status === 'failed' ? 'The run failed while it ran, or waited.' : 'The run was cancelled while it ran.';
+        const error = failedOnce('CANCELLED', message, call.effect === 'read' ? 'failed' : 'unknown');
+        return { type: 'call.finished', frame: frame.id || undefined, call: call.id, ok: false, error, attempts: 1, ms: 0 };
+      }),
+  );
+
+/**
+ * Functions that notify waiting agents of the cancellation. Get them before the run ends, because its frames end with it.
+ * @param top undefined if the run's agent is not known here. Then no agent is notified.
+ */
+export function cancelHooks(top: AgentDefinition | undefined, run: RunFold): readonly (() => void)[] {
+  if (!top) return [];
+  return [run.root, ...run.frames.values()].flatMap((frame) => agentOf(top, frame)?.onCancelled?.(run, frame) ?? []);
+}
+
+/** The message of the reason for which a caller's signal was aborted; undefined if it has none. */
+export const reasonOf = (signal: AbortSignal | undefined): string | undefined =>
+  signal?.reason instanceof Error ? signal.reason.message : typeof signal?.reason === 'string' ? signal.reason : undefined;

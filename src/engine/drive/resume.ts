@@ -1,0 +1,218 @@
+import { invalid, isResumable, RondoError } from '../../errors.ts';
+import type { Draft, Limits } from '../../journal/entries/entries.ts';
+import { dueOf } from '../../journal/entries/wait.ts';
+import { apply, emptyFold, isOver, type RunFold, unfinishedCalls } from '../../journal/fold/fold.ts';
+import { isAside } from '../../journal/head.ts';
+import { sessionKey } from '../../journal/session.ts';
+import { crossing } from '../../loop/budget.ts';
+import { withReading } from '../../loop/context/read-result.ts';
+import { summaryBounds } from '../../loop/context/summary.ts';
+import { agentDefinition, checkLimits, isLoop } from '../../loop/definition.ts';
+import { estimate } from '../../loop/model/estimate.ts';
+import { Reserved } from '../../loop/reserved.ts';
+import type { Agent, AgentDefinition } from '../../loop/types.ts';
+import { checkOptions } from '../../options.ts';
+import { isSamePrincipal, type Principal, principal } from '../../ports/principal.ts';
+import { runFor } from '../access.ts';
+import { agentOf, findHead, type Viewer } from '../read/lookup.ts';
+import { type RunResult, resultOf } from '../read/results.ts';
+import type { Resources } from '../resources.ts';
+import { type AssertionOption, assertionOf } from './assertion.ts';
+import { drive, limitsOf } from './drive.ts';
+import { type Continued, continueQueued } from './history.ts';
+import { LEASE } from './lease.ts';
+import type { LiveRun } from './live-run.ts';
+import { isGone } from './owner.ts';
+
+export interface ResumeOptions {
+  /** Continues with this agent, which must have the name of the run's agent. Default: the one that drove it here, else the registered one. */
+  agent?: Agent;
+  by?: Principal;
+  /** Raises the limits of a run that stopped at one. */
+  limits?: Limits;
+  signal?: AbortSignal;
+  /** The token of the caller who resumes the run, as in `run()`. It is not used where `by` is another user than the one who started the run. */
+  assertion?: AssertionOption;
+}
+
+/** `by`: the person who decides. With `resume`, the run is resumed on its behalf. */
+export type DecideOptions = Omit<ResumeOptions, 'by'> & { by: Principal; resume?: boolean };
+
+const RESUME_OPTIONS = {
+  agent: 'agent: support',
+  by: "by: { id: 'ana' }",
+  limits: 'limits: { steps: 40 }',
+  signal: 'signal: request.signal',
+  assertion: 'assertion: token',
+} satisfies Record<keyof ResumeOptions, string>;
+
+/** Claims a run and drives it. For a run that cannot continue now, it returns the current result. */
+export async function resume(resources: Resources, live: LiveRun, o: ResumeOptions, viewer: Viewer): Promise<RunResult> {
+  const { runId } = live;
+  checkOptions(o, RESUME_OPTIONS, `the resume of run ${runId}`);
+  checkLimits(o.limits, `the resume of run ${runId}`);
+  const given = assertionOf(o.assertion, `the resume of run ${runId}`);
+  const run = await runFor(resources, runId, viewer, 'run');
+  const agent = agentFor(resources, run, o.agent);
+  if (!agent && !isOver(run)) throw unregistered(runId, run.root.agent);
+  if (!agent || !goesOn(run, await resources.host.now(), o.limits, await hasEvent(resources, run))) return resultOf(run) as RunResult;
+  // the first claim of a queued run decides by itself who begins it
+  const begun = run.status === 'queued' ? await begin(resources, run) : { run, continued: undefined };
+  if (!begun.continued && !(await acquireLease(resources, runId))) throw busy(runId);
+  live.leased = !begun.continued;
+  const aside = isAside(run) && (await isTaken(resources, run));
+  return drive(resources, live, {
+    agent,
+    run: begun.run,
+    opening: (trace, now) => claim(resources, agent, now, { ...o, aside }, trace, begun.continued),
+    limits: o.limits,
+    // the run acts for the user who started it: with the token of an approver it would have their rights
+    assertion: o.by && !isSamePrincipal(o.by, run.started.by) ? undefined : given,
+    session: run.started.session,
+    by: run.started.by,
+  });
+}
+
+/** A queued run with the conversation of its session, which it continues. @throws RondoError `SESSION_BUSY` if it is not its turn. */
+async function begin({ journal }: Resources, run: RunFold): Promise<{ run: RunFold; continued: Continued }> {
+  const { messages, ...continued } = await continueQueued(journal, run);
+  if (messages.length === 0) return { run, continued };
+  const begun = emptyFold(run.runId, run.root.agent, messages);
+  for await (const entry of journal.read(run.runId)) if (entry.seq < run.next) apply(begun, entry);
+  return { run: begun, continued };
+}
+
+/** The agent that continues a run; undefined if it is unknown. @throws RondoError `CONFIG_INVALID` if `given` has another name. */
+export function agentFor(resources: Resources, { runId, root }: RunFold, given: Agent | undefined): AgentDefinition | undefined {
+  if (!given) return resources.agentOf(runId, root.agent);
+  const agent = agentDefinition(given);
+  if (agent.name === root.agent) return agent;
+  throw invalid(`run ${runId} is of agent "${root.agent}", and "${agent.name}" was given to go on with it. Give the one of its name.`);
+}
+
+export const unregistered = (runId: string, agent: string) =>
+  new RondoError(
+    'AGENT_NOT_REGISTERED',
+    `run ${runId} is of agent "${agent}", which this engine does not know. Pass it: new Engine({ agents: [${agent}] }), or { agent } with this call. The run waits.`,
+    { details: { runId, agent } },
+  );
+
+/** Acquires the lease on a run. @returns false if its owner is alive. */
+export async function acquireLease({ journal, host, owner }: Resources, runId: string): Promise<boolean> {
+  const until = (await host.now()) + LEASE;
+  if (await journal.renew(runId, owner, until)) return true;
+  const holder = (await findHead(journal, runId))?.owner;
+  if (holder === undefined || !isGone(holder)) return false;
+  await journal.renew(runId, holder, 0);
+  return journal.renew(runId, owner, until);
+}
+
+export const busy = (runId: string) =>
+  new RondoError(
+    'RUN_BUSY',
+    `run ${runId} is being driven. watch() it, or try again after its owner's lease (${LEASE / 1_000} s) has ended.`,
+    { details: { runId } },
+  );
+
+/** Whether a claim would make progress. A run that still waits for people is not claimed. */
+function goesOn(run: RunFold, now: number, raised: Limits | undefined, event: boolean): boolean {
+  const error = run.settled?.error;
+  // of an engine that paused it all the same
+  if (run.cancelled && !isOver(run)) return true;
+  switch (run.status) {
+    case 'queued':
+    case 'running':
+      return true;
+    case 'paused':
+      return (
+        event ||
+        answered(run, now) ||
+        [run.root, ...run.frames.values()].some((f) => f.calls.some((c) => c.status === 'open' && !c.approval && !c.wait))
+      );
+    case 'stopped':
+      return (raised !== undefined || event || answered(run, now)) && run.settled?.limit?.name !== 'journal';
+    case 'failed':
+      // a temporary error may be gone; an unknown outcome must be settled first
+      return error !== undefined && isResumable(error) && (error.outcome !== 'unknown' || run.unknowns.size === 0);
+    default:
+      return false;
+  }
+}
+
+/** Whether an event has come for a call. */
+const hasEvent = async ({ journal }: Resources, run: RunFold): Promise<boolean> =>
+  run.listens === true && ((await journal.inbox?.assigned(run.runId)) ?? []).length > 0;
+
+/** Whether an open call has a decision, an approval that expired, or a wait that is due. */
+const answered = (run: RunFold, now: number) =>
+  unfinishedCalls(run).some(
+    ({ status, approval, wait }) =>
+      status === 'open' &&
+      (wait ? dueOf(wait) <= now : approval && (approval.decided || (approval.asked.expiresAt ?? Number.POSITIVE_INFINITY) <= now)),
+  );
+
+/** Whether another run has the session of this one. */
+async function isTaken({ journal }: Resources, { runId, started }: RunFold): Promise<boolean> {
+  const { tenant } = started.by ?? {};
+  for await (const head of journal.heads({ session: sessionKey(started) as string, ...(tenant !== undefined && { tenant }) }))
+    if (head.runId !== runId && head.tenant === tenant && !head.aside && (head.status === 'running' || head.status === 'paused'))
+      return true;
+  return false;
+}
+
+function claim(
+  resources: Resources,
+  agent: AgentDefinition,
+  run: RunFold,
+  o: ResumeOptions & { aside: boolean },
+  trace: string | undefined,
+  continued?: Continued,
+): readonly Draft[] {
+  const { limits } = o;
+  const draft: Draft & { type: 'run.claimed' } = {
+    type: 'run.claimed',
+    owner: resources.owner,
+    epoch: run.epoch + 1,
+    fingerprint: agent.fingerprint,
+    ...continued,
+  };
+  if (o.by) draft.by = principal(o.by);
+  if (limits) draft.limits = { ...limits };
+  if (o.aside) draft.aside = true;
+  if (trace) draft.trace = trace;
+  const lost = run.status === 'running' && run.next > 0 ? lostIn(resources, agent, run) : [];
+  const own = lost.find(({ frame }) => frame === '')?.lost;
+  if (own) draft.lost = own;
+  const below = lost.filter(({ frame }) => frame !== '').map(({ frame, step, lost }): Draft => ({ ...CRASHED, frame, step, lost }));
+  return [draft, ...below];
+}
+
+const CRASHED = {
+  type: 'attempt.failed',
+  of: 'model',
+  attempt: 1,
+  code: 'CRASHED',
+  message: 'the process stopped while the model thought',
+} as const;
+
+/** Model calls that a crash interrupted. Their cost is unknown, so each is charged at its upper bound. */
+function lostIn(resources: Resources, agent: AgentDefinition, run: RunFold): { frame: string; step: number; lost: Lost }[] {
+  const { host } = resources;
+  return [run.root, ...run.frames.values()].flatMap((frame) => {
+    const own = agentOf(agent, frame);
+    if (!own || !isLoop(own) || frame.unfinished > 0) return [];
+    const limits = frame.parent ? own.limits : limitsOf(resources, agent, run);
+    const tools = withReading(host.planOf(own), own.tools, own.name);
+    const then = { agent: own, run, frame, host, tools, limits, reserved: new Reserved() };
+    // its next step, or a summary of its conversation; a call that would have crossed a limit was never made
+    const calls = [estimate(then), ...summaryBounds(then)].filter((bound) => !crossing(then, 1, () => bound));
+    if (calls.length === 0) return [];
+    const usd = calls.some((call) => call.usd === undefined) ? undefined : Math.max(...calls.map((call) => call.usd as number));
+    return [{ frame: frame.id, step: frame.step + 1, lost: { tokens: Math.max(...calls.map(({ tokens }) => tokens)), usd } }];
+  });
+}
+
+interface Lost {
+  tokens: number;
+  usd?: number;
+}

@@ -1,0 +1,53 @@
+/** Makes memories forget a session or a principal, before the journals are removed. */
+import { RondoError, ToolError } from '../../errors.ts';
+import type { RunFold } from '../../journal/fold/fold.ts';
+import type { Memory } from '../../ports/memory.ts';
+import type { Principal } from '../../ports/principal.ts';
+import { messageOf } from '../../reliability/classify.ts';
+import { signalled } from '../../reliability/patience.ts';
+import { memoriesOf } from '../drive/recorder.ts';
+import type { Resources } from '../resources.ts';
+
+/** Milliseconds that a memory may take to forget. */
+const TIMEOUT = 60_000;
+
+/**
+ * Makes every memory forget a session, or everything of a principal.
+ * @param by the principal. A shared session may have runs of other principals too, which are forgotten as well.
+ * @returns the runs that a memory without `forget` may still know.
+ * @throws RondoError `MEMORY_UNAVAILABLE` if a memory fails. A repeated call completes it.
+ */
+export async function clearMemories(
+  resources: Resources,
+  runs: readonly RunFold[],
+  session: string | undefined,
+  by: Principal | undefined,
+): Promise<readonly string[]> {
+  const memories = memoriesOf(resources);
+  const whose = new Map<string, Principal>();
+  for (const who of [by, ...runs.map((run) => run.started.by)]) if (who) whose.set(JSON.stringify([who.tenant, who.id]), who);
+  for (const memory of memories) for (const who of whose.values()) await cleared(memory, who, session);
+  return [...memories].every((memory) => memory.forget) ? [] : keptInMemory(resources, runs);
+}
+
+/** The runs that a memory may know: completed ones with a principal and a session. */
+export function keptInMemory(resources: Resources, runs: readonly RunFold[]): readonly string[] {
+  if (memoriesOf(resources).size === 0) return [];
+  return runs.flatMap(({ runId, status, started: { by, session } }) =>
+    status === 'completed' && by && session !== undefined ? [runId] : [],
+  );
+}
+
+async function cleared(memory: Memory, by: Principal, session: string | undefined): Promise<void> {
+  const what = { by, ...(session !== undefined && { session }) };
+  try {
+    await signalled((signal) => memory.forget?.({ ...what, signal }), TIMEOUT, 'the memory');
+  } catch (cause) {
+    const why = ToolError.is(cause) || RondoError.is(cause) ? ` ${messageOf(cause)}` : '';
+    throw new RondoError(
+      'MEMORY_UNAVAILABLE',
+      `a memory did not forget ${session === undefined ? '' : `session "${session}" of `}${by.id}.${why} No run was forgotten: try again.`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,347 @@
+import type { Failure } from '../../errors.ts';
+import { type Approval, view } from '../../hitl/approvals.ts';
+import type { CallId, Decision, Entry, EntryOf } from '../../journal/entries/entries.ts';
+import { type Call, type Frame, type RunFold, unfinishedCalls } from '../../journal/fold/fold.ts';
+import { argumentsOf, callIn } from '../../journal/fold/frame.ts';
+import { damaged } from '../../journal/refuse.ts';
+import { copyJson, type Json } from '../../json.ts';
+import type { ToolOutcome } from '../../loop/middleware.ts';
+import type { Transient } from '../../loop/types.ts';
+import type { Judged } from '../../ports/guardrail.ts';
+import type { Message, Part, Usage } from '../../ports/model.ts';
+import type { Principal } from '../../ports/principal.ts';
+import { type RunResult, resultOf } from './results.ts';
+import { type Waiting, waitingView } from './waiting.ts';
+
+interface At {
+  runId: string;
+  /** The agents from the run's top agent down to the one that the event is from. */
+  path: readonly string[];
+  step: number;
+  /** Epoch milliseconds. */
+  at: number;
+}
+
+/** How a graph's node ended: with the fields of the state that it changed, or its failure. */
+export type NodeOutcome = { ok: true; changed: readonly string[] } | { ok: false; error: Failure };
+
+/** How a durable step or a foreign agent's turn ended. Its result is in the journal. */
+export type Ending = { ok: true } | { ok: false; error: Failure };
+
+type Kept = At & Judged & { seq: number };
+
+/**
+ * An event of a run. With `seq`: it is in the journal, and is delivered after its commit, once and in order. Without: it is live only and
+ * not stored; if a delta's `attempt` increases, a retry has started the text again.
+ */
+export type RunEvent = At &
+  Judged &
+  (
+    | ({ seq: number } /** `earlier`: the messages before the input, if the input was a conversation. */ & (
+        | { type: 'run.started'; agent: string; input: Json; earlier?: readonly Message[] }
+        | { type: 'run.resumed' }
+        | { type: 'model.finished'; message: Message; model: string; usage?: Usage; costUsd?: number; ms: number }
+        | {
+            type: 'attempt.failed';
+            callId?: CallId;
+            of?: 'summary';
+            attempt: number;
+            code: string;
+            message: string;
+            retryIn?: number;
+            fallback?: string;
+            /** US dollars that the attempt of a tool cost. */
+            costUsd?: number;
+          }
+        | { type: 'agent.started'; callId: CallId; agent: string; input: Json }
+        /** The model request changed, in the fields that are set. `memory` counts facts, `tools` are names, `heard` counts messages. */
+        | { type: 'context.changed'; instructions?: true; memory?: number; tools?: readonly string[]; heard?: number }
+        /** The model sees less of the conversation from now on: see docs/context.md. `dropped` and `cleared` count messages and results. */
+        | {
+            type: 'context.compacted';
+            policy: string;
+            /** The model had refused the conversation, because it was too long. */
+            refused?: true;
+            dropped: number;
+            cleared: number;
+            summary?: string;
+            /** About how many tokens the request had, and has now. */
+            tokens: { before: number; after: number };
+            /** Of the call that wrote the summary. */
+            model?: string;
+            usage?: Usage;
+            costUsd?: number;
+            ms?: number;
+          }
+        | { type: 'repair.asked'; text: string }
+        | { type: 'graph.started'; next: readonly string[] }
+        | { type: 'foreign.started' }
+        | { type: 'node.started'; callId: CallId; node: string }
+        | { type: 'node.finished'; callId: CallId; node: string; outcome: NodeOutcome; next: readonly string[]; ms: number }
+        | { type: 'durable.started'; callId: CallId; node: string; name: string }
+        | { type: 'durable.finished'; callId: CallId; node: string; name: string; outcome: Ending; attempts: number; ms: number }
+        | { type: 'turn.started'; callId: CallId }
+        | { type: 'turn.finished'; callId: CallId; outcome: Ending; usage?: Usage; costUsd?: number; ms: number }
+        | { type: 'state.changed'; state: Json }
+        | { type: 'tool.started'; callId: CallId; tool: string; input: Json; attempt: number }
+        | {
+            type: 'tool.finished';
+            callId: CallId;
+            tool: string;
+            outcome: ToolOutcome;
+            attempts: number;
+            ms: number;
+            /** It did not run: its intent was done before, by this call, at this time. */
+            repeated?: { run: string; call: CallId; at: number };
+            /** US dollars of the last attempt, where the tool declares its cost; or why they are unknown. */
+            costUsd?: number;
+            costError?: { code: 'COST_INVALID'; message: string };
+            /** It did not run: its result is that of this call, from the cache of the tool. */
+            cached?: { run: string; call: CallId; at: number };
+          }
+        | { type: 'approval.asked'; approval: Approval }
+        | { type: 'wait.began'; waiting: Waiting }
+        | { type: 'event.rejected'; callId: CallId; id: string; problem: string }
+        | { type: 'approval.decided'; decision: Decision; by: Principal }
+        | { type: 'outcome.settled'; callId: CallId; source: 'late' | 'operator' | 'check'; outcome: 'done' | 'failed' | 'not-run' }
+        | { type: 'intent.reopened'; callId: CallId; by: Principal; reason: string }
+        | { type: 'call.dismissed'; callId: CallId; by: Principal; reason: string }
+        /** `costUsd`: of the grader itself; absent if unknown. `failed`: it could not judge. */
+        | {
+            type: 'run.evaluated';
+            name: string;
+            pass: boolean;
+            score: number;
+            reason?: string;
+            costUsd?: number;
+            failed?: true;
+            ms: number;
+          }
+        | { type: 'message.received'; content: readonly Part[]; earlier?: readonly Message[]; by?: Principal }
+        | { type: 'cancel.requested'; by?: Principal; reason?: string }
+        | { type: 'memory.due' }
+        | { type: 'memory.recorded'; attempt: number; error?: { code: string; message?: string }; retryIn?: number }
+        | { type: 'entry.omitted'; was: string }
+        | { type: 'run.ended'; result: RunResult }
+      ))
+    | ({ seq?: undefined } & Transient)
+  );
+
+/**
+ * The event of an entry, after it was applied to the fold. It is a copy, so that no reader changes the journal. The switch has no default,
+ * so that the compiler reports an entry type without an event.
+ */
+export function eventOf(run: RunFold, entry: Entry): RunEvent {
+  const frame = entry.frame === undefined ? run.root : (run.frames.get(entry.frame) ?? run.root);
+  const { at, seq, verdicts } = entry;
+  const { path, step } = frame;
+  const base = { runId: run.runId, path, step, at, seq, ...(verdicts && { verdicts: copyJson(verdicts) }) };
+  switch (entry.type) {
+    case 'run.started':
+      return { ...base, type: 'run.started', agent: entry.agent, input: copyJson(entry.input), ...earlierOf(entry) };
+    case 'run.claimed':
+      return { ...base, type: 'run.resumed' };
+    case 'model.responded': {
+      const { model, usage, usd, ms, content } = entry;
+      return {
+        ...base,
+        type: 'model.finished',
+        message: { role: 'assistant', content: copyJson(content) },
+        model,
+        ms,
+        ...(usage && { usage: { ...usage } }),
+        ...(usd !== undefined && { costUsd: usd }),
+      };
+    }
+    case 'attempt.failed': {
+      const { of, attempt, code, message, retryIn, fallback, usd } = entry;
+      return {
+        ...base,
+        step: entry.step,
+        type: 'attempt.failed',
+        attempt,
+        code,
+        message,
+        ...(of === 'summary' ? { of: 'summary' as const } : of !== 'model' && { callId: of }),
+        ...(retryIn !== undefined && { retryIn }),
+        ...(fallback !== undefined && { fallback }),
+        ...(usd !== undefined && { costUsd: usd }),
+      };
+    }
+    case 'frame.opened': {
+      const opened = run.frames.get(entry.call) ?? frame;
+      return { ...base, path: opened.path, type: 'agent.started', callId: entry.call, agent: entry.agent, input: copyJson(entry.input) };
+    }
+    case 'frame.began':
+      if (entry.kind === 'foreign') return { ...base, type: 'foreign.started' };
+      return { ...base, type: 'graph.started', next: entry.next.map(({ node }) => node) };
+    case 'state.changed':
+      return { ...base, type: 'state.changed', state: copyJson(entry.state) };
+    case 'context.changed': {
+      const { instructions, memory, tools, heard } = entry;
+      return {
+        ...base,
+        type: 'context.changed',
+        ...(instructions !== undefined && { instructions: true as const }),
+        ...(memory && { memory: memory.length }),
+        ...(tools && { tools: tools.map(({ name }) => name) }),
+        ...(heard !== undefined && { heard }),
+      };
+    }
+    case 'context.compacted': {
+      const { by: policy, refused, dropped = [], cleared = [], summary, tokens, model, usage, usd, ms } = entry;
+      return {
+        ...base,
+        type: 'context.compacted',
+        policy,
+        ...(refused && { refused }),
+        dropped: dropped.reduce((sum, [from, to]) => sum + to - from, 0),
+        cleared: cleared.length,
+        ...(summary !== undefined && { summary }),
+        tokens: { ...tokens },
+        ...(model !== undefined && { model }),
+        ...(usage && { usage: { ...usage } }),
+        ...(usd !== undefined && { costUsd: usd }),
+        ...(ms !== undefined && { ms }),
+      };
+    }
+    case 'memory.due':
+      return { ...base, type: 'memory.due' };
+    case 'memory.recorded': {
+      const { attempt, error, retryIn } = entry;
+      return {
+        ...base,
+        type: 'memory.recorded',
+        attempt,
+        ...(error && { error: { ...error } }),
+        ...(retryIn !== undefined && { retryIn }),
+      };
+    }
+    case 'entry.omitted':
+      return { ...base, type: 'entry.omitted', was: entry.was };
+    case 'call.started': {
+      if (frame.kind) return taskStarted(frame, entry, base);
+      const call = called(run, frame, entry.call);
+      const input = call ? argumentsOf(call) : null;
+      return { ...base, type: 'tool.started', callId: entry.call, tool: call?.name ?? '', input: copyJson(input), attempt: 1 };
+    }
+    case 'call.finished': {
+      if (frame.kind) return taskFinished(frame, entry, base);
+      const outcome: ToolOutcome = entry.error
+        ? { ok: false, error: { ...entry.error } }
+        : { ok: true, output: copyJson(entry.output ?? null) };
+      return {
+        ...base,
+        type: 'tool.finished',
+        callId: entry.call,
+        tool: called(run, frame, entry.call)?.name ?? '',
+        outcome,
+        attempts: entry.attempts,
+        ms: entry.ms,
+        ...(entry.repeated && { repeated: { ...entry.repeated } }),
+        ...(entry.usd !== undefined && { costUsd: entry.usd }),
+        ...(entry.unpriced && { costError: { ...entry.unpriced } }),
+        ...(entry.cached && { cached: { ...entry.cached } }),
+      };
+    }
+    case 'approval.requested': {
+      const approval = run.approvals.get(entry.id);
+      if (!approval) throw damaged(run.runId, entry.seq, `approval ${entry.id} is not open`);
+      return { ...base, type: 'approval.asked', approval: view(run, approval) };
+    }
+    case 'event.rejected':
+      return { ...base, type: 'event.rejected', callId: entry.call, id: entry.id, problem: entry.problem };
+    case 'wait.began': {
+      const wait = called(run, frame, entry.call)?.wait;
+      if (!wait) throw damaged(run.runId, entry.seq, `call ${entry.call} does not wait`);
+      return { ...base, type: 'wait.began', waiting: waitingView(wait) };
+    }
+    case 'approval.decided':
+      return {
+        ...base,
+        type: 'approval.decided',
+        decision: copyJson(entry.decision),
+        by: { ...entry.by },
+      };
+    case 'message.received':
+      return messageEvent(entry, base);
+    case 'outcome.settled':
+      return { ...base, type: 'outcome.settled', callId: entry.call, source: entry.source, outcome: entry.outcome };
+    case 'intent.reopened':
+      return { ...base, type: 'intent.reopened', callId: entry.call, by: { ...entry.by }, reason: entry.reason };
+    case 'call.dismissed':
+      return { ...base, type: 'call.dismissed', callId: entry.call, by: { ...entry.by }, reason: entry.reason };
+    case 'run.evaluated': {
+      const { name, pass, score, reason, usd, failed, ms } = entry;
+      return {
+        ...base,
+        type: 'run.evaluated',
+        name,
+        pass,
+        score,
+        ...(reason !== undefined && { reason }),
+        ...(usd !== undefined && { costUsd: usd }),
+        ...(failed && { failed }),
+        ms,
+      };
+    }
+    case 'run.settled':
+      return { ...base, type: 'run.ended', result: resultOf(run) as RunResult };
+  }
+}
+
+function messageEvent(entry: EntryOf<'message.received'>, base: Kept): RunEvent {
+  if (entry.kind === 'repair') return { ...base, type: 'repair.asked', text: entry.text };
+  const by = entry.by && { by: copyJson(entry.by) };
+  if (entry.kind === 'steering') return { ...base, type: 'message.received', content: copyJson(entry.content), ...earlierOf(entry), ...by };
+  return { ...base, type: 'cancel.requested', ...by, ...(entry.reason !== undefined && { reason: entry.reason }) };
+}
+
+const earlierOf = ({ earlier }: { earlier?: readonly Message[] | undefined }) => earlier && { earlier: copyJson(earlier) };
+
+/** The start of a graph's node, a durable step, or a foreign agent's turn. */
+function taskStarted(frame: Frame, { call }: EntryOf<'call.started'>, base: Kept): RunEvent {
+  if (frame.kind === 'foreign') return { ...base, type: 'turn.started', callId: call };
+  const { node, name } = placeOf(frame, call);
+  return name === undefined
+    ? { ...base, type: 'node.started', callId: call, node }
+    : { ...base, type: 'durable.started', callId: call, node, name };
+}
+
+function taskFinished(frame: Frame, entry: EntryOf<'call.finished'>, base: Kept): RunEvent {
+  const { call: callId, error, state, next = [], usage, usd, attempts, ms } = entry;
+  const outcome: Ending = error ? { ok: false, error: { ...error } } : { ok: true };
+  if (frame.kind === 'foreign')
+    return {
+      ...base,
+      type: 'turn.finished',
+      callId,
+      outcome,
+      ...(usage && { usage: { ...usage } }),
+      ...(usd !== undefined && { costUsd: usd }),
+      ms,
+    };
+  const { node, name } = placeOf(frame, callId);
+  if (name !== undefined) return { ...base, type: 'durable.finished', callId, node, name, outcome, attempts, ms };
+  return {
+    ...base,
+    type: 'node.finished',
+    callId,
+    node,
+    outcome: outcome.ok ? { ok: true, changed: state && 'keys' in state ? Object.keys(state.keys) : [] } : outcome,
+    next: next.map(({ node }) => node),
+    ms,
+  };
+}
+
+/** The names of the node and the durable step of a call id (`<task>` or `<task>/<name>`). A task that has ended is the frame's last call. */
+function placeOf({ tasks, last }: Frame, id: CallId): { node: string; name: string | undefined } {
+  const end = id.indexOf('/');
+  const name = end < 0 ? undefined : id.slice(end + 1);
+  const node = tasks?.get(name === undefined ? id : id.slice(0, end)) ?? last;
+  return { node: node?.name ?? '', name };
+}
+
+/** The call of an entry, even if the entry has just ended it. */
+const called = (run: RunFold, frame: Frame, id: CallId): Call | undefined =>
+  callIn(frame, id) ?? unfinishedCalls(run).find((call) => call.id === id);

@@ -1,0 +1,76 @@
+import type { Approval } from '../../hitl/approvals.ts';
+import type { RunFold } from '../../journal/fold/fold.ts';
+import type { RunHead } from '../../journal/port.ts';
+import type { Principal } from '../../ports/principal.ts';
+import { aboutRun, hasAccess } from '../access.ts';
+import { isUnreadable, loadRun } from '../drive/history.ts';
+import type { Resources } from '../resources.ts';
+import { checkList, LIST, type ListOptions } from './list-options.ts';
+import { sees } from './lookup.ts';
+import { approvalsOf } from './results.ts';
+
+/** An open approval, with the top agent and the session of its run. */
+export type OpenApproval = Approval & { agent: string; session?: string };
+
+export interface ApprovalFilter {
+  by?: Principal;
+  /** Most approvals. Default: all. */
+  limit?: number;
+  /** The last approval of the previous page. */
+  after?: Pick<Approval, 'askedAt' | 'id'>;
+}
+
+const OPTIONS: ListOptions = {
+  where: 'approvals()',
+  examples: { by: LIST.by, limit: LIST.limit, after: 'after: lastOfPreviousPage' } satisfies Record<keyof ApprovalFilter, string>,
+  places: { after: { askedAt: 'number', id: 'string' } },
+};
+
+/**
+ * The open approvals of all paused runs, oldest first. Runs that only sleep are not read. An approval is never older than its run. So runs are read in start order, and an
+ * approval is yielded once no unread run can have an older one.
+ */
+export async function* openApprovals(resources: Resources, o: ApprovalFilter): AsyncGenerator<OpenApproval, void, undefined> {
+  checkList(o, OPTIONS);
+  const { by, limit = Number.POSITIVE_INFINITY, after } = o;
+  const isNew = (approval: OpenApproval) => !after || inOrder(after, approval) < 0;
+  const found: OpenApproval[] = [];
+  let left = limit;
+  for (const head of await pausedRuns(resources, by)) {
+    for (; left > 0 && found[0] && found[0].askedAt < head.startedAt; left--) yield found.shift() as OpenApproval;
+    if (left <= 0) return;
+    found.push(...(await approvalsIn(resources, head.runId, by)).filter(isNew));
+    found.sort(inOrder);
+  }
+  for (const approval of found) if (left-- > 0) yield approval;
+}
+
+/** Paused runs in start order. A doubtful head may have the wrong tenant, so its entries decide who may see it. */
+async function pausedRuns({ journal }: Resources, by: Principal | undefined): Promise<readonly Pick<RunHead, 'runId' | 'startedAt'>[]> {
+  const runs: Pick<RunHead, 'runId' | 'startedAt'>[] = [];
+  for await (const { runId, startedAt, tenant, doubtful } of journal.heads({ status: 'paused', asks: true }))
+    if (doubtful || sees(by, tenant)) runs.push({ runId, startedAt });
+  return runs.sort((a, b) => a.startedAt - b.startedAt);
+}
+
+async function approvalsIn(resources: Resources, runId: string, by: Principal | undefined): Promise<OpenApproval[]> {
+  const run = await readable(resources, runId);
+  // a run that was resumed since is listed again when it pauses again
+  if (run?.status !== 'paused' || !sees(by, run.started.by?.tenant)) return [];
+  const approvals = approvalsOf(run);
+  if (approvals.length === 0 || !(await hasAccess(resources, 'inspect', by, aboutRun(run)))) return [];
+  const { session } = run.started;
+  return approvals.map((approval) => ({ ...approval, agent: run.root.agent, ...(session !== undefined && { session }) }));
+}
+
+async function readable({ journal }: Resources, runId: string): Promise<RunFold | undefined> {
+  try {
+    return await loadRun(journal, runId);
+  } catch (error) {
+    if (isUnreadable(error)) return undefined;
+    throw error;
+  }
+}
+
+type Place = Pick<Approval, 'askedAt' | 'id'>;
+const inOrder = (a: Place, b: Place): number => a.askedAt - b.askedAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);

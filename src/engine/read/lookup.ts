@@ -1,0 +1,95 @@
+import { RondoError } from '../../errors.ts';
+import type { Frame, RunFold } from '../../journal/fold/fold.ts';
+import { callsOf } from '../../journal/fold/frame.ts';
+import type { HeadFilter, Journal, RunHead } from '../../journal/port.ts';
+import { sessionId, sessionKey } from '../../journal/session.ts';
+import type { AgentDefinition } from '../../loop/types.ts';
+
+import type { Principal } from '../../ports/principal.ts';
+import { loadRun } from '../drive/history.ts';
+import type { RunSummary } from '../options.ts';
+
+/** Who looks at a run: a principal, an application without principals, or the engine itself, which sees everything. */
+export type Viewer = Principal | undefined | typeof ENGINE;
+export const ENGINE = Symbol('engine');
+
+/** Whether the viewer may see runs of a tenant. For others such a run does not exist. */
+export const sees = (viewer: Viewer, tenant: string | undefined) => viewer === ENGINE || tenant === undefined || viewer?.tenant === tenant;
+
+/** @throws RondoError `RUN_NOT_FOUND`, the same for a missing run and for one that the viewer may not see. */
+export async function findRun(journal: Journal, runId: string, viewer: Viewer, until?: number): Promise<RunFold> {
+  const run = await loadRun(journal, runId, until);
+  if (run && sees(viewer, run.started.by?.tenant)) return run;
+  throw notFound(runId);
+}
+
+/** The heads of the sessions with an id that the caller could continue, newest first. */
+export async function headsOfSession(journal: Journal, session: string, by: Principal | undefined, filter: HeadFilter): Promise<RunHead[]> {
+  const heads: RunHead[] = [];
+  for (const shared of by ? [false, true] : [false])
+    for await (const head of journal.heads({ ...filter, session: sessionKey({ session, by, shared }) as string }))
+      if (head.tenant === by?.tenant) heads.push(head);
+  return heads.sort((a, b) => b.startedAt - a.startedAt);
+}
+
+/** The same text for a missing run and for a run of another tenant: it must not tell which ids exist. */
+export const notFound = (runId: string) =>
+  new RondoError(
+    'RUN_NOT_FOUND',
+    CALL.test(runId)
+      ? `"${runId}" is a call, not a run: what a sub-agent or a node does is part of the run at the top. Name that one.`
+      : `there is no run "${runId}", or it is of a tenant and the caller is not: pass { by } with that tenant. runs() lists those that it may see.`,
+    { details: { runId } },
+  );
+
+/** Call ids, which are also the ids of sub-agents' frames. */
+const CALL = /^\d+\.\d+(\/|$)/;
+
+export async function findHead(journal: Journal, runId: string): Promise<RunHead | undefined> {
+  for await (const head of journal.heads({ runId, limit: 1 })) if (head.runId === runId) return head;
+  return undefined;
+}
+
+/**
+ * The summary of a run for a list; undefined if the viewer may not see it. A doubtful head is not trusted: then the entries decide, or the
+ * summary says that they are damaged.
+ */
+export async function summaryOf(journal: Journal, head: RunHead, viewer: Viewer): Promise<RunSummary | undefined> {
+  const { runId, agent, status, session, startedAt, wakeAt, unknowns } = head;
+  const summary: RunSummary = {
+    runId,
+    agent,
+    status,
+    startedAt,
+    unknowns: unknowns ?? 0,
+    ...(session !== undefined && { session: sessionId(session) }),
+    ...(wakeAt !== undefined && { wakeAt }),
+  };
+  const visible = sees(viewer, head.tenant);
+  if (!head.doubtful) return visible ? summary : undefined;
+  try {
+    const run = await loadRun(journal, runId);
+    if (!run) return visible ? { ...summary, damaged: true } : undefined;
+    const { started } = run;
+    if (!sees(viewer, started.by?.tenant)) return undefined;
+    return {
+      ...summary,
+      agent: started.agent,
+      status: run.status,
+      startedAt: started.at,
+      unknowns: run.unknowns.size,
+      session: started.session,
+    };
+  } catch (error) {
+    if (!RondoError.is(error, 'JOURNAL_DAMAGED')) throw error;
+    return visible ? { ...summary, damaged: true } : undefined;
+  }
+}
+
+/** The agent of a frame, found by the calls on the path to it; undefined if it is no longer declared. */
+export function agentOf(top: AgentDefinition, frame: Frame): AgentDefinition | undefined {
+  if (!frame.parent) return top;
+  const above = agentOf(top, frame.parent);
+  const call = frame.parent && [...callsOf(frame.parent)].find((c) => c.id === frame.id);
+  return call && above?.child(call.name);
+}
