@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { inTurn, joining, lazy } from '../src/flight.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from './kit/time.ts';
 
 /** Work that ends when the test says so. */
 function work() {

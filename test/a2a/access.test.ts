@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { bearer, jwt, serveA2A } from '../../src/adapters/a2a/index.ts';
 import { agent, Engine } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { refused } from '../engine/setup.ts';
+import { refused } from '../kit/runs.ts';
 import { approvalsIn, connect, get, message, output, send, stateOf, type Transport } from './client.ts';
 import { journalFile, serve } from './process.ts';
 

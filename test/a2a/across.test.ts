@@ -4,7 +4,7 @@ import { a2aAgent } from '../../src/adapters/a2a/index.ts';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { Engine, supervisor } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { ends, failure, shown } from '../engine/setup.ts';
+import { ends, failure, shown } from '../kit/runs.ts';
 import { connect, output, send, stateOf } from './client.ts';
 import { journalFile, type Process, start } from './process.ts';
 

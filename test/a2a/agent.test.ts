@@ -7,7 +7,8 @@ import { type A2AAgentOptions, a2aAgent, serveA2A } from '../../src/adapters/a2a
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { agent, Engine, jsonSchema, memoryJournal, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { ends, failure, refused, shown, until } from '../engine/setup.ts';
+import { ends, failure, refused, shown } from '../kit/runs.ts';
+import { until } from '../kit/time.ts';
 import { connect, get, stateOf } from './client.ts';
 import { journalFile, type Process, serve, start } from './process.ts';
 

@@ -3,7 +3,7 @@ import { a2aHandler } from '../../src/adapters/a2a/index.ts';
 import { agent, Engine } from '../../src/index.ts';
 import { type Handler, listen } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { refused } from '../engine/setup.ts';
+import { refused } from '../kit/runs.ts';
 import { connect, output, send } from './client.ts';
 
 const echo = () => agent({ name: 'echo', description: 'Echoes', instructions: '', model: scripted(() => 'echoed') });

@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type A2AAgentOptions, a2aAgent, clientCredentials } from '../../src/adapters/a2a/index.ts';
 import { Engine, memoryJournal, supervisor } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { ends, failure, refused, shown } from '../engine/setup.ts';
+import { ends, failure, refused, shown } from '../kit/runs.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse, body: string) => void;
 type Card = { [k: string]: unknown };

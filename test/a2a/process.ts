@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { ServeOptions } from '../../src/adapters/a2a/index.ts';
-import { compiled } from '../compiled.ts';
+import { compiled } from '../kit/compiled.ts';
 
 export interface Order {
   journal: string;

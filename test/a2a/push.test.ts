@@ -5,7 +5,7 @@ import { serveA2A } from '../../src/adapters/a2a/index.ts';
 import { agent, Engine, jsonSchema, memoryJournal, tool } from '../../src/index.ts';
 import { isInside, publicOnly } from '../../src/server/addresses.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { until } from '../engine/setup.ts';
+import { until } from '../kit/time.ts';
 import { approvalsIn, connect, message, send, stateOf, type Transport } from './client.ts';
 import { serve } from './process.ts';
 

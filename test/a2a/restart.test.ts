@@ -5,7 +5,9 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { a2aAgent, serveA2A } from '../../src/adapters/a2a/index.ts';
 import { agent, Engine, jsonSchema, memoryJournal, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, deferred, ends, leftBehind, recording, until } from '../engine/setup.ts';
+import { all, leftBehind, recording } from '../kit/journals.ts';
+import { ends } from '../kit/runs.ts';
+import { deferred, until } from '../kit/time.ts';
 import { approvalsIn, connect, get, message, output, send, stateOf, stream, type Transport } from './client.ts';
 import { journalFile, serve, start } from './process.ts';
 

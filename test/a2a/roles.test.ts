@@ -3,7 +3,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { a2aAgent, bearer, serveA2A } from '../../src/adapters/a2a/index.ts';
 import { agent, Engine, jsonSchema, memoryJournal, type Principal, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends } from '../engine/setup.ts';
+import { asks, ends } from '../kit/runs.ts';
 
 const people: Record<string, Principal> = {
   ana: { id: 'ana', tenant: 't' },

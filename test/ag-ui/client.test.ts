@@ -4,8 +4,9 @@ import { type AgUiOptions, bearer, type ServeAgUiOptions, serveAgUi } from '../.
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { agent, Engine, type Principal, supervisor } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, deferred, settle, until } from '../engine/setup.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
+import { all } from '../kit/journals.ts';
+import { deferred, settle, until } from '../kit/time.ts';
 import { held } from '../server/held.ts';
 import { raw } from '../server/http.ts';
 import { obedient, Page, typesOf } from './agents.ts';

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { until } from '../engine/setup.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
+import { until } from '../kit/time.ts';
 import { call, deployed, sessionId } from './runtime.ts';
 
 const APP = fileURLToPath(new URL('fixtures/sdk-app.ts', import.meta.url));

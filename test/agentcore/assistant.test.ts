@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { assistantRuntime, invoke, onTheWire } from '../../examples/assistant/script.ts';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { Engine } from '../../src/index.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 import { listOf } from './sessions.ts';
 
 test('it asks, pauses, its session is reaped, and a second invocation decides it in a new session process: refunded once', async () => {

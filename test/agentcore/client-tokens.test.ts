@@ -3,7 +3,7 @@ import * as control from '@aws-sdk/client-bedrock-agentcore-control';
 import { beforeAll, expect, test } from 'vitest';
 import { answers, executed } from '../../scripts/agentcore-operations.ts';
 import { model, shapeOf } from '../../src/adapters/agentcore/wire/model/model.ts';
-import { eventually } from '../eventually.ts';
+import { eventually } from '../kit/time.ts';
 import { CREATE, refunds } from './gateway/kit.ts';
 import { call, deployed, IMAGE, sessionId } from './runtime.ts';
 

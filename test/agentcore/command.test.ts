@@ -9,7 +9,7 @@ import type { AgentCore } from '../../src/adapters/agentcore/wire/index.ts';
 import { switched } from '../../src/cli/agentcore/switches.ts';
 import { jwtAuthorizer } from '../../src/server/index.ts';
 import { ran } from '../cli/io.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 const root = join(import.meta.dirname, '../..');
 

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { Engine } from '../../src/index.ts';
-import { until } from '../engine/setup.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
+import { until } from '../kit/time.ts';
 import { sessionId } from './runtime.ts';
 
 const PROGRAM = fileURLToPath(new URL('fixtures/draining.ts', import.meta.url));

@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { doors, root } from '../../scripts/doors.ts';
 import { ADOT, AG_UI, DEPENDENCIES, POSTGRES } from '../../src/cli/agentcore/files.ts';
 import { ran } from '../cli/io.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 import { bedrockWire, says } from '../wire/bedrock.ts';
 
 const FILES = ['.dockerignore', 'Dockerfile', 'agent.ts', 'main.ts', 'package.json', 'tsconfig.json'];

@@ -3,8 +3,8 @@ import * as data from '@aws-sdk/client-bedrock-agentcore';
 import * as control from '@aws-sdk/client-bedrock-agentcore-control';
 import { afterEach, expect, test, vi } from 'vitest';
 import { RATES } from '../../src/adapters/agentcore/wire/faults.ts';
-import { until } from '../engine/setup.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
+import { until } from '../kit/time.ts';
 import { call, type Deployed, deployed, sessionId } from './runtime.ts';
 import { listOf, runs } from './sessions.ts';
 

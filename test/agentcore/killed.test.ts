@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import * as control from '@aws-sdk/client-bedrock-agentcore-control';
 import { expect, test } from 'vitest';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 import { IMAGE } from './runtime.ts';
 import { serving } from './serving.ts';
 

@@ -7,8 +7,8 @@ import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { facts, sqliteMemory } from '../../src/adapters/memory/index.ts';
 import { agent, Engine, jsonSchema, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, refused } from '../engine/setup.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
+import { asks, ends, refused } from '../kit/runs.ts';
 import { start } from './identity/server.ts';
 
 const by = { id: 'ana', tenant: 'acme' };

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { RuntimeClient } from 'bedrock-agentcore/runtime';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 import { deployed, sessionId } from './runtime.ts';
 
 const SERVE = fileURLToPath(new URL('fixtures/serve.ts', import.meta.url));

@@ -8,7 +8,7 @@ import { bearer } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { approvalsIn, connect as connectA2A, get, output, send, stateOf } from '../a2a/client.ts';
 import { obedient, Page } from '../ag-ui/agents.ts';
-import { all } from '../engine/setup.ts';
+import { all } from '../kit/journals.ts';
 import { SESSION, serving, session, USER } from '../runtime/serving.ts';
 import { held } from '../server/held.ts';
 

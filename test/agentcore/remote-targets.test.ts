@@ -10,8 +10,8 @@ import { type GatewayOptions, gateway } from '../../src/adapters/gateway/index.t
 import { gatewayHandler } from '../../src/adapters/mcp/index.ts';
 import { type Agent, agent, approve, Engine, memoryJournal, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, failure, shown } from '../engine/setup.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
+import { asks, failure, shown } from '../kit/runs.ts';
 import { auth, call, connected, said, serving } from '../mcp/served.ts';
 import { deployed } from './runtime.ts';
 

@@ -17,8 +17,8 @@ import type { AgentCoreOptions } from '../../src/adapters/agentcore/wire/index.t
 import { texter } from '../../src/engine/read/text.ts';
 import { agent, approve, Engine, type Json, memoryJournal, type RunEvent } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { until } from '../engine/setup.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
+import { until } from '../kit/time.ts';
 import { issuer } from '../server/issuer.ts';
 import { type Deployed, deployed, sessionId } from './runtime.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as control from '@aws-sdk/client-bedrock-agentcore-control';
 import { afterEach, expect, test } from 'vitest';
 import { type AgentCore, type AgentCoreOptions, movableClock, startAgentCore } from '../../src/adapters/agentcore/wire/index.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 const open: { close(): unknown }[] = [];
 afterEach(async () => {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { InvokeAgentRuntimeCommand, type InvokeAgentRuntimeCommandInput } from '@aws-sdk/client-bedrock-agentcore';
 import { SESSION, USER, WORKLOAD_TOKEN } from '../../src/adapters/agentcore/headers.ts';
-import { until } from '../engine/setup.ts';
+import { until } from '../kit/time.ts';
 import { type Deployed, sessionId } from './runtime.ts';
 
 export const CUSTOM = 'x-amzn-bedrock-agentcore-runtime-custom-team';

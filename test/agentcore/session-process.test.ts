@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
 import { runCommand } from '../../src/adapters/agentcore/sessions/command.ts';
-import { until } from '../engine/setup.ts';
+import { until } from '../kit/time.ts';
 import { invoke, listOf, PROGRAM, runs, start, wanted } from './sessions.ts';
 
 type Process = { pid: number };

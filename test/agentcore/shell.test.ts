@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openShell, type ShellClient } from '../../src/adapters/agentcore/sessions/shell.ts';
-import { until } from '../engine/setup.ts';
+import { until } from '../kit/time.ts';
 import { start, wanted } from './sessions.ts';
 
 test('a shell keeps the newest 256 KB for a client that comes back, and counts the rest', async () => {

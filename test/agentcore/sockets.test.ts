@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { RuntimeClient } from 'bedrock-agentcore/runtime';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { until } from '../engine/setup.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
+import { until } from '../kit/time.ts';
 import { call, type Deployed, deployed, sessionId } from './runtime.ts';
 import { runs } from './sessions.ts';
 

@@ -4,7 +4,7 @@ import { expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { aiSdkModel } from '../../src/adapters/ai-sdk/model.ts';
 import { agent, Engine, type ModelRequest, tool } from '../../src/index.ts';
-import { ends } from '../engine/setup.ts';
+import { ends } from '../kit/runs.ts';
 import { fakeModel, results, type Said, USED } from './model.ts';
 
 const desk = (said: readonly Said[], sent: string[] = []) => {

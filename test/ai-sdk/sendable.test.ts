@@ -4,7 +4,7 @@ import { aiSdkModel } from '../../src/adapters/ai-sdk/model.ts';
 import { agent, Engine, type ModelRequest } from '../../src/index.ts';
 import type { Part } from '../../src/ports/model.ts';
 import type { JsonSchema } from '../../src/schema.ts';
-import { ends } from '../engine/setup.ts';
+import { ends } from '../kit/runs.ts';
 import { fakeModel, type Prompted } from './model.ts';
 
 const call = () => ({ signal: new AbortController().signal });

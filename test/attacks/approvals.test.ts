@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { type Decision, Engine, memoryJournal, type Principal } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, entriesOf, failure, refused, shown } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { asks, ends, failure, refused, shown } from '../kit/runs.ts';
 import { type Anything, clerk, ledgered, onDisk } from './setup.ts';
 
 const ben: Principal = { id: 'ben', roles: ['lead'] };

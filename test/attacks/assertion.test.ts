@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 import { Engine, foreignAgent, type Identity, type Memory, memoryJournal, type Policy, ToolError } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, entriesOf } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { asks } from '../kit/runs.ts';
 import { secret, traces } from './leaks.ts';
 import { type Anything, ledgered, loot, raw, settled } from './setup.ts';
 

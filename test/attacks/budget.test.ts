@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { Engine, fallback, type Limits, type Middleware, memoryJournal } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
 import { type Anything, clerk, ledgered, nested, raw, settled } from './setup.ts';
 
 const prices = { 'eve/evil': { input: 1, output: 1, source: 'test', date: '2026-01-01' } } as const;

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { mcpTools } from '../../src/adapters/mcp/index.ts';
 import { agent, Engine, type ToolSource, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, failure, shown } from '../engine/setup.ts';
+import { anything, asks, ends, failure, shown } from '../kit/runs.ts';
 import { serveHttp } from '../mcp/http.ts';
 
 /** Each connection offers the tool of its own user, which tells that user's secret. */

@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, delegate, Engine, type ModelRequest, memoryJournal } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, entriesOf, failure, shown } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
 import { ledgered } from './setup.ts';
 
 test('a sub-agent that has a tool which its parent does not grant cannot call it, at any depth', async () => {

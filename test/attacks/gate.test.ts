@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type ApprovalRule, Engine, memoryJournal, type Policy, type Principal, type Schema, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, failure, refused, shown } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { anything, asks, ends, failure, refused, shown } from '../kit/runs.ts';
 import { type Anything, calling, clerk, ledgered, loot, raw, saying, settled, spans, told } from './setup.ts';
 
 const ana: Principal = { id: 'ana', roles: ['lead'] };

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, Engine, jsonSchema, type Part } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, asks, ends, entriesOf, failure, journals, shown } from '../engine/setup.ts';
+import { all, entriesOf, journals } from '../kit/journals.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
 import { type Anything, calling, clerk, finishedIn, ledgered, nested, raw, saying, settled, told } from './setup.ts';
 
 const boom = (): never => {

@@ -7,7 +7,9 @@ import { a2aAgent } from '../../src/adapters/a2a/index.ts';
 import { mcpTools } from '../../src/adapters/mcp/index.ts';
 import { Engine, foreignAgent, type Identity, memoryJournal, ToolError } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, entriesOf, settle } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { asks } from '../kit/runs.ts';
+import { settle } from '../kit/time.ts';
 import { secret, traces } from './leaks.ts';
 import { type Anything, finishedIn, ledgered, loot, onDisk, raw, saying, settled, told } from './setup.ts';
 

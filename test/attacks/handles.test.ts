@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { sse } from '../../src/adapters/http/index.ts';
 import { Engine, type Json, memoryJournal, type RunEvent, type ToolContext } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, asks, deferred, ends, entriesOf, journals, kept, settle, typesOf } from '../engine/setup.ts';
+import { all, entriesOf, journals, kept, typesOf } from '../kit/journals.ts';
+import { asks, ends } from '../kit/runs.ts';
+import { deferred, settle } from '../kit/time.ts';
 import { type Anything, clerk, HANGS, ledgered, never, onDisk, raw, saying, settled, within } from './setup.ts';
 
 describe.each(journals)('a run on $name', ({ make }) => {

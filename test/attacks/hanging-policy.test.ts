@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Engine, type Policy } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, failure, refused, shown, until } from '../engine/setup.ts';
+import { asks, ends, failure, refused, shown } from '../kit/runs.ts';
+import { until } from '../kit/time.ts';
 import { clerk, ledgered } from './setup.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));

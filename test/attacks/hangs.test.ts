@@ -2,7 +2,9 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { agent, Engine, type EngineOptions, memoryJournal, type ToolSource, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, deferred, ends, entriesOf, expireLease, hurried, settle, shown } from '../engine/setup.ts';
+import { around, entriesOf, expireLease } from '../kit/journals.ts';
+import { anything, asks, ends, shown } from '../kit/runs.ts';
+import { deferred, hurried, settle } from '../kit/time.ts';
 import { type Anything, clerk, HANGS, ledgered, never, pause, settled, within } from './setup.ts';
 
 const sluggish = {

@@ -6,7 +6,8 @@ import { Screen } from '../../examples/kit/screen.ts';
 import { Render } from '../../examples/ticket-triage/ui/render.ts';
 import { Engine, type ModelRequest, memoryJournal, type RunEvent } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, entriesOf, failure, shown } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
 import { clerk, ledgered, loot, spans } from './setup.ts';
 
 const CLAIMS = [

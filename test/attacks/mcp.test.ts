@@ -10,7 +10,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { type McpOptions, mcpTools } from '../../src/adapters/mcp/index.ts';
 import { type Effect, Engine, memoryJournal } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, entriesOf, failure, shown } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
 import { type Anything, clerk, finishedIn, ledgered, settled } from './setup.ts';
 
 const described = (name: string, more: object = {}) => ({ name, description: `does ${name}`, inputSchema: { type: 'object' }, ...more });

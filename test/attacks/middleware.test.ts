@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { type Effect, Engine, type Middleware, memoryJournal, type Outcome, ToolError, type ToolOutcome } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, entriesOf, failure, journals, shown } from '../engine/setup.ts';
+import { entriesOf, journals } from '../kit/journals.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
 import { type Anything, calling, clerk, finishedIn, ledgered, raw, saying, settled } from './setup.ts';
 
 const boom = (): never => {

@@ -7,7 +7,7 @@ import { consentCallback, identities, localIdentity, sqliteVault } from '../../s
 import { mcpTools, userGrant } from '../../src/adapters/mcp/index.ts';
 import { agent, Engine, type Identity, type RunResult } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends } from '../engine/setup.ts';
+import { asks, ends } from '../kit/runs.ts';
 import { bodyOf, json, listening, protectedServer } from '../mcp/protected.ts';
 
 const CALLBACK = 'http://127.0.0.1:1/consent/{provider}';

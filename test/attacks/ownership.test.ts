@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { Engine, type Journal } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { around, asks, deferred, ends, entriesOf, headOf, journals, refused, until } from '../engine/setup.ts';
+import { around, entriesOf, headOf, journals } from '../kit/journals.ts';
+import { asks, ends, refused } from '../kit/runs.ts';
+import { deferred, until } from '../kit/time.ts';
 import { type Anything, clerk, ledgered } from './setup.ts';
 
 const by = { id: 'ben' };

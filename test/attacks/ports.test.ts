@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { Engine, type EngineOptions, type Identity, type Memory, memoryJournal, type Run, type RunEvent } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, entriesOf, failure, journals, shown, until } from '../engine/setup.ts';
+import { entriesOf, journals } from '../kit/journals.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
+import { until } from '../kit/time.ts';
 import { type Anything, calling, clerk, ledgered, nested, never, onDisk, raw, saying, settled, spans } from './setup.ts';
 
 const by = { id: 'ana' };

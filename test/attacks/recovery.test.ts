@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type CheckResult, Engine, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, around, asks, deferred, ends, entriesOf, expireLease, headOf, journals, shown } from '../engine/setup.ts';
+import { all, around, entriesOf, expireLease, headOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, shown } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 import { type Anything, clerk, finishedIn, ledgered, nested, never, pause, settled } from './setup.ts';
 
 const by = { id: 'ana', roles: ['lead'] };

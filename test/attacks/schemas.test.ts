@@ -4,7 +4,7 @@ import { Engine, type Json, jsonSchema } from '../../src/index.ts';
 import { foreignSchema } from '../../src/json-schema.ts';
 import { validate } from '../../src/schema.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, failure, shown } from '../engine/setup.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
 import { type Anything, clerk, ledgered, sockets } from './setup.ts';
 
 /** Calls a tool of this schema with these arguments: what became of it. `of`: declared by the program, or sent by a server. */

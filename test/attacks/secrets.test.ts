@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { Engine, type Identity, memoryJournal, ToolError } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, deferred, ends, entriesOf, failure, settle, shown } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
+import { deferred, settle } from '../kit/time.ts';
 import { base64, type Leak, returned, secret, thrown, traces } from './leaks.ts';
 import { type Anything, clerk, finishedIn, ledgered, loot, nested } from './setup.ts';
 

@@ -25,7 +25,8 @@ import {
   tool,
 } from '../../src/index.ts';
 import type { Schema } from '../../src/schema.ts';
-import { anything, entriesOf } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { anything } from '../kit/runs.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: an attacker keeps to no type
 export type Anything = any;

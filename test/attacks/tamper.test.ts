@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { Engine, type Principal, RondoError } from '../../src/index.ts';
 import { digest } from '../../src/journal/canonical.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends } from '../engine/setup.ts';
+import { asks, ends } from '../kit/runs.ts';
 import { type Anything, clerk, ledgered, onDisk, settled } from './setup.ts';
 
 interface Row {

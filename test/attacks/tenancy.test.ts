@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { Engine, type Principal, type RunEvent } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, asks, deferred, ends, journals, refused, until } from '../engine/setup.ts';
+import { all, journals } from '../kit/journals.ts';
+import { asks, ends, refused } from '../kit/runs.ts';
+import { deferred, until } from '../kit/time.ts';
 import { clerk, ledgered, settled, within } from './setup.ts';
 
 const ana: Principal = { id: 'ana', tenant: 'acme' };

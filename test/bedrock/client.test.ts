@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { loadedBy } from '../../scripts/imports.ts';
 import { clientFor } from '../../src/adapters/bedrock/client.ts';
 import { bedrock } from '../../src/adapters/bedrock/index.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 import { http1Client, says } from '../wire/bedrock.ts';
 import type { Call } from '../wire/server.ts';
 import { ask, ID, MODES, machine, request, user, wire } from './setup.ts';

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { bedrock } from '../../src/adapters/bedrock/index.ts';
 import { agent, Engine, jsonSchema, tool } from '../../src/index.ts';
 import type { Message, Part, ToolSpec } from '../../src/ports/model.ts';
-import { ends } from '../engine/setup.ts';
+import { ends } from '../kit/runs.ts';
 import { fails, says } from '../wire/bedrock.ts';
 import type { Answer } from '../wire/server.ts';
 import { ask, assistant, ID, MODES, rejection, request, results, user, wire } from './setup.ts';

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type Benchmark, benchmark, rubric, summarised } from '../../src/bench/index.ts';
 import { agent, approve, Engine, type Model, type ModelResponse, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks } from '../engine/setup.ts';
+import { anything, asks } from '../kit/runs.ts';
 
 afterEach(() => vi.restoreAllMocks());
 

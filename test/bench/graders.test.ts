@@ -13,7 +13,7 @@ import {
   tool,
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks } from '../engine/setup.ts';
+import { anything, asks } from '../kit/runs.ts';
 
 const call = (name: string, input: Json = {}, o: Partial<GradedCall> = {}): GradedCall => ({
   callId: `1.${name}`,

@@ -19,7 +19,8 @@ import {
   tool,
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, journals } from '../engine/setup.ts';
+import { entriesOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
 
 /** An agent whose tools say when they are executed. */
 function desk(executed: string[]) {

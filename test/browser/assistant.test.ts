@@ -9,7 +9,7 @@ import { serve } from '../../src/adapters/agentcore/runtime/index.ts';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { Engine, type Model } from '../../src/index.ts';
 import { listen } from '../../src/server/index.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 import { executablePath, FAINT, why } from './chromium.ts';
 
 let browser: Browser;

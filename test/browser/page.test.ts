@@ -5,7 +5,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { benchmark, compared, failIf } from '../../src/bench/index.ts';
 import { page as pageOf } from '../../src/cli/bench/html.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 import { executablePath, FAINT, why } from './chromium.ts';
 
 const EVIL = '</script><script>document.title="ran"</script><img src=x onerror=document.title="ran">';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 import { executablePath, why } from './chromium.ts';
 
 const root = join(import.meta.dirname, '../..');

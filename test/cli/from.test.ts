@@ -5,8 +5,8 @@ import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import type { Report } from '../../src/bench/index.ts';
 import { agent, Engine, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends } from '../engine/setup.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
 import { ran } from './io.ts';
 
 /** The changed agent: it pays once more, and its tool leaves a file behind where it is executed. */

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Io } from '../../src/cli/io.ts';
 import { rondo } from '../../src/cli/program.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 export interface Ran {
   code: number;

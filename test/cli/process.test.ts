@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Report } from '../../src/bench/index.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 import { benchmarkFile } from './io.ts';
 
 const root = join(import.meta.dirname, '../..');

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 /** The suite for 2025-11-25, and the one for 2026-07-28. */
 export type Suite = 'mcp-conformance' | 'mcp-conformance-next';

@@ -11,7 +11,8 @@ import {
   tool,
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, journals, refused, resultsIn, shown } from '../engine/setup.ts';
+import { entriesOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, refused, resultsIn, shown } from '../kit/runs.ts';
 import { assertSendable, broken, compactions, lookup } from './setup.ts';
 
 const turns = (n: number) => scripted((_, i) => (i < n ? asks(['lookup', { i }, `c${i}`]) : 'done'));

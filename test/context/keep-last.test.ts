@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, keepLast, memoryJournal } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, refused } from '../engine/setup.ts';
+import { asks, ends, refused } from '../kit/runs.ts';
 import { assertSendable, broken, compactions, lookup, textOf } from './setup.ts';
 
 const turns = (n: number) => scripted((_, i) => (i < n ? asks(['lookup', { i }, `c${i}`]) : 'done'));

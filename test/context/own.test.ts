@@ -13,7 +13,8 @@ import {
   tool,
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, ends, entriesOf, resultsIn } from '../engine/setup.ts';
+import { all, entriesOf } from '../kit/journals.ts';
+import { anything, asks, ends, resultsIn } from '../kit/runs.ts';
 import { registerSpans } from '../telemetry/sdk.ts';
 import { assertSendable, compactions, lookup, textOf } from './setup.ts';
 

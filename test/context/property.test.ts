@@ -18,7 +18,8 @@ import {
 } from '../../src/index.ts';
 import { checkPrefixes } from '../../src/testing/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import { anything, around, expireLease } from '../engine/setup.ts';
+import { around, expireLease } from '../kit/journals.ts';
+import { anything } from '../kit/runs.ts';
 import { assertSendable, saidIn } from './setup.ts';
 
 interface Plan {

@@ -10,7 +10,8 @@ import {
   summarise,
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, entriesOf } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { asks, ends } from '../kit/runs.ts';
 import { assertSendable, broken, compactions, lookup, saidIn } from './setup.ts';
 
 const usage = { input: 100, output: 10 };

@@ -1,7 +1,8 @@
 import { expect } from 'vitest';
 import { type EntryOf, type Journal, type Message, type ModelRequest, tool } from '../../src/index.ts';
 import { checkPrefixes } from '../../src/testing/index.ts';
-import { anything, entriesOf } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { anything } from '../kit/runs.ts';
 
 /** A tool whose results are texts of this many characters, which begin with the number of the call. */
 export function lookup(chars = 300) {

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { type Agent, agent, delegate, Engine, type EngineOptions, type Middleware, memoryJournal, summarise } from '../../src/index.ts';
 import { prefixes } from '../../src/testing/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, deferred, dies, ends, entriesOf, expireLease, journals, leftBehind, recording, refused, until } from '../engine/setup.ts';
+import { dies, entriesOf, expireLease, journals, leftBehind, recording } from '../kit/journals.ts';
+import { asks, ends, refused } from '../kit/runs.ts';
+import { deferred, until } from '../kit/time.ts';
 import { assertSendable, broken, compactions, lookup, saidIn, textOf } from './setup.ts';
 
 const turns = (n: number, id = 'main') => scripted((_, i) => (i < n ? asks(['lookup', { i }, `c${i}`]) : 'done'), { id, maxOutput: 100 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inject } from 'vitest';
-import { compiled } from '../compiled.ts';
+import { compiled } from '../kit/compiled.ts';
 import type { Order } from './child.ts';
 import type { Program } from './global.ts';
 import type { Command, OwnerOrder } from './owner.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, failure, journals, refused, shown } from '../engine/setup.ts';
+import { entriesOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, failure, refused, shown } from '../kit/runs.ts';
 import { actor, acts } from './setup.ts';
 
 type Pay = { readonly usd: number; readonly then?: string };

@@ -2,21 +2,9 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { mcpTools } from '../../src/adapters/mcp/index.ts';
 import { agent, Engine, type Journal, type Json, type Prices, type Tool, ToolError, type ToolOptions, tool } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import {
-  all,
-  anything,
-  asks,
-  deferred,
-  dies,
-  ends,
-  entriesOf,
-  entryOf,
-  expireLease,
-  journals,
-  refused,
-  shown,
-  until,
-} from '../engine/setup.ts';
+import { all, dies, entriesOf, entryOf, expireLease, journals } from '../kit/journals.ts';
+import { anything, asks, ends, refused, shown } from '../kit/runs.ts';
+import { deferred, until } from '../kit/time.ts';
 import { registerMetrics, registerSpans, unregister } from '../telemetry/sdk.ts';
 import { actor } from './setup.ts';
 

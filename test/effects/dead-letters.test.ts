@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Engine, graph, ToolError } from '../../src/index.ts';
-import { all, anything, ends, entriesOf, journals, refused } from '../engine/setup.ts';
+import { all, entriesOf, journals } from '../kit/journals.ts';
+import { anything, ends, refused } from '../kit/runs.ts';
 import { acts, did, unindexed } from './setup.ts';
 
 const ana = { id: 'ana', tenant: 'acme' };

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { approve, Engine, graph, type Json } from '../../src/index.ts';
-import { all, anything, deferred, ends, entriesOf, expireLease, journals, refused, until } from '../engine/setup.ts';
+import { all, entriesOf, expireLease, journals } from '../kit/journals.ts';
+import { anything, ends, refused } from '../kit/runs.ts';
+import { deferred, until } from '../kit/time.ts';
 import { actor, acts, did, listed, unindexed } from './setup.ts';
 
 const ana = { id: 'ana', tenant: 'acme' };

@@ -13,8 +13,9 @@ import {
   waitForEvent,
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, asks, ends, journals, refused } from '../engine/setup.ts';
 import { file } from '../journal/setup.ts';
+import { all, journals } from '../kit/journals.ts';
+import { asks, ends, refused } from '../kit/runs.ts';
 import { waits } from '../waiting/setup.ts';
 import { Clock, echo, working } from '../work/setup.ts';
 import { acts, did, unindexed } from './setup.ts';

@@ -10,7 +10,8 @@ import {
   tool,
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, ends } from '../engine/setup.ts';
+import { around } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
 
 /** A tool whose input says what becomes of it: `{ then: 'done' | 'failed' | 'not-run' | 'unknown' }`. */
 export const acts = (name: string, more: { [k: string]: unknown } = {}): Tool =>

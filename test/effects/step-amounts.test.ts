@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { agent, delegate, Engine, graph, type NodeContext, ToolError } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, dies, ends, entriesOf, expireLease, journals, shown } from '../engine/setup.ts';
 import { working } from '../graph/working.ts';
+import { dies, entriesOf, expireLease, journals } from '../kit/journals.ts';
+import { asks, ends, shown } from '../kit/runs.ts';
 import { listed } from './setup.ts';
 
 const limits = { amounts: { usd: 10 } };

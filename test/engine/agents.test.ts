@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { Agents } from '../../src/engine/read/agents.ts';
 import { agent, Engine, type RondoError, supervisor, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, around, asks, ends, entriesOf, journals, refused } from './setup.ts';
+import { all, around, entriesOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
 
 /** An agent as a request handler declares it: all of one name, and alike but for what they close over. */
 function declared(paid: string[], tenant: string, approval = true) {

@@ -14,7 +14,9 @@ import {
 } from '../../src/index.ts';
 import type { Json } from '../../src/json.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, around, asks, type Deferred, deferred, entriesOf, expireLease, headOf, later, settle } from './setup.ts';
+import { all, around, entriesOf, expireLease, headOf, later } from '../kit/journals.ts';
+import { anything, asks } from '../kit/runs.ts';
+import { type Deferred, deferred, settle } from '../kit/time.ts';
 
 const RUN = 'the-run';
 const KINDS = ['read', 'idem', 'once', 'signed', 'ask_human', 'flaky', 'missing'] as const;

@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { type Agent, agent, Engine, type Entry, type Journal, type RunHead, type Tool, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, deferred, entriesOf, headOf, journals, typesOf } from './setup.ts';
+import { around, entriesOf, headOf, journals, typesOf } from '../kit/journals.ts';
+import { anything, asks } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 
 const wire = tool({ name: 'wire', description: 'Wires', input: anything, approval: true, execute: () => 'wired' });
 const look = tool({ name: 'look', description: 'Looks', input: anything, effect: 'read', execute: () => 'seen' });

@@ -1,26 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Model, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import {
-  all,
-  anything,
-  asks,
-  deferred,
-  ends,
-  entriesOf,
-  entryOf,
-  failure,
-  headOf,
-  journals,
-  leftBehind,
-  recording,
-  refused,
-  resultsIn,
-  settle,
-  shown,
-  typesOf,
-  until,
-} from './setup.ts';
+import { all, entriesOf, entryOf, headOf, journals, leftBehind, recording, typesOf } from '../kit/journals.ts';
+import { anything, asks, ends, failure, refused, resultsIn, shown } from '../kit/runs.ts';
+import { deferred, settle, until } from '../kit/time.ts';
 
 /** A model that never answers, and listens or not. */
 function hanging(listens: boolean) {

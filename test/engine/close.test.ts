@@ -2,22 +2,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Agent, agent, Engine, type Journal, type Model, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { handing } from '../graph/working.ts';
-import {
-  all,
-  anything,
-  around,
-  asks,
-  deferred,
-  ends,
-  entriesOf,
-  entryOf,
-  failure,
-  headOf,
-  journals,
-  refused,
-  shown,
-  until,
-} from './setup.ts';
+import { all, around, entriesOf, entryOf, headOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, failure, refused, shown } from '../kit/runs.ts';
+import { deferred, until } from '../kit/time.ts';
 
 // a call that hangs keeps close() waiting for five seconds, which need not pass here
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));

@@ -17,7 +17,8 @@ import {
 } from '../../src/index.ts';
 import { nearest } from '../../src/options.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, ends, entriesOf, leftBehind, nothing, recording, refused } from './setup.ts';
+import { all, entriesOf, leftBehind, recording } from '../kit/journals.ts';
+import { anything, asks, ends, nothing, refused } from '../kit/runs.ts';
 
 const model = scripted(['done']);
 const ok = { name: 'a', instructions: '', model };

@@ -2,22 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Journal, type Message, memoryJournal, type RunResult, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import {
-  anything,
-  around,
-  asks,
-  entriesOf,
-  expireLease,
-  failure,
-  headOf,
-  journals,
-  later,
-  leftBehind,
-  recording,
-  resultsIn,
-  settle,
-  until,
-} from './setup.ts';
+import { around, entriesOf, expireLease, headOf, journals, later, leftBehind, recording } from '../kit/journals.ts';
+import { anything, asks, failure, resultsIn } from '../kit/runs.ts';
+import { settle, until } from '../kit/time.ts';
 
 /** A call of a plan: what kind of tool, and whether a person must approve it. */
 type Planned = 'read' | 'idem' | 'once' | 'checked' | 'signed';

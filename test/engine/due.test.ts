@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Journal, memoryJournal, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/index.ts';
-import { all, anything, around, asks, ends, entryOf, expireLease } from './setup.ts';
+import { all, around, entryOf, expireLease } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
 
 /** A journal that counts the heads which it hands out. */
 function counted(inner: Journal): { journal: Journal; heads: () => number } {

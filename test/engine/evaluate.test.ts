@@ -3,9 +3,10 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { agent, Engine, type EntryOf, type GradedRun, type Grader, tool } from '../../src/index.ts';
 import { all } from '../../src/testing/journal/kit.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { eventually } from '../eventually.ts';
+import { entriesOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
+import { eventually } from '../kit/time.ts';
 import { registerSpans, unregister } from '../telemetry/sdk.ts';
-import { anything, asks, ends, entriesOf, journals } from './setup.ts';
 
 const passes = (name = 'passes', seen: GradedRun[] = []): Grader => ({
   name,

@@ -18,7 +18,9 @@ import {
 } from '../../src/index.ts';
 import { apply, emptyFold } from '../../src/journal/fold/fold.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, deferred, ends, entriesOf, entryOf, kept } from './setup.ts';
+import { all, entriesOf, entryOf, kept } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 
 const ana = { id: 'ana' };
 const total = jsonSchema<{ total: number }>({ type: 'object', properties: { total: { type: 'number' } }, required: ['total'] });

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { agent, Engine, jsonSchema, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends } from './setup.ts';
+import { asks, ends } from '../kit/runs.ts';
 
 // this file has a process of its own: nothing was validated before
 test('what checks JSON Schema is loaded while the model is asked, so the first call of a tool does not wait for it', async () => {

@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Journal, memoryJournal, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { file } from '../journal/setup.ts';
-import { all, anything, around, asks, deferred, ends, entriesOf, entryOf, journals, refused } from './setup.ts';
+import { all, around, entriesOf, entryOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 
 const SECRET = 'FORGETME-4711';
 const acme = { id: 'ana', tenant: 'acme' };

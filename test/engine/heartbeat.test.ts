@@ -5,7 +5,9 @@ import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { agent, Engine, type Journal, type Model, memoryJournal, RondoError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, ends, entriesOf, expireLease, headOf, refused, until } from './setup.ts';
+import { around, entriesOf, expireLease, headOf } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
+import { until } from '../kit/time.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] }));
 afterEach(() => void vi.useRealTimers());

@@ -14,7 +14,9 @@ import {
   tool,
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, deferred, ends, entriesOf, expireLease, journals, refused, shown, until } from './setup.ts';
+import { around, entriesOf, expireLease, journals } from '../kit/journals.ts';
+import { anything, asks, ends, refused, shown } from '../kit/runs.ts';
+import { deferred, until } from '../kit/time.ts';
 
 afterEach(() => void vi.restoreAllMocks());
 

@@ -1,7 +1,8 @@
 /** What the engine's lists do with options that are wrong: a store would compare them in ways of its own, or find nothing. */
 import { describe, expect, test } from 'vitest';
 import { Engine } from '../../src/index.ts';
-import { all, journals, refused } from '../engine/setup.ts';
+import { all, journals } from '../kit/journals.ts';
+import { refused } from '../kit/runs.ts';
 
 type List = (engine: Engine, o: object) => Promise<unknown>;
 

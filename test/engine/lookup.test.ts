@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, deferred, ends, entriesOf, entryOf, expireLease, headOf, journals, refused } from './setup.ts';
+import { all, entriesOf, entryOf, expireLease, headOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 
 const named = (
   name: string,

@@ -17,7 +17,9 @@ import {
   tool,
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, deferred, ends, entriesOf, entryOf, journals, refused } from './setup.ts';
+import { all, entriesOf, entryOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 
 const SECRET = 'FORGETME-4711';
 const ana = { id: 'ana' };

@@ -15,7 +15,9 @@ import {
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { onDisk } from '../attacks/setup.ts';
-import { all, anything, around, asks, deferred, ends, entriesOf, entryOf, journals, refused } from './setup.ts';
+import { all, around, entriesOf, entryOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 
 const ana: Principal = { id: 'ana', tenant: 'acme' };
 const eve: Principal = { id: 'eve', tenant: 'evil' };

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Principal, tool } from '../../src/index.ts';
 import { sessionId, sessionKey } from '../../src/journal/session.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, ends, journals, refused } from './setup.ts';
+import { all, journals } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
 
 const [ana, ben]: Principal[] = [
   { id: 'ana', tenant: 'acme' },

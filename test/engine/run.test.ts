@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type RunEvent, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, around, asks, deferred, ends, journals, kept, refused, settle, typesOf } from './setup.ts';
+import { all, around, journals, kept, typesOf } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
+import { deferred, settle } from '../kit/time.ts';
 
 const echo = tool({ name: 'echo', description: '', input: anything, effect: 'read', execute: ({ n }) => n });
 const simple = (name = 'a') => agent({ name, instructions: '', model: scripted([asks(['echo', { n: 1 }]), 'done']), tools: [echo] });

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, graph, handoff, jsonSchema, type ModelRequest, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, deferred, ends, entriesOf, journals, refused, typesOf } from './setup.ts';
+import { all, entriesOf, journals, typesOf } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 
 const ana = { id: 'ana' };
 /** What the user and the agent said to each other, as a model was shown it. */

@@ -1,21 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Message, type ModelRequest, memoryJournal, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import {
-  anything,
-  around,
-  asks,
-  deferred,
-  ends,
-  entriesOf,
-  entryOf,
-  failure,
-  headOf,
-  journals,
-  refused,
-  resultsIn,
-  shown,
-} from './setup.ts';
+import { around, entriesOf, entryOf, headOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, failure, refused, resultsIn, shown } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 
 const texts = (messages: readonly Message[] | undefined) =>
   (messages ?? []).flatMap((m) => m.content.flatMap((p) => (p.type === 'text' ? [`${m.role}: ${p.text}`] : [`${m.role}: (${p.type})`])));

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { EventStream } from '../../src/engine/read/stream.ts';
 import type { RunEvent } from '../../src/index.ts';
-import { all } from './setup.ts';
+import { all } from '../kit/journals.ts';
 
 const delta = (text: string, path: readonly string[]): RunEvent => ({
   type: 'text.delta',

@@ -2,26 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, type CheckResult, Engine, type Journal, type Json, type Tool, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import {
-  all,
-  anything,
-  asks,
-  deferred,
-  ends,
-  entriesOf,
-  entryOf,
-  expireLease,
-  failure,
-  headOf,
-  journals,
-  leftBehind,
-  recording,
-  refused,
-  settle,
-  shown,
-  typesOf,
-  until,
-} from './setup.ts';
+import { all, entriesOf, entryOf, expireLease, headOf, journals, leftBehind, recording, typesOf } from '../kit/journals.ts';
+import { anything, asks, ends, failure, refused, shown } from '../kit/runs.ts';
+import { deferred, settle, until } from '../kit/time.ts';
 
 interface Did {
   tool: string;

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Principal, RondoError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, deferred, ends, entriesOf, entryOf, journals, refused, settle } from './setup.ts';
+import { all, entriesOf, entryOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
+import { deferred, settle } from '../kit/time.ts';
 
 const ana: Principal = { id: 'ana', tenant: 'acme' };
 const strangers: readonly (Principal | undefined)[] = [undefined, { id: 'eve' }, { id: 'ana', tenant: 'evil' }];

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, Engine, graph, handoff, type Model, type Part, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, ends } from './setup.ts';
+import { anything, ends } from '../kit/runs.ts';
 
 const all = async (texts: AsyncIterable<string>) => {
   const got: string[] = [];

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { agent, Engine, type Entry, type Journal, memoryJournal, RondoError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, deferred, ends, entriesOf, headOf, refused, settle, shown, until } from './setup.ts';
+import { around, entriesOf, headOf } from '../kit/journals.ts';
+import { anything, asks, ends, refused, shown } from '../kit/runs.ts';
+import { deferred, settle, until } from '../kit/time.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] }));
 afterEach(() => void vi.useRealTimers());

@@ -1,22 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import {
-  all,
-  anything,
-  asks,
-  deferred,
-  ends,
-  entriesOf,
-  entryOf,
-  failure,
-  journals,
-  refused,
-  settle,
-  shown,
-  typesOf,
-  until,
-} from './setup.ts';
+import { all, entriesOf, entryOf, journals, typesOf } from '../kit/journals.ts';
+import { anything, asks, ends, failure, refused, shown } from '../kit/runs.ts';
+import { deferred, settle, until } from '../kit/time.ts';
 
 const by = { id: 'op', roles: ['ops'] };
 

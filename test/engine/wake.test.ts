@@ -2,7 +2,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { agent, Engine, type Journal, memoryJournal, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/index.ts';
 import { file } from '../journal/setup.ts';
-import { all, anything, around, asks, deferred, entryOf } from './setup.ts';
+import { all, around, entryOf } from '../kit/journals.ts';
+import { anything, asks } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
 afterEach(() => void vi.useRealTimers());

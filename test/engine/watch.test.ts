@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type RunEvent, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, deferred, ends, journals, kept, refused, settle, typesOf } from './setup.ts';
+import { all, journals, kept, typesOf } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
+import { deferred, settle } from '../kit/time.ts';
 
 /** A run of a dozen entries: parallel calls, a retry, an approval and its decision. */
 function eventful() {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -11,7 +11,7 @@ import { type SmtpAddress, startSmtp } from '../../examples/kit/smtp.ts';
 import { sendMail, TEAM } from '../../examples/ticket-triage/mail/send-mail.ts';
 import { openTickets } from '../../examples/ticket-triage/tickets/database.ts';
 import { faultsOf } from '../../examples/ticket-triage/tickets/faults.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 const temp = () => folder('triage');
 

@@ -9,7 +9,7 @@ import { Screen } from '../../examples/kit/screen.ts';
 import type { Decide } from '../../examples/kit/usage.ts';
 import type { Desk } from '../../examples/ticket-triage/desk.ts';
 import { attend, type Ending } from '../../examples/ticket-triage/session.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 const MENU = 'decide later > ';
 const MAIL = { to: 'support-team@example.test', subject: 'Hello\u001b[2K', body: 'Line one\nLine two\u200b' };

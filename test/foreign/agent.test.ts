@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { type Agent, type Ask, Engine, foreignAgent, memoryJournal, supervisor, ToolError, type Turn } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, deferred, ends, expireLease, hurried, journals, settle, until } from '../engine/setup.ts';
 import { clock } from '../hitl/setup.ts';
+import { expireLease, journals } from '../kit/journals.ts';
+import { asks, ends } from '../kit/runs.ts';
+import { deferred, hurried, settle, until } from '../kit/time.ts';
 
 const ben = { id: 'ben' };
 const desk = (agents: readonly Agent[], last = 'done') => {

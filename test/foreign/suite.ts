@@ -2,7 +2,9 @@ import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { type Agent, Engine, graph, type Journal, type Prompt, type RunEvent, supervisor } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, expireLease, failure, journals, settle, shown, until } from '../engine/setup.ts';
+import { expireLease, journals } from '../kit/journals.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
+import { settle, until } from '../kit/time.ts';
 
 /** What a framework's own model is told to say: a text, a failure, or calls of tools. */
 export type Said = string | Error | readonly { id: string; name: string; input: { readonly [k: string]: string } }[];

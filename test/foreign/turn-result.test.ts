@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Engine, foreignAgent, memoryJournal } from '../../src/index.ts';
-import { ends } from '../engine/setup.ts';
+import { ends } from '../kit/runs.ts';
 
 const circle: { [key: string]: unknown } = {};
 circle.self = circle;

@@ -2,7 +2,8 @@
 import { agent, Engine, type EngineOptions, type Json, memoryJournal, type RunOptions, type ToolSource } from 'rondo';
 import { type Scripted, scripted } from 'rondo/testing';
 import { onTestFinished } from 'vitest';
-import { asks, ends, entriesOf, shown } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { asks, ends, shown } from '../kit/runs.ts';
 
 export interface Called {
   /** What the agent was shown: the output, or the failure. */

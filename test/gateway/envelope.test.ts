@@ -11,7 +11,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import type { ToolDefinition } from '../../src/loop/types.ts';
 import { reference } from '../agentcore/targets/reference.ts';
-import { asks, ends, failure, shown } from '../engine/setup.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
 import { call, find, named, searched } from '../loop/searched.ts';
 import { serving, sourceOf } from '../mcp/served.ts';
 import { opened } from './support.ts';

@@ -4,7 +4,8 @@ import { gateway, type InterceptorInput, type InterceptorOutput, type Intercepto
 import { scripted } from 'rondo/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
-import { asks, ends, entriesOf, failure, shown } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
 import { named } from '../loop/searched.ts';
 
 const never = new Promise<never>(() => {});

@@ -3,7 +3,7 @@ import type { Json, Principal } from 'rondo';
 import { gateway, type InterceptorInput, type InterceptorOutput, type Interceptors } from 'rondo/gateway';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { gatewayHandler } from '../../src/adapters/mcp/index.ts';
-import { asks, ends, shown } from '../engine/setup.ts';
+import { asks, ends, shown } from '../kit/runs.ts';
 import { answerIn, find, named } from '../loop/searched.ts';
 import { connected, serving } from '../mcp/served.ts';
 import { over } from './support.ts';

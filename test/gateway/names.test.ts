@@ -2,7 +2,7 @@ import { agent, type Tool, type ToolSource } from 'rondo';
 import { gateway } from 'rondo/gateway';
 import { scripted } from 'rondo/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { asks, ends, shown } from '../engine/setup.ts';
+import { asks, ends, shown } from '../kit/runs.ts';
 import { named, searched } from '../loop/searched.ts';
 import { opened, over, source } from './support.ts';
 

@@ -2,7 +2,7 @@ import type { Json, Tool } from 'rondo';
 import { type OpenApiOptions, openApiTools } from 'rondo/gateway';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { definition } from '../../src/loop/tools/tool.ts';
-import { refused } from '../engine/setup.ts';
+import { refused } from '../kit/runs.ts';
 import { over } from './calls.ts';
 
 let warned: ReturnType<typeof vi.spyOn>;

@@ -2,7 +2,7 @@ import { agent, approve, type CallRequest, type Policy, type Principal, tool } f
 import { gateway } from 'rondo/gateway';
 import { scripted } from 'rondo/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { asks, ends, failure, shown } from '../engine/setup.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
 import { answerIn, call, find, named } from '../loop/searched.ts';
 import { over } from './support.ts';
 

@@ -2,7 +2,7 @@ import { agent, Engine, type Principal } from 'rondo';
 import { gateway, type RateLimit } from 'rondo/gateway';
 import { scripted } from 'rondo/testing';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { asks, ends, failure, shown } from '../engine/setup.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
 import { named } from '../loop/searched.ts';
 
 afterEach(() => vi.restoreAllMocks());

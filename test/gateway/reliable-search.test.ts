@@ -8,7 +8,7 @@ import { planOf } from '../../src/loop/plan.ts';
 import { definition } from '../../src/loop/tools/tool.ts';
 import type { Reliability } from '../../src/loop/types.ts';
 import type { Tool, ToolSource } from '../../src/ports/tool.ts';
-import { asks, failure, shown } from '../engine/setup.ts';
+import { asks, failure, shown } from '../kit/runs.ts';
 
 const backend = { name: 'b', search: async () => [] };
 

@@ -1,7 +1,7 @@
 import { gateway } from 'rondo/gateway';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { definition } from '../../src/loop/tools/tool.ts';
-import { eventually } from '../eventually.ts';
+import { eventually } from '../kit/time.ts';
 import { about, MAIL, namesOf, opened, shop, source } from './support.ts';
 
 let warned: ReturnType<typeof vi.spyOn>;

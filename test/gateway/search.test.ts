@@ -1,7 +1,8 @@
 import { approve, memoryJournal } from 'rondo';
 import { gateway } from 'rondo/gateway';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { asks, ends, entriesOf, shown } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { asks, ends, shown } from '../kit/runs.ts';
 import { answerIn, call, find, named } from '../loop/searched.ts';
 import { about, MAIL, namesOf, opened, over, shop, source } from './support.ts';
 

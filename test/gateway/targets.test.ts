@@ -2,8 +2,8 @@ import { agent, approve, delegate, handoff, jsonSchema, memoryJournal, type Tool
 import { gateway } from 'rondo/gateway';
 import { scripted } from 'rondo/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { asks, ends, failure, shown } from '../engine/setup.ts';
-import { eventually } from '../eventually.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
+import { eventually } from '../kit/time.ts';
 import { call, find, named, searched } from '../loop/searched.ts';
 import { opened, over, source } from './support.ts';
 

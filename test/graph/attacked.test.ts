@@ -18,7 +18,9 @@ import {
   tool,
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, ends, entriesOf, expireLease, journals, type Kind, settle, until } from '../engine/setup.ts';
+import { around, entriesOf, expireLease, journals, type Kind } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
+import { settle, until } from '../kit/time.ts';
 
 const ben = { id: 'ben' };
 const told = (r: { messages: readonly { role: string }[] }) => r.messages.some((m) => m.role === 'tool');

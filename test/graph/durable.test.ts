@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Engine, type NodeContext } from '../../src/index.ts';
-import { dies, ends, entriesOf, expireLease, journals } from '../engine/setup.ts';
+import { dies, entriesOf, expireLease, journals } from '../kit/journals.ts';
+import { ends } from '../kit/runs.ts';
 import { working } from './working.ts';
 
 const ben = { id: 'ben' };

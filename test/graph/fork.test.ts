@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, append, Engine, graph, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, journals } from '../engine/setup.ts';
+import { entriesOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
 
 const ben = { id: 'ben', tenant: 'acme' };
 

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, append, Engine, graph, send } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { ends, entriesOf, journals } from '../engine/setup.ts';
+import { entriesOf, journals } from '../kit/journals.ts';
+import { ends } from '../kit/runs.ts';
 
 const ben = { id: 'ben', roles: ['lead'] };
 const text = (name: string, answers: string[]) => agent({ name, instructions: '', model: scripted(answers) });

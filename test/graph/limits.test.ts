@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, delegate, Engine, foreignAgent, graph, handoff, type Json, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, journals, settle, until } from '../engine/setup.ts';
+import { entriesOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
+import { settle, until } from '../kit/time.ts';
 
 const usage = { input: 1_000, output: 200 };
 const told = (r: { messages: readonly { role: string }[] }) => r.messages.some((m) => m.role === 'tool');

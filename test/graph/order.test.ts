@@ -15,7 +15,9 @@ import {
   tool,
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, ends, expireLease, headOf, hurried, settle, until } from '../engine/setup.ts';
+import { around, expireLease, headOf } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
+import { hurried, settle, until } from '../kit/time.ts';
 
 const ben = { id: 'ben' };
 const later = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

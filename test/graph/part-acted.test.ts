@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { agent, Engine, supervisor, ToolError, tool } from '../../src/index.ts';
 import type { Effect } from '../../src/ports/tool.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, failure, shown } from '../engine/setup.ts';
+import { anything, asks, ends, failure, shown } from '../kit/runs.ts';
 
 const throttled = { error: 'THROTTLING' };
 

@@ -5,7 +5,8 @@ import { append, Engine, graph, type Journal, memoryJournal, RondoError } from '
 import { apply, emptyFold } from '../../src/journal/fold/fold.ts';
 import { diff, patched } from '../../src/journal/fold/patch.ts';
 import type { Json } from '../../src/json.ts';
-import { around, ends, entriesOf, expireLease } from '../engine/setup.ts';
+import { around, entriesOf, expireLease } from '../kit/journals.ts';
+import { ends } from '../kit/runs.ts';
 
 /** Of each node, the later ones that it leads to: no loops. */
 type Dag = readonly (readonly number[])[];

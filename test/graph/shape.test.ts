@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, Engine, graph, RondoError, toMermaid } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { ends } from '../engine/setup.ts';
+import { ends } from '../kit/runs.ts';
 
 const nothing = () => {};
 const fails = (message: string) => (): never => {

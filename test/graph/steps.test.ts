@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { Engine, graph, type NodeContext, type StepContext, send, ToolError } from '../../src/index.ts';
-import { deferred, dies, ends, entriesOf, expireLease, hurried, journals, settle, until } from '../engine/setup.ts';
+import { dies, entriesOf, expireLease, journals } from '../kit/journals.ts';
+import { ends } from '../kit/runs.ts';
+import { deferred, hurried, settle, until } from '../kit/time.ts';
 import { working } from './working.ts';
 
 const unreached = () => Object.assign(new Error('no route'), { code: 'ECONNREFUSED', syscall: 'connect' });

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, append, Engine, graph, type RunEvent, supervisor, toMermaid } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, journals } from '../engine/setup.ts';
+import { journals } from '../kit/journals.ts';
+import { asks, ends } from '../kit/runs.ts';
 
 const usage = { input: 10, output: 5 };
 const leaf = (name: string) => agent({ name, description: name, instructions: '', model: scripted(() => ({ text: name, usage })) });

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { agent, Engine, foreignAgent, type Journal, type NodeContext, supervisor, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, dies, ends, expireLease, journals, type Kind } from '../engine/setup.ts';
+import { dies, expireLease, journals, type Kind } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
 import { working } from './working.ts';
 
 const ben = { id: 'ben' };

@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { agent, delegate, Engine, type Guardrail, type GuardrailRuling, type Journal, memoryJournal, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, deferred, dies, ends, entriesOf, expireLease, until } from '../engine/setup.ts';
+import { dies, entriesOf, expireLease } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
+import { deferred, until } from '../kit/time.ts';
 
 beforeEach(() => void vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined));
 afterEach(() => void vi.restoreAllMocks());

@@ -3,7 +3,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { agent, askHuman, type Guardrail, memoryJournal, type RunEvent, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, deferred, ends, entriesOf, failure, refused, shown, until } from '../engine/setup.ts';
+import { all, entriesOf } from '../kit/journals.ts';
+import { anything, asks, ends, failure, refused, shown } from '../kit/runs.ts';
+import { deferred, until } from '../kit/time.ts';
 import { blocking, masking, SECRET, watched } from './setup.ts';
 
 beforeEach(() => void vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined));

@@ -8,7 +8,7 @@ import {
 } from '../../src/adapters/guardrails/index.ts';
 import { agent, Engine, type Guardrail, type GuardrailRuling, type Json } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { ends, refused } from '../engine/setup.ts';
+import { ends, refused } from '../kit/runs.ts';
 
 const ask = async (guardrail: Guardrail, value: Json): Promise<GuardrailRuling> =>
   guardrail.check({

@@ -3,7 +3,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { agent, foreignAgent, type Guardrail, memoryJournal, type RunEvent, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, deferred, ends, entriesOf, until } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { anything, ends } from '../kit/runs.ts';
+import { deferred, until } from '../kit/time.ts';
 import { blocking, masking, SECRET, watched } from './setup.ts';
 
 beforeEach(() => void vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined));

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type PiiOptions, piiGuardrail } from '../../src/adapters/guardrails/index.ts';
 import type { GuardrailRuling, Json } from '../../src/index.ts';
-import { refused } from '../engine/setup.ts';
+import { refused } from '../kit/runs.ts';
 
 async function ruled(value: Json, o?: PiiOptions): Promise<GuardrailRuling> {
   const signal = new AbortController().signal;

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { agent, clearToolResults, foreignAgent, type ModelRequest, memoryJournal, tool, waitForEvent } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, resultsIn, shown } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { anything, asks, ends, resultsIn, shown } from '../kit/runs.ts';
 import { masking, SECRET, watched } from './setup.ts';
 
 beforeEach(() => void vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined));

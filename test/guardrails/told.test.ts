@@ -6,7 +6,7 @@ import { serveAgUi } from '../../src/adapters/ag-ui/index.ts';
 import { agent, Engine, type Guardrail, tool } from '../../src/index.ts';
 import { serve } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends } from '../engine/setup.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
 import { registerSpans, unregister } from '../telemetry/sdk.ts';
 import { blocking, masking, SECRET } from './setup.ts';
 

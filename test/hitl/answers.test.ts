@@ -1,7 +1,7 @@
 import { describe, it } from 'vitest';
 import { Engine, foreignAgent, type JsonSchema, supervisor } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, refused } from '../engine/setup.ts';
+import { asks, ends, refused } from '../kit/runs.ts';
 
 /** A peer that asks a question, and the answer given. */
 async function answered(answer: JsonSchema, given: string) {

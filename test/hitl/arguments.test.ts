@@ -17,7 +17,9 @@ import {
 } from '../../src/index.ts';
 import { digest } from '../../src/journal/canonical.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { type Appended, asks, ends, entriesOf, failure, journals, leftBehind, recording, refused, shown, until } from '../engine/setup.ts';
+import { type Appended, entriesOf, journals, leftBehind, recording } from '../kit/journals.ts';
+import { asks, ends, failure, refused, shown } from '../kit/runs.ts';
+import { until } from '../kit/time.ts';
 import { ana, ben } from './setup.ts';
 
 const cfo = { id: 'cas', roles: ['cfo'] };

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, askHuman, type Decision, Engine } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, failure, journals, refused, shown } from '../engine/setup.ts';
+import { journals } from '../kit/journals.ts';
+import { asks, ends, failure, refused, shown } from '../kit/runs.ts';
 import { ana, ben } from './setup.ts';
 
 const asking = (input: object, o?: Parameters<typeof askHuman>[0]) => {

@@ -1,19 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { type Decision, Engine, type Entry, type Json, memoryJournal } from '../../src/index.ts';
-import {
-  type Appended,
-  asks,
-  deferred,
-  ends,
-  entriesOf,
-  failure,
-  journals,
-  leftBehind,
-  recording,
-  refused,
-  shown,
-  until,
-} from '../engine/setup.ts';
+import { type Appended, entriesOf, journals, leftBehind, recording } from '../kit/journals.ts';
+import { asks, ends, failure, refused, shown } from '../kit/runs.ts';
+import { deferred, until } from '../kit/time.ts';
 import { ana, ben, elsewhere, refunding } from './setup.ts';
 
 /** The appends with one entry changed, as somebody would who writes to the store by hand. */

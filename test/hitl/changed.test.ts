@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type ApprovalRule, agent, Engine, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, failure, journals, refused, shown } from '../engine/setup.ts';
+import { journals } from '../kit/journals.ts';
+import { anything, asks, ends, failure, refused, shown } from '../kit/runs.ts';
 import { ana, ben } from './setup.ts';
 
 describe.each(journals)('a tool that changed after it was asked about, on $name', ({ make }) => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { type CallRequest, Engine, memoryJournal, type Principal } from '../../src/index.ts';
-import { ends, entriesOf, refused } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { ends, refused } from '../kit/runs.ts';
 import { ben, refunding } from './setup.ts';
 
 test('a policy is told the claims of a principal, also of a run that another engine resumes; a field that is not known is not kept', async () => {

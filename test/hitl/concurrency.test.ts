@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { agent, type Decision, Engine, memoryJournal, RondoError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, deferred, ends, entriesOf, entryOf, expireLease, journals, settle, until } from '../engine/setup.ts';
+import { around, entriesOf, entryOf, expireLease, journals } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
+import { deferred, settle, until } from '../kit/time.ts';
 import { ben, elsewhere, refunding } from './setup.ts';
 
 const codes = (outcomes: readonly PromiseSettledResult<unknown>[]) =>

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type Decision, Engine, type Policy } from '../../src/index.ts';
 import { digest } from '../../src/journal/canonical.ts';
-import { asks, ends, entriesOf, failure, headOf, journals, refused, shown, typesOf } from '../engine/setup.ts';
+import { entriesOf, headOf, journals, typesOf } from '../kit/journals.ts';
+import { asks, ends, failure, refused, shown } from '../kit/runs.ts';
 import { ana, ben, elsewhere, refunding } from './setup.ts';
 
 const input = z.object({ orderId: z.string(), cents: z.number().int().positive() });

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, around, asks, ends, entriesOf, failure, headOf, journals, refused, shown } from '../engine/setup.ts';
+import { all, around, entriesOf, headOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, failure, refused, shown } from '../kit/runs.ts';
 import { ben, clock, elsewhere, refunding } from './setup.ts';
 
 describe.each(journals)('expiry on $name', ({ make }) => {

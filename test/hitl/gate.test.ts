@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, Engine, type Policy, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, failure, settle, shown } from '../engine/setup.ts';
+import { anything, asks, ends, failure, shown } from '../kit/runs.ts';
+import { settle } from '../kit/time.ts';
 import { ana, ben, refunding } from './setup.ts';
 
 describe('the gate', () => {

@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, approve, askHuman, Engine, edit, type Json, reject, respond, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, ends, journals, refused } from '../engine/setup.ts';
+import { all, journals } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
 
 const by = { id: 'ben' };
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Json, NeedsPerson, type PersonAsked, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, journals, refused, shown } from '../engine/setup.ts';
+import { journals } from '../kit/journals.ts';
+import { anything, asks, ends, refused, shown } from '../kit/runs.ts';
 import { ana } from './setup.ts';
 
 /** A tool that asks before it pays: `rounds` questions, each with what it knows so far. */

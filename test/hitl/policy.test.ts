@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type AccessRequest, agent, type CallRequest, Engine, memoryJournal, type Policy, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, deferred, ends, entriesOf, failure, refused, shown } from '../engine/setup.ts';
+import { all, entriesOf } from '../kit/journals.ts';
+import { anything, asks, ends, failure, refused, shown } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 import { ana, ben, clock, refunding } from './setup.ts';
 
 const allowing = (over: Partial<Policy> = {}): Policy => ({ decide: () => ({ allow: true }), ...over });

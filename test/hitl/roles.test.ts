@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Decision, Engine, type Principal } from '../../src/index.ts';
-import { ends, journals, refused } from '../engine/setup.ts';
+import { journals } from '../kit/journals.ts';
+import { ends, refused } from '../kit/runs.ts';
 import { ana, ben, elsewhere, refunding } from './setup.ts';
 
 describe.each(journals)('roles on $name', ({ make }) => {

@@ -1,6 +1,7 @@
 import { type ApprovalRule, agent, Engine, type EngineOptions, type Journal, type Json, type Schema, tool } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks } from '../engine/setup.ts';
+import { around } from '../kit/journals.ts';
+import { anything, asks } from '../kit/runs.ts';
 
 export const ana = { id: 'ana' };
 export const ben = { id: 'ben', roles: ['lead'] };

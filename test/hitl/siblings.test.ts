@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Json, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, deferred, ends, entriesOf, entryOf, failure, headOf, journals, shown, typesOf } from '../engine/setup.ts';
+import { around, entriesOf, entryOf, headOf, journals, typesOf } from '../kit/journals.ts';
+import { anything, asks, ends, failure, shown } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 import { ana, ben, elsewhere } from './setup.ts';
 
 /** Two calls that need a person, two that need no one, mixed; a ledger of what ran. */

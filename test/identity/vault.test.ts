@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { RondoError } from 'rondo';
 import { keyEnv, keyFile, type Place, sqliteVault, type Vault } from 'rondo/identity';
 import { afterEach, describe, expect, test } from 'vitest';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 const key = () => randomBytes(32).toString('hex');
 const one = (k: string) => ({ current: 'k1', keys: { k1: k } });

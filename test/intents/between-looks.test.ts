@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, deferred, ends, journals } from '../engine/setup.ts';
+import { around, journals } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 import { asked, order, refunds } from './setup.ts';
 
 const ana = { id: 'ana', tenant: 'acme' };

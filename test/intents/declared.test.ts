@@ -6,7 +6,7 @@ import { lambdaTools, openApiTools } from '../../src/adapters/gateway/index.ts';
 import { langchainTool } from '../../src/adapters/langchain/index.ts';
 import { mcpTools } from '../../src/adapters/mcp/index.ts';
 import { memoryJournal, tool } from '../../src/index.ts';
-import { anything, refused } from '../engine/setup.ts';
+import { anything, refused } from '../kit/runs.ts';
 import { asked, order } from './setup.ts';
 
 const WRONG: readonly (readonly [options: object, says: RegExp])[] = [

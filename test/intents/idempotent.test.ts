@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Engine, ToolError } from '../../src/index.ts';
-import { all, deferred, ends, entriesOf, expireLease, failure, journals, refused } from '../engine/setup.ts';
+import { all, entriesOf, expireLease, journals } from '../kit/journals.ts';
+import { ends, failure, refused } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 import { asked, endsOf, order, refunds, support } from './setup.ts';
 
 const ana = { id: 'ana', tenant: 'acme' };

@@ -3,7 +3,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { claimMac } from '../../src/journal/claims.ts';
 import type { Journal } from '../../src/journal/port.ts';
-import { around, journals } from '../engine/setup.ts';
+import { around, journals } from '../kit/journals.ts';
 import { asked, order, refunds } from './setup.ts';
 
 const by = { id: 'ana', tenant: 'acme' };

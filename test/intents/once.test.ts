@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Engine, memoryJournal, NeedsPerson, ToolError } from '../../src/index.ts';
-import { around, deferred, ends, entriesOf, entryOf, expireLease, failure, journals, refused } from '../engine/setup.ts';
+import { around, entriesOf, entryOf, expireLease, journals } from '../kit/journals.ts';
+import { ends, failure, refused } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 import { asked, endsOf, order, refunds, support } from './setup.ts';
 
 const ana = { id: 'ana', tenant: 'acme' };

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, Engine, foreignAgent, graph, type Json, supervisor, ToolError, type ToolSource, type Turn } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, deferred, ends, entriesOf, failure, journals, recording, shown } from '../engine/setup.ts';
+import { entriesOf, journals, recording } from '../kit/journals.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 import { caller, endsOf, order, refunds, support } from './setup.ts';
 
 const ana = { id: 'ana', tenant: 'acme' };

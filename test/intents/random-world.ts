@@ -15,7 +15,9 @@ import {
   tool,
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, around, asks, type Deferred, deferred, entriesOf, expireLease, later, settle } from '../engine/setup.ts';
+import { all, around, entriesOf, expireLease, later } from '../kit/journals.ts';
+import { asks } from '../kit/runs.ts';
+import { type Deferred, deferred, settle } from '../kit/time.ts';
 
 export const ana: Principal = { id: 'ana', tenant: 'acme' };
 export const TOOLS = ['once', 'checked', 'idempotent', 'signed'] as const;

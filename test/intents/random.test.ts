@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Engine } from '../../src/index.ts';
-import { all, entriesOf, settle } from '../engine/setup.ts';
+import { all, entriesOf } from '../kit/journals.ts';
+import { settle } from '../kit/time.ts';
 import { ana, die, type Input, type Life, type Prompt, type Step, TOOLS, type ToolName, tolerate, World } from './random-world.ts';
 
 const call: fc.Arbitrary<[ToolName, Input]> = fc.tuple(

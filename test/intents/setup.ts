@@ -12,7 +12,8 @@ import {
 } from '../../src/index.ts';
 import type { Journal } from '../../src/journal/port.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, entriesOf, shown } from '../engine/setup.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { asks, ends, shown } from '../kit/runs.ts';
 
 export interface Refund {
   readonly orderId: string;

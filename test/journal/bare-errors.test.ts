@@ -5,8 +5,8 @@ import { encrypted } from '../../src/adapters/journal/encrypted.ts';
 import { Engine, type ErrorCode, memoryJournal, RondoError } from '../../src/index.ts';
 import type { Journal } from '../../src/journal/port.ts';
 import type { Json } from '../../src/json.ts';
-import { around } from '../engine/setup.ts';
 import { order, refunds, support } from '../intents/setup.ts';
+import { around } from '../kit/journals.ts';
 
 /** A journal whose appends with claims, or whose first ones, are refused with this. */
 function refusing(code: ErrorCode, details?: Json): Journal {

@@ -8,7 +8,7 @@ import { journalCases } from '../../src/testing/conformance.ts';
 import { claimCases } from '../../src/testing/journal/claims.ts';
 import { claimKeepingCases } from '../../src/testing/journal/claims-kept.ts';
 import { entry, head, read } from '../../src/testing/journal/kit.ts';
-import { refused } from '../engine/setup.ts';
+import { refused } from '../kit/runs.ts';
 import { BUGS, type Bug, plainClaims } from './plain-claims.ts';
 import { file } from './setup.ts';
 

@@ -5,7 +5,9 @@ import type { Draft } from '../../src/journal/entries/entries.ts';
 import { apply, emptyFold, type RunFold } from '../../src/journal/fold/fold.ts';
 import { headOf } from '../../src/journal/head.ts';
 import { Log } from '../../src/journal/log.ts';
-import { around, deferred, refused } from '../engine/setup.ts';
+import { around } from '../kit/journals.ts';
+import { refused } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 import { asked, asks, begins, claimed, decided, ends, lives, pushed, settled, started, unknown } from './lives.ts';
 
 const R = 'r';

@@ -1,7 +1,7 @@
 import { type Claim, type ClaimChange, type ClaimKey, changedClaims, claimMac, tombstone } from '../../src/journal/claims.ts';
 import { memoryJournal } from '../../src/journal/memory/journal.ts';
 import type { Journal } from '../../src/journal/port.ts';
-import { around } from '../engine/setup.ts';
+import { around } from '../kit/journals.ts';
 
 /** Everything that the suite must notice in a store's claims. */
 export const BUGS = [

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { langchainModel } from '../../src/adapters/langchain/index.ts';
 import { agent, Engine, fallback, type ModelRequest, ToolError } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { ends } from '../engine/setup.ts';
+import { ends } from '../kit/runs.ts';
 import { Talker } from './model.ts';
 
 const request: ModelRequest = { instructions: '', messages: [{ role: 'user', content: [{ type: 'text', text: 'go' }] }], tools: [] };

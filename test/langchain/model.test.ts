@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { langchainModel } from '../../src/adapters/langchain/index.ts';
 import { agent, Engine, type ModelDelta, type ModelRequest, memoryJournal, type Part, tool } from '../../src/index.ts';
-import { ends } from '../engine/setup.ts';
+import { ends } from '../kit/runs.ts';
 import { asking, type Said, Talker, used } from './model.ts';
 
 // it says that a run paused in memory

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { langchainModel } from '../../src/adapters/langchain/model.ts';
 import { agent, Engine, type ModelRequest } from '../../src/index.ts';
 import type { Part } from '../../src/ports/model.ts';
-import { ends } from '../engine/setup.ts';
+import { ends } from '../kit/runs.ts';
 import { asking, Talker } from './model.ts';
 
 const call = () => ({ signal: new AbortController().signal });

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { type LangchainToolOptions, langchainTool, type StructuredToolLike } from '../../src/adapters/langchain/index.ts';
 import { agent, Engine, type Json, type Message, RondoError } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import { ends } from '../engine/setup.ts';
+import { ends } from '../kit/runs.ts';
 
 // it says that a run paused in memory
 beforeAll(() => void vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined));

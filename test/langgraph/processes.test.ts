@@ -9,7 +9,8 @@ import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { journalSaver, type PendingApprovals } from '../../src/adapters/langgraph/index.ts';
 import type { CheckpointData } from '../../src/adapters/langgraph/record.ts';
 import { type Approval, type Journal, memoryJournal, type Records, type RunResult } from '../../src/index.ts';
-import { all, ends } from '../engine/setup.ts';
+import { all } from '../kit/journals.ts';
+import { ends } from '../kit/runs.ts';
 import { diamond, nested, notes, THREAD } from './world.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rondo-lg-'));

@@ -9,7 +9,7 @@ import { common, type Piece, textOf } from '../../src/adapters/langgraph/delta.t
 import { journalSaver } from '../../src/adapters/langgraph/saver.ts';
 import { Engine, type Journal, memoryJournal, type Records } from '../../src/index.ts';
 import type { Json } from '../../src/json.ts';
-import { all } from '../engine/setup.ts';
+import { all } from '../kit/journals.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rondo-lg-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -6,7 +6,9 @@ import { z } from 'zod';
 import { journalSaver, langgraphAgent } from '../../src/adapters/langgraph/index.ts';
 import { type Agent, Engine, graph, supervisor } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, expireLease, journals, settle, shown, until } from '../engine/setup.ts';
+import { expireLease, journals } from '../kit/journals.ts';
+import { asks, ends, shown } from '../kit/runs.ts';
+import { settle, until } from '../kit/time.ts';
 import { input, Log, type Logged, output, side } from './setup.ts';
 
 // it says that a run paused in memory

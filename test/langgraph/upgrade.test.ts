@@ -5,8 +5,8 @@ import { expect, test } from 'vitest';
 import { DUE_INDEXES } from '../../src/adapters/journal/sqlite/schema.ts';
 import { journalSaver } from '../../src/adapters/langgraph/saver.ts';
 import { Engine, type Records } from '../../src/index.ts';
-import { all } from '../engine/setup.ts';
 import { file } from '../journal/setup.ts';
+import { all } from '../kit/journals.ts';
 
 // before version 4 of the tables, the saver stored a thread as a run of `@langgraph/checkpoints`
 const SAMPLE = readFileSync(new URL('../journal/samples/sqlite-2.sql', import.meta.url), 'utf8');

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, Engine, type Json, jsonSchema, type Model, type Schema, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, failure, type Seen, shown } from '../engine/setup.ts';
+import { asks, ends, failure, type Seen, shown } from '../kit/runs.ts';
 
 /** Runs one call and tells what reached the tool and what the model was told. */
 async function called(input: Schema, args: Json, approval = false) {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { agent, Engine, type Model, type ModelDelta, type RunEvent, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, ends } from '../engine/setup.ts';
+import { all } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
 
 type Delta = RunEvent & { type: 'tool.delta' };
 const isDelta = (e: RunEvent): e is Delta => e.type === 'tool.delta';

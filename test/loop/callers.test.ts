@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { agent, Engine, memoryJournal, type SourceCaller, type ToolSource, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, deferred, ends, entryOf, shown } from '../engine/setup.ts';
+import { entryOf } from '../kit/journals.ts';
+import { anything, asks, ends, shown } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 
 interface Connection {
   caller: SourceCaller;

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, Engine, type Json, type Memory, type Message, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, failure, journals, nothing, shown, until } from '../engine/setup.ts';
+import { entriesOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, failure, nothing, shown } from '../kit/runs.ts';
+import { until } from '../kit/time.ts';
 
 const by = { id: 'ana' };
 

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Identity, type RunEvent, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, deferred, ends, entriesOf, failure, journals, settle, shown } from '../engine/setup.ts';
+import { all, entriesOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, failure, shown } from '../kit/runs.ts';
+import { deferred, settle } from '../kit/time.ts';
 
 const secret = 'sk-live/ü+8271 4455?9';
 const by = { id: 'ana' };

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Model, type RunEvent, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, deferred, ends, entriesOf, journals, kept, settle, typesOf } from '../engine/setup.ts';
+import { all, entriesOf, journals, kept, typesOf } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
+import { deferred, settle } from '../kit/time.ts';
 
 type Delta = RunEvent & { type: 'text.delta' | 'reasoning.delta' };
 const isDelta = (e: RunEvent): e is Delta => e.type === 'text.delta' || e.type === 'reasoning.delta';

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, Engine, graph, memoryJournal, type Tool, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, deferred, ends, entriesOf, failure, later, settle, shown } from '../engine/setup.ts';
+import { entriesOf, later } from '../kit/journals.ts';
+import { anything, asks, ends, failure, shown } from '../kit/runs.ts';
+import { deferred, settle } from '../kit/time.ts';
 
 /** Runs a tool once, watched: what was shown as progress, and what the model was told. */
 async function called(give: Tool, engine = new Engine()) {

@@ -4,7 +4,7 @@ import { sqliteJournal } from 'rondo/journal/sqlite';
 import { scripted } from 'rondo/testing';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 const ana = { id: 'ana', tenant: 'acme' };
 const ben = { id: 'ben', tenant: 'other' };

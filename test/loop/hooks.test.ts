@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { agent, Engine, type EngineOptions, type Tool, type ToolSource, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, failure, refused, settle, shown } from '../engine/setup.ts';
+import { anything, asks, ends, failure, refused, shown } from '../kit/runs.ts';
+import { settle } from '../kit/time.ts';
 
 // user code that never answers is waited for on the test's own clock
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] }));

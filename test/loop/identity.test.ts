@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { agent, type CredentialRequest, Engine, type Identity, type Occasion, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, deferred, ends, entriesOf, failure, journals, recording, refused, settle, shown, until } from '../engine/setup.ts';
+import { entriesOf, journals, recording } from '../kit/journals.ts';
+import { anything, asks, ends, failure, refused, shown } from '../kit/runs.ts';
+import { deferred, settle, until } from '../kit/time.ts';
 
 const by = { id: 'ana', tenant: 'acme' };
 const request = { provider: 'pay', scopes: ['read'] } satisfies CredentialRequest;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, fallback, type Limits, type Model, type Prices, tool } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, headOf, journals, refused } from '../engine/setup.ts';
+import { entriesOf, headOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
 
 const from = { source: 'test', date: '2026-11-21' };
 /** 10 dollars per million tokens in, 100 out: a thousand tokens out are 10 cents. */

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, foreignAgent, type Limits, memoryJournal, supervisor, tool } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, failure, later, settle, shown } from '../engine/setup.ts';
+import { later } from '../kit/journals.ts';
+import { anything, asks, ends, failure, shown } from '../kit/runs.ts';
+import { settle } from '../kit/time.ts';
 
 const usage = { input: 100, output: 50 };
 const price = { input: 10, output: 100, source: 'test', date: '2026-01-01' };

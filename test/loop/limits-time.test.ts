@@ -1,7 +1,8 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { agent, Engine, type Limits, type Model, memoryJournal, supervisor, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, failure, leftBehind, recording, shown } from '../engine/setup.ts';
+import { entriesOf, leftBehind, recording } from '../kit/journals.ts';
+import { anything, asks, ends, failure, shown } from '../kit/runs.ts';
 
 // the clock and the timers are the test's own: nothing here waits
 // the validator of jsonSchema() is loaded at its first use, which takes real time

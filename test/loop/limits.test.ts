@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Limits, type Model, tool } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, journals, refused, shown, typesOf } from '../engine/setup.ts';
+import { entriesOf, journals, typesOf } from '../kit/journals.ts';
+import { anything, asks, ends, refused, shown } from '../kit/runs.ts';
 
 /** An agent that would go on for ever. */
 function endless(limits: Limits | undefined, step: Scripted = asks(['count', {}])) {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Middleware, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, failure, journals, shown } from '../engine/setup.ts';
+import { entriesOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, failure, shown } from '../kit/runs.ts';
 
 const naming = (name: string, said: string[]): Middleware => ({
   async model(request, next) {

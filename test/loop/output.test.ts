@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, Engine, type Model, type ModelResponse, tool } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, journals, refused, typesOf } from '../engine/setup.ts';
+import { entriesOf, journals, typesOf } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
 
 const total = z.object({ total: z.number(), currency: z.string().default('EUR') });
 

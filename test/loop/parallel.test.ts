@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, type Deferred, deferred, ends, entriesOf, journals, settle, shown, typesOf, until } from '../engine/setup.ts';
+import { entriesOf, journals, typesOf } from '../kit/journals.ts';
+import { anything, asks, ends, shown } from '../kit/runs.ts';
+import { type Deferred, deferred, settle, until } from '../kit/time.ts';
 
 /** A tool whose calls end when the test says so. */
 function gated() {

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { agent, Engine, graph, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends } from '../engine/setup.ts';
+import { asks, ends } from '../kit/runs.ts';
 
 const ben = { id: 'ben' };
 const pair = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'], additionalProperties: false } as const;

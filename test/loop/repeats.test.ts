@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Limits, ToolError, tool } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, journals, refused, typesOf } from '../engine/setup.ts';
+import { entriesOf, journals, typesOf } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
 
 /** An agent with the tools `look`, whose result is always the same, `count`, whose result never is, and `fails`. */
 function looking(script: (n: number) => Scripted, limits: Limits) {

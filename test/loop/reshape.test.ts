@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type EntryOf, type Message, type Middleware, type ModelRequest, type StepInfo, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, journals } from '../engine/setup.ts';
+import { entriesOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
 
 const look = tool({ name: 'look', description: '', input: anything, effect: 'read', execute: () => 'seen' });
 const pay = tool({ name: 'pay', description: '', input: anything, approval: true, execute: () => 'paid' });

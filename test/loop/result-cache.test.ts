@@ -13,8 +13,9 @@ import {
 } from '../../src/index.ts';
 import { ResultCache } from '../../src/loop/call/result-cache.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, ends, entriesOf, journals } from '../engine/setup.ts';
-import { eventually } from '../eventually.ts';
+import { all, entriesOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
+import { eventually } from '../kit/time.ts';
 
 afterEach(() => void vi.useRealTimers());
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, type Effect, Engine, type Outcome, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, failure, journals, shown } from '../engine/setup.ts';
+import { entriesOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, failure, shown } from '../kit/runs.ts';
 
 describe.each(journals)('tries of a call on $name', ({ make }) => {
   /** A tool that fails so in its first two attempts. */

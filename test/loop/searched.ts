@@ -1,6 +1,6 @@
 import type { Json, OpenedSource, Tool, ToolOptions, ToolSource } from '../../src/index.ts';
 import { tool } from '../../src/index.ts';
-import { anything } from '../engine/setup.ts';
+import { anything } from '../kit/runs.ts';
 
 type Over = Partial<ToolOptions<string, typeof anything, typeof anything, never, Json>>;
 

@@ -1,7 +1,8 @@
 /** A stream that goes on may take long; one that is silent is given up. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { agent, Engine, fallback, foreignAgent, type Model, type ModelCall } from '../../src/index.ts';
-import { all, ends } from '../engine/setup.ts';
+import { all } from '../kit/journals.ts';
+import { ends } from '../kit/runs.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] }));
 afterEach(() => void vi.useRealTimers());

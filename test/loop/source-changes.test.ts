@@ -2,8 +2,8 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { agent, type ChangedList, Engine, memoryJournal, type OpenedSource, type Tool, type ToolSource, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, shown } from '../engine/setup.ts';
-import { eventually } from '../eventually.ts';
+import { anything, asks, ends, shown } from '../kit/runs.ts';
+import { eventually } from '../kit/time.ts';
 
 const named = (name: string, approval = false): Tool =>
   tool({ name, description: name, input: anything, approval, execute: () => `${name} done` });

@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { agent, Engine, memoryJournal, type OpenedSource, type Tool, type ToolSource, tool } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import { asks, deferred, dies, ends, entriesOf, expireLease, failure, journals, shown } from '../engine/setup.ts';
+import { dies, entriesOf, expireLease, journals } from '../kit/journals.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 import { answerIn, call, find, named, searched } from './searched.ts';
 
 let warned: ReturnType<typeof vi.spyOn>;

@@ -16,7 +16,8 @@ import {
 } from '../../src/index.ts';
 import { heldTool } from '../../src/loop/tools/tool.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, deferred, ends, failure, shown } from '../engine/setup.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 import { answerIn, call, find, named, searched } from './searched.ts';
 
 let warned: ReturnType<typeof vi.spyOn>;

@@ -12,7 +12,8 @@ import {
   tool,
 } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import { all, asks, dies, ends, entriesOf, expireLease, failure, journals, nothing, refused, shown } from '../engine/setup.ts';
+import { all, dies, entriesOf, expireLease, journals } from '../kit/journals.ts';
+import { asks, ends, failure, nothing, refused, shown } from '../kit/runs.ts';
 import { registerSpans, unregister } from '../telemetry/sdk.ts';
 import { answerIn, call, find, named, searched } from './searched.ts';
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { type Agent, agent, Engine, type Journal, type Tool, ToolError, type ToolSource, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, entryOf, failure, journals, refused, shown } from '../engine/setup.ts';
 import { handing } from '../graph/working.ts';
+import { entriesOf, entryOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, failure, refused, shown } from '../kit/runs.ts';
 
 const named = (name: string, said = name, approval = false): Tool =>
   tool({ name, description: said, input: anything, approval, execute: () => said });

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Json, type Model, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, deferred, ends, entriesOf, journals, recording, typesOf, until } from '../engine/setup.ts';
+import { entriesOf, journals, recording, typesOf } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
+import { deferred, until } from '../kit/time.ts';
 
 const told = (r: { messages: readonly { role: string }[] }) => r.messages.some((m) => m.role === 'tool');
 

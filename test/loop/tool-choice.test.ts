@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { type AgentOptions, agent, Engine, type jsonSchema, type ToolChoice, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, journals, refused } from '../engine/setup.ts';
+import { entriesOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
 
 const look = tool({ name: 'look', description: '', input: anything, execute: () => 'seen' });
 const made = (o: Partial<AgentOptions<readonly [typeof look], ReturnType<typeof jsonSchema<string>>>> = {}, name = 'a') => {

@@ -6,7 +6,7 @@ import { gatewayHandler, type McpOptions, mcpTools } from '../../src/adapters/mc
 import { agent, Engine, type Policy, tool } from '../../src/index.ts';
 import { bearer, listen } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/index.ts';
-import { asks, failure, shown } from '../engine/setup.ts';
+import { asks, failure, shown } from '../kit/runs.ts';
 import { serving } from './served.ts';
 import { using } from './support.ts';
 

@@ -3,8 +3,8 @@ import { consentCallback, sqliteVault } from '../../src/adapters/identity/index.
 import { assertionGrant, clientGrant, type McpAuth, mcpTools, type UserGrant, userGrant } from '../../src/adapters/mcp/index.ts';
 import { agent, Engine, type Journal, memoryJournal, type RunResult } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, shown } from '../engine/setup.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
+import { asks, ends, shown } from '../kit/runs.ts';
 import { protectedServer } from './protected.ts';
 
 const CALLBACK = 'http://127.0.0.1:1/consent/{provider}';

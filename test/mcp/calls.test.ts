@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import type { McpOptions } from '../../src/adapters/mcp/index.ts';
 import { ToolError } from '../../src/errors.ts';
 import type { Json } from '../../src/json.ts';
-import { eventually } from '../eventually.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
+import { eventually } from '../kit/time.ts';
 import { serveHttp } from './http.ts';
 import { stdioServer, toModel, using } from './support.ts';
 

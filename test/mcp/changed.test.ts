@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { gateway } from '../../src/adapters/gateway/index.ts';
 import { gatewayHandler, type McpOptions } from '../../src/adapters/mcp/index.ts';
 import type { ChangedList, MaterialKind, ToolSource } from '../../src/index.ts';
-import { until } from '../engine/setup.ts';
+import { until } from '../kit/time.ts';
 import { serveWith } from './http.ts';
 import { connected, serving } from './served.ts';
 import { using } from './support.ts';

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { gatewayHandler } from '../../src/adapters/mcp/index.ts';
 import { type Identity, tool } from '../../src/index.ts';
-import { all } from '../engine/setup.ts';
+import { all } from '../kit/journals.ts';
 import { auth, connected, serving, sourceOf } from './served.ts';
 
 /** An identity that knows who has consented, and the tool that needs it. */

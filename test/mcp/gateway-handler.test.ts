@@ -5,7 +5,8 @@ import { gateway } from '../../src/adapters/gateway/index.ts';
 import { type GatewayHandlerOptions, gatewayHandler } from '../../src/adapters/mcp/index.ts';
 import { type EngineOptions, type Policy, type Tool, ToolError, tool } from '../../src/index.ts';
 import { obedient } from '../ag-ui/agents.ts';
-import { all, until } from '../engine/setup.ts';
+import { all } from '../kit/journals.ts';
+import { until } from '../kit/time.ts';
 import { auth, call, connected, data, said, serving, sourceOf } from './served.ts';
 
 beforeEach(() => void vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined));

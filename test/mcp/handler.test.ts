@@ -8,7 +8,9 @@ import { type Agent, agent, Engine, graph, type Principal } from '../../src/inde
 import { bearer, listen } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { obedient } from '../ag-ui/agents.ts';
-import { all, ends, refused, until } from '../engine/setup.ts';
+import { all } from '../kit/journals.ts';
+import { ends, refused } from '../kit/runs.ts';
+import { until } from '../kit/time.ts';
 import { held } from '../server/held.ts';
 import { raw } from '../server/http.ts';
 

@@ -14,7 +14,7 @@ import { output } from '../../src/adapters/mcp/result.ts';
 import { foreignSchema } from '../../src/json-schema.ts';
 import { definition } from '../../src/loop/tools/tool.ts';
 import { validate } from '../../src/schema.ts';
-import { eventually } from '../eventually.ts';
+import { eventually } from '../kit/time.ts';
 import { stdioServer, using } from './support.ts';
 
 type Described = { name: string; description?: string; inputSchema?: unknown; annotations?: object };

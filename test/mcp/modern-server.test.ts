@@ -5,7 +5,8 @@ import { z } from 'zod';
 import { type GatewayHandlerOptions, gatewayHandler, mcpHandler } from '../../src/adapters/mcp/index.ts';
 import { type Tool, tool } from '../../src/index.ts';
 import { obedient } from '../ag-ui/agents.ts';
-import { all, until } from '../engine/setup.ts';
+import { all } from '../kit/journals.ts';
+import { until } from '../kit/time.ts';
 import { auth, data, connected as legacy, said, sending, serving, sourceOf } from './served.ts';
 
 beforeEach(() => void vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined));

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Pins } from '../../src/adapters/mcp/pins.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 const described = (name: string) => ({ name, description: name, inputSchema: { type: 'object' as const } });
 

@@ -9,8 +9,8 @@ import { type McpOptions, mcpTools, type ToolChange } from 'rondo/mcp';
 import { type Scripted, scripted } from 'rondo/testing';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { heldTool } from '../../src/loop/tools/tool.ts';
-import { anything, asks, ends, failure, shown } from '../engine/setup.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
+import { anything, asks, ends, failure, shown } from '../kit/runs.ts';
 import { serveWith } from './http.ts';
 
 type Described = { name: string; [more: string]: unknown };

@@ -7,7 +7,7 @@ import { type McpOptions, mcpTools } from '../../src/adapters/mcp/index.ts';
 import { agent, Engine, memoryJournal } from '../../src/index.ts';
 import { listen } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, shown } from '../engine/setup.ts';
+import { asks, ends, shown } from '../kit/runs.ts';
 import { serveWith } from './http.ts';
 import { stdioServer, using } from './support.ts';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { eventually } from '../eventually.ts';
+import { eventually } from '../kit/time.ts';
 import { stdioServer, using } from './support.ts';
 
 // in a file of its own: it counts what this process holds open

@@ -5,7 +5,7 @@ import { agent, Engine, memoryJournal } from 'rondo';
 import { type McpOptions, mcpTools } from 'rondo/mcp';
 import { scripted } from 'rondo/testing';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { asks, ends, failure, shown } from '../engine/setup.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
 import { answerIn, call, find } from '../loop/searched.ts';
 import { serveWith } from './http.ts';
 

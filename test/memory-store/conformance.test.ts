@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type MemoryStore, openMemoryDatabase, sqliteMemory } from 'rondo/memory';
 import { memoryStoreConformance } from 'rondo/testing';
 import { describe, test } from 'vitest';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 const paths = new WeakMap<MemoryStore, string>();
 const open = (path: string): MemoryStore => {

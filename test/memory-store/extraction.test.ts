@@ -11,7 +11,7 @@ import {
   type Talk,
 } from 'rondo/memory';
 import { afterEach, expect, test } from 'vitest';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 const open: MemoryStore[] = [];
 afterEach(async () => {

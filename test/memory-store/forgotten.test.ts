@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type MemoryStore, sqliteMemory } from 'rondo/memory';
 import { describe, expect, test } from 'vitest';
 import { hashEmbedder } from '../../bench/hash-embedder.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 const embed = hashEmbedder(64);
 

@@ -1,7 +1,7 @@
 /** What is left when something that was learned from is forgotten, and what is learned while records change. */
 import { facts, type MemoryStore, type NewEvent, type SqliteMemoryOptions, sqliteMemory, strategy, summary } from 'rondo/memory';
 import { afterEach, expect, test } from 'vitest';
-import { eventually } from '../eventually.ts';
+import { eventually } from '../kit/time.ts';
 
 const open: MemoryStore[] = [];
 afterEach(async () => {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Embedder, type MemoryStore, openMemoryDatabase, sqliteMemory } from 'rondo/memory';
 import { describe, expect, test, vi } from 'vitest';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 const DAY = 86_400_000;
 const NOW = 1_790_000_000_000;

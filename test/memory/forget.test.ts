@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type ForgetRequest, type Memory } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { deferred, ends, entriesOf, headOf, journals, refused, until } from '../engine/setup.ts';
+import { entriesOf, headOf, journals } from '../kit/journals.ts';
+import { ends, refused } from '../kit/runs.ts';
+import { deferred, until } from '../kit/time.ts';
 import { listening, wordMemory } from './kit.ts';
 
 const ana = { id: 'ana', tenant: 'acme' };

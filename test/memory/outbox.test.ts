@@ -14,20 +14,9 @@ import {
   ToolError,
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import {
-  type Appended,
-  around,
-  deferred,
-  ends,
-  entriesOf,
-  headOf,
-  journals,
-  leftBehind,
-  recording,
-  refused,
-  settle,
-  until,
-} from '../engine/setup.ts';
+import { type Appended, around, entriesOf, headOf, journals, leftBehind, recording } from '../kit/journals.ts';
+import { ends, refused } from '../kit/runs.ts';
+import { deferred, settle, until } from '../kit/time.ts';
 import { listening } from './kit.ts';
 
 const by = { id: 'ana', tenant: 'acme' };

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { iamEntity } from '../../src/adapters/policy/index.ts';
 import { agent, Engine, type Policy, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { ends, failure, shown } from '../engine/setup.ts';
+import { ends, failure, shown } from '../kit/runs.ts';
 import { allows, ana, call, PERMIT_ALL, policyOf, REFUND, watched } from './setup.ts';
 
 const when = (condition: string) => `permit(principal, action, resource) when { ${condition} };`;

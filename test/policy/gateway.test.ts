@@ -4,7 +4,7 @@ import { gateway } from '../../src/adapters/gateway/index.ts';
 import { cedarPolicy } from '../../src/adapters/policy/index.ts';
 import { agent, Engine, type Principal, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { ends, failure, shown } from '../engine/setup.ts';
+import { ends, failure, shown } from '../kit/runs.ts';
 
 const LONG = `refund_${'x'.repeat(57)}`;
 

@@ -4,7 +4,7 @@ import { agent, Engine, type Principal } from 'rondo';
 import { episodes, facts, type MemoryStore, preferences, remember, type SqliteMemoryOptions, sqliteMemory, summary } from 'rondo/memory';
 import { scripted } from 'rondo/testing';
 import { afterEach, expect, test } from 'vitest';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 const open: { close(): Promise<unknown> }[] = [];
 afterEach(async () => {

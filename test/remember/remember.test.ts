@@ -12,7 +12,7 @@ import {
 } from 'rondo/memory';
 import { memoryConformance, scripted } from 'rondo/testing';
 import { afterEach, describe, expect, test } from 'vitest';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 const open: { close(): Promise<unknown> }[] = [];
 afterEach(async () => {

@@ -4,7 +4,7 @@ import { agent, tool } from '../../src/index.ts';
 import { jsonSchema } from '../../src/json-schema.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { obedient } from '../ag-ui/agents.ts';
-import { deferred } from '../engine/setup.ts';
+import { deferred } from '../kit/time.ts';
 import { held } from '../server/held.ts';
 import { get } from '../server/http.ts';
 import { connect, echo, SESSION, serving, session, USER } from './serving.ts';

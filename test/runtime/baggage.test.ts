@@ -4,7 +4,7 @@ import { W3CBaggagePropagator } from '@opentelemetry/core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { agent, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything } from '../engine/setup.ts';
+import { anything } from '../kit/runs.ts';
 import { SESSION, serving, session } from './serving.ts';
 
 beforeAll(() => {

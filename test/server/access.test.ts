@@ -6,7 +6,9 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } fro
 import { agent, Engine, memoryJournal, RondoError } from '../../src/index.ts';
 import { bearer, jwt, listen, readJson, type ServeOptions, serve } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { around, deferred, refused } from '../engine/setup.ts';
+import { around } from '../kit/journals.ts';
+import { refused } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 import { get, post, raw } from './http.ts';
 
 beforeEach(() => void vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined));

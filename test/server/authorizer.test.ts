@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } fro
 import { agent, Engine } from '../../src/index.ts';
 import { type JwtAuthorizerOptions, jwtAuthorizer, serve } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { refused } from '../engine/setup.ts';
+import { refused } from '../kit/runs.ts';
 import { post } from './http.ts';
 import { issuer, pair, SHAPES } from './issuer.ts';
 

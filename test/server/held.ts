@@ -1,4 +1,4 @@
-import { deferred } from '../engine/setup.ts';
+import { deferred } from '../kit/time.ts';
 import { looker } from './looker.ts';
 
 /** An agent whose tool waits until the test says what it saw. */

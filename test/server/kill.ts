@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 /** Leaves a run whose process was killed while its tool ran. @returns the journal's file. */
 export async function killedRun(runId: string): Promise<string> {

@@ -3,8 +3,9 @@ import { expect, test } from 'vitest';
 import { agent, Engine, type Journal, RondoError } from '../../src/index.ts';
 import { takeTurn } from '../../src/server/turns.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, entriesOf, journals } from '../engine/setup.ts';
 import { refunds } from '../intents/setup.ts';
+import { entriesOf, journals } from '../kit/journals.ts';
+import { asks } from '../kit/runs.ts';
 
 const MARGIN = 10_000;
 

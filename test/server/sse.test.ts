@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Engine } from '../../src/index.ts';
 import { eventStream, listen, type ServerEvent, sse } from '../../src/server/index.ts';
-import { all, deferred, settle, until } from '../engine/setup.ts';
+import { all } from '../kit/journals.ts';
+import { deferred, settle, until } from '../kit/time.ts';
 import { eventsOf } from './http.ts';
 import { looker } from './looker.ts';
 

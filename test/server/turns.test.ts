@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { agent, Engine, type Principal, RondoError } from '../../src/index.ts';
 import { type TakenTurn, takeTurn } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, deferred, journals } from '../engine/setup.ts';
-import { eventually } from '../eventually.ts';
+import { all, journals } from '../kit/journals.ts';
+import { deferred, eventually } from '../kit/time.ts';
 import { payer as payerOf } from '../runtime/payer.ts';
 import { held } from './held.ts';
 

@@ -3,7 +3,8 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { webhooks } from '../../src/server/index.ts';
-import { deferred, refused } from '../engine/setup.ts';
+import { refused } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 
 interface Told {
   headers: IncomingHttpHeaders;

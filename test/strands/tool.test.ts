@@ -4,7 +4,9 @@ import { z } from 'zod';
 import { rondoTool, strandsAgent } from '../../src/adapters/strands/index.ts';
 import { type Approval, agent, askHuman, agent as declare, Engine, type Journal, supervisor, tool } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import { asks, deferred, ends, journals, settle, shown, until } from '../engine/setup.ts';
+import { journals } from '../kit/journals.ts';
+import { asks, ends, shown } from '../kit/runs.ts';
+import { deferred, settle, until } from '../kit/time.ts';
 import { FakeModel, results, type Said, stored, strands } from './model.ts';
 
 function store() {

@@ -3,8 +3,8 @@ import { afterEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type Agent, agent, Engine, foreignAgent, type Model, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks } from '../engine/setup.ts';
 import { working } from '../graph/working.ts';
+import { asks } from '../kit/runs.ts';
 import { registerMetrics, unregister } from './sdk.ts';
 
 afterEach(unregister);

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { agent, Engine, type Journal, memoryJournal, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, deferred, ends, until } from '../engine/setup.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
+import { deferred, until } from '../kit/time.ts';
 import { registerSpans, unregister } from './sdk.ts';
 
 // of a pause in memory

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, Engine, foreignAgent, graph, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends } from '../engine/setup.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
 import { registerSpans, unregister } from './sdk.ts';
 
 afterEach(unregister);

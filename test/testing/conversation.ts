@@ -1,7 +1,7 @@
 /** A conversation that has all that a long one may have, for what is sent of it: two runs of a session, 20 turns with tools and more. */
 import { agent, Engine, type Model, ToolError, tool } from '../../src/index.ts';
 import { type Prompt, prefixes } from '../../src/testing/index.ts';
-import { anything, ends } from '../engine/setup.ts';
+import { anything, ends } from '../kit/runs.ts';
 
 export const TURNS = 20;
 

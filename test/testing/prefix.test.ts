@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { agent, Engine, keepLast, type Message, type ModelRequest, tool } from '../../src/index.ts';
 import { checkPrefixes, prefixes, prefixTokens, scripted } from '../../src/testing/index.ts';
-import { anything } from '../engine/setup.ts';
+import { anything } from '../kit/runs.ts';
 
 const user = (text: string): Message => ({ role: 'user', content: [{ type: 'text', text }] });
 const said = (text: string): Message => ({ role: 'assistant', content: [{ type: 'text', text }] });

@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, memoryJournal, type SearchPage, type SearchQuery, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, ends, journals, refused } from '../engine/setup.ts';
+import { around, journals } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
 
 const ana = { id: 'ana', tenant: 'acme' };
 const pay = tool({

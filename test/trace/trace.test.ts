@@ -16,7 +16,8 @@ import {
   tool,
 } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, dies, ends, entryOf, expireLease, journals, refused } from '../engine/setup.ts';
+import { all, dies, entryOf, expireLease, journals } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
 import { registerSpans, unregister } from '../telemetry/sdk.ts';
 
 afterEach(() => {

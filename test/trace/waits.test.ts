@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, graph, jsonSchema, type TraceRecord, waitForEvent } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, ends, journals } from '../engine/setup.ts';
+import { all, journals } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
 import { clock, DAY, HOUR, waits } from '../waiting/setup.ts';
 
 const ana = { id: 'ana' };

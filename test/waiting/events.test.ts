@@ -12,7 +12,8 @@ import {
   waitForEvent,
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, dies, ends, entriesOf, failure, headOf, journals, refused, shown } from '../engine/setup.ts';
+import { around, dies, entriesOf, headOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, failure, refused, shown } from '../kit/runs.ts';
 import { clock, DAY, HOUR, waits } from './setup.ts';
 
 const START = Date.UTC(2026, 0, 1);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, waitForEvent } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, ends, headOf, journals } from '../engine/setup.ts';
+import { all, headOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
 import { clock, DAY, waits } from './setup.ts';
 
 const START = Date.UTC(2026, 0, 1);

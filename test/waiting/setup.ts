@@ -1,5 +1,5 @@
 import type { Journal, RunResult } from '../../src/index.ts';
-import { around } from '../engine/setup.ts';
+import { around } from '../kit/journals.ts';
 
 export const SECOND = 1_000;
 export const HOUR = 3_600_000;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, append, Engine, graph, jsonSchema, type Policy, type Tool, tool, waitTool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, dies, ends, entriesOf, failure, headOf, journals, refused, shown } from '../engine/setup.ts';
+import { dies, entriesOf, headOf, journals } from '../kit/journals.ts';
+import { anything, asks, ends, failure, refused, shown } from '../kit/runs.ts';
 import { clock, DAY, HOUR, SECOND, waits } from './setup.ts';
 
 const sleeper = (input: object, more: { tools?: readonly Tool[]; steps?: Parameters<typeof scripted>[0] } = {}) => {

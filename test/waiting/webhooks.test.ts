@@ -2,8 +2,8 @@ import { Webhook } from 'standardwebhooks';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Engine } from '../../src/index.ts';
 import { eventHandler } from '../../src/server/index.ts';
-import { refused } from '../engine/setup.ts';
-import { eventually } from '../eventually.ts';
+import { refused } from '../kit/runs.ts';
+import { eventually } from '../kit/time.ts';
 
 const SECRET = 'a secret of at least 24 bytes';
 /** The headers that the kept library signs with. */

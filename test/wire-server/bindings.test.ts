@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { bindings } from '../../src/adapters/agentcore/wire/bindings.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
 
 const IMAGE = '123456789012.dkr.ecr.us-east-1.amazonaws.com/demo:latest';
 const LAMBDA = 'arn:aws:lambda:us-east-1:123456789012:function:refund';

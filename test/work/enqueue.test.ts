@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Policy } from '../../src/index.ts';
-import { all, ends, entriesOf, headOf, journals, refused, typesOf } from '../engine/setup.ts';
+import { all, entriesOf, headOf, journals, typesOf } from '../kit/journals.ts';
+import { ends, refused } from '../kit/runs.ts';
 import { echo, working } from './setup.ts';
 
 const by = { id: 'ana', tenant: 'acme' };

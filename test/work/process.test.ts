@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
-import { until } from '../engine/setup.ts';
+import { until } from '../kit/time.ts';
 import { killedRun } from '../server/kill.ts';
 import { looker } from '../server/looker.ts';
 import { working } from './setup.ts';

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { ScheduleStore } from '../../src/engine/work/schedule-store.ts';
 import { memoryJournal } from '../../src/index.ts';
 import type { Records } from '../../src/journal/records.ts';
-import { all, deferred } from '../engine/setup.ts';
+import { all } from '../kit/journals.ts';
+import { deferred } from '../kit/time.ts';
 
 const NAMESPACE = 'rondo/schedules';
 const DAY = 86_400_000;

@@ -7,8 +7,10 @@ import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { agent, Engine, type Json, memoryJournal, type Policy } from '../../src/index.ts';
 import type { Journal } from '../../src/journal/port.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, around, deferred, ends, journals, refused, settle } from '../engine/setup.ts';
-import { folder } from '../folder.ts';
+import { folder } from '../kit/folder.ts';
+import { all, around, journals } from '../kit/journals.ts';
+import { ends, refused } from '../kit/runs.ts';
+import { deferred, settle } from '../kit/time.ts';
 import { Clock, echo, working } from './setup.ts';
 
 const by = { id: 'ana', tenant: 'acme' };

@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest';
 import { agent, Engine, type EngineOptions, type Work, type WorkOptions } from '../../src/index.ts';
 import type { Journal } from '../../src/journal/port.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { around } from '../engine/setup.ts';
+import { around } from '../kit/journals.ts';
 
 /** A clock that only the test moves. */
 export class Clock {

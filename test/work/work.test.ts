@@ -2,7 +2,9 @@ import { describe, expect, test, vi } from 'vitest';
 import { agent, approve, Engine, RondoError, tool, type Work, type Worked, type WorkKind } from '../../src/index.ts';
 import type { Journal } from '../../src/journal/port.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, deferred, ends, entriesOf, expireLease, journals, refused, settle, until } from '../engine/setup.ts';
+import { around, entriesOf, expireLease, journals } from '../kit/journals.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
+import { deferred, settle, until } from '../kit/time.ts';
 import { Clock, echo, working } from './setup.ts';
 
 const tenant = (id: string) => ({ id: 'ana', tenant: id });

@@ -2,7 +2,7 @@ import { agent, Engine } from 'rondo';
 import { scripted } from 'rondo/testing';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { agentcoreGateway } from '../../../src/adapters/agentcore/gateway/index.ts';
-import { asks, failure, refused, shown } from '../../engine/setup.ts';
+import { asks, failure, refused, shown } from '../../kit/runs.ts';
 import { serveHttp } from '../../mcp/http.ts';
 import { issuer } from '../../server/issuer.ts';
 import { BINDINGS, refunds, withGateway } from './kit.ts';

@@ -4,7 +4,7 @@ import * as data from '@aws-sdk/client-bedrock-agentcore';
 import * as control from '@aws-sdk/client-bedrock-agentcore-control';
 import { expect, test } from 'vitest';
 import { type AgentCoreOptions, movableClock } from '../../../src/adapters/agentcore/wire/index.ts';
-import { folder } from '../../folder.ts';
+import { folder } from '../../kit/folder.ts';
 import { browser, consentAs } from '../identity/browser.ts';
 import { claimsOf } from '../identity/desk.ts';
 import { signIn } from '../identity/sign-in.ts';

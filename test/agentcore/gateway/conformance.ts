@@ -2,7 +2,7 @@
 import { agent, Engine, type ToolSource } from 'rondo';
 import { scripted } from 'rondo/testing';
 import { expect, onTestFinished, test } from 'vitest';
-import { asks, failure, shown } from '../../engine/setup.ts';
+import { asks, failure, shown } from '../../kit/runs.ts';
 
 /** The tools of the gateway: `Refund___process` of a function that refunds, and as many of the target `Many`. */
 export interface GatewayUnderTest {

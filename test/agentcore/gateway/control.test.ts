@@ -24,7 +24,7 @@ import {
 } from '@aws-sdk/client-bedrock-agentcore-control';
 import { describe, expect, test } from 'vitest';
 import { movableClock } from '../../../src/adapters/agentcore/wire/index.ts';
-import { folder } from '../../folder.ts';
+import { folder } from '../../kit/folder.ts';
 import { CREATE, refunds, started, withGateway } from './kit.ts';
 
 const JWT = { customJWTAuthorizer: { discoveryUrl: 'https://idp.example/.well-known/openid-configuration', allowedClients: ['web'] } };

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-bedrock-agentcore-control';
 import { expect, test } from 'vitest';
 import { type Bindings, movableClock } from '../../../src/adapters/agentcore/wire/index.ts';
-import { folder } from '../../folder.ts';
+import { folder } from '../../kit/folder.ts';
 import { BINDINGS, connected, LAMBDA, refunds, started, textOf, withGateway } from './kit.ts';
 
 const OPEN = { authorizerType: 'NONE' as const };

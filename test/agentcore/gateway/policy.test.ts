@@ -9,7 +9,7 @@ import { agent, Engine } from 'rondo';
 import { scripted } from 'rondo/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { agentcoreGateway } from '../../../src/adapters/agentcore/gateway/index.ts';
-import { asks, failure, shown } from '../../engine/setup.ts';
+import { asks, failure, shown } from '../../kit/runs.ts';
 import { issuer } from '../../server/issuer.ts';
 import { BINDINGS, CREATE, connected, refunds, textOf, withGateway } from './kit.ts';
 

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { McpTargetConfiguration } from '@aws-sdk/client-bedrock-agentcore-control';
 import { expect, test } from 'vitest';
-import { folder } from '../../folder.ts';
+import { folder } from '../../kit/folder.ts';
 import { type Ast, library } from '../fixtures/smithy.ts';
 import { connected, textOf, withGateway } from './kit.ts';
 import { recorded, signedRegion } from './recorded.ts';

@@ -1,6 +1,6 @@
 /** `subscriptions/listen` of 2026-07-28 at a gateway, and what else a request of MCP may have wrong. */
 import { expect, test } from 'vitest';
-import { until } from '../../engine/setup.ts';
+import { until } from '../../kit/time.ts';
 import { BINDINGS, posted, refunds, withGateway } from './kit.ts';
 
 const MODERN = '2026-07-28';

@@ -5,7 +5,7 @@ import * as control from '@aws-sdk/client-bedrock-agentcore-control';
 import { withApiKey } from 'bedrock-agentcore/identity';
 import { expect, test } from 'vitest';
 import { startAgentCore } from '../../../src/adapters/agentcore/wire/index.ts';
-import { folder } from '../../folder.ts';
+import { folder } from '../../kit/folder.ts';
 import { type Started, start, tokenFor } from './server.ts';
 
 const KEY = 'key-of-the-weather-8f2b1c';

@@ -4,7 +4,7 @@ import * as data from '@aws-sdk/client-bedrock-agentcore';
 import * as control from '@aws-sdk/client-bedrock-agentcore-control';
 import { withAccessToken } from 'bedrock-agentcore/identity';
 import { afterEach, expect, test, vi } from 'vitest';
-import { folder } from '../../folder.ts';
+import { folder } from '../../kit/folder.ts';
 import { browser, consentAs } from './browser.ts';
 import { ask, claimsOf, desk, newProvider, PROVIDER, RETURN, WORKLOAD } from './desk.ts';
 import { jwtOf, type Started, tokenFor } from './server.ts';

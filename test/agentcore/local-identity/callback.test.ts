@@ -8,8 +8,8 @@ import { type Handler, type Listening, listen } from 'rondo/server';
 import { type Scripted, scripted } from 'rondo/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { eventually } from '../../eventually.ts';
-import { folder } from '../../folder.ts';
+import { folder } from '../../kit/folder.ts';
+import { eventually } from '../../kit/time.ts';
 import { type AuthorizationServer, authorizationServer, browser, CLIENT, userToken } from './server.ts';
 
 const ana = { id: 'ana', tenant: 'acme' };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { localIdentity, sqliteVault, type Vault } from 'rondo/identity';
 import { identityConformance } from 'rondo/testing';
 import { afterAll, beforeAll, test } from 'vitest';
-import { folder } from '../../folder.ts';
+import { folder } from '../../kit/folder.ts';
 import { type AuthorizationServer, authorizationServer, browser, CLIENT, userToken } from './server.ts';
 
 const CALLBACK = 'http://127.0.0.1:9/consent';

@@ -6,8 +6,8 @@ import { consentCallback, localIdentity, sqliteVault, type Vault } from 'rondo/i
 import { scripted } from 'rondo/testing';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { eventually } from '../../eventually.ts';
-import { folder } from '../../folder.ts';
+import { folder } from '../../kit/folder.ts';
+import { eventually } from '../../kit/time.ts';
 import { type AuthorizationServer, authorizationServer, browser, CLIENT } from './server.ts';
 
 const CALLBACK = 'http://127.0.0.1:9/consent';

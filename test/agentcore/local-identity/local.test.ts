@@ -6,7 +6,7 @@ import type { CredentialRequest, Identity, Occasion, Token } from 'rondo';
 import { RondoError } from 'rondo';
 import { type LocalIdentity, localIdentity, type Provider, sqliteVault, type Vault } from 'rondo/identity';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { folder } from '../../folder.ts';
+import { folder } from '../../kit/folder.ts';
 import { type AuthorizationServer, authorizationServer, browser, CLIENT, userToken } from './server.ts';
 
 const CALLBACK = 'http://127.0.0.1:9/consent';

@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { localIdentity, sqliteVault } from 'rondo/identity';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { folder } from '../../folder.ts';
+import { folder } from '../../kit/folder.ts';
 import { type AuthorizationServer, authorizationServer, browser, CLIENT } from './server.ts';
 
 const CALLBACK = 'http://127.0.0.1:9/consent';

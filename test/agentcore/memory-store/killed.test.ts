@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type MemoryStore, sqliteMemory } from 'rondo/memory';
 import { expect, test } from 'vitest';
-import { folder } from '../../folder.ts';
+import { folder } from '../../kit/folder.ts';
 
 interface Said {
   n: number;

@@ -8,7 +8,7 @@ import { agent, Engine } from 'rondo';
 import { facts, type MemoryStore, remember, sqliteMemory, strategy } from 'rondo/memory';
 import { scripted } from 'rondo/testing';
 import { expect, test } from 'vitest';
-import { folder } from '../../folder.ts';
+import { folder } from '../../kit/folder.ts';
 import type { LearnOrder } from './learns.ts';
 
 interface Line {

@@ -4,7 +4,7 @@ import type { MemoryStore } from 'rondo/memory';
 import { memoryStoreConformance } from 'rondo/testing';
 import { describe, expect, test } from 'vitest';
 import { movableClock } from '../../../src/adapters/agentcore/wire/index.ts';
-import { eventually } from '../../eventually.ts';
+import { eventually } from '../../kit/time.ts';
 import { type WithMemory, withMemory } from './kit.ts';
 
 const FACTS = { semanticMemoryStrategy: { name: 'facts', namespaceTemplates: ['/facts/{actorId}/'] } };

@@ -2,7 +2,7 @@ import * as data from '@aws-sdk/client-bedrock-agentcore';
 import type { MemoryStrategyInput } from '@aws-sdk/client-bedrock-agentcore-control';
 import { expect, test } from 'vitest';
 import type { AgentCoreOptions, Bindings } from '../../../src/adapters/agentcore/wire/index.ts';
-import { eventually } from '../../eventually.ts';
+import { eventually } from '../../kit/time.ts';
 import { type WithMemory, withMemory } from './kit.ts';
 
 const MODELS = new URL('../fixtures/models.ts', import.meta.url).pathname;

@@ -5,8 +5,8 @@ import { promisify } from 'node:util';
 import * as data from '@aws-sdk/client-bedrock-agentcore';
 import * as control from '@aws-sdk/client-bedrock-agentcore-control';
 import { expect, test } from 'vitest';
-import { eventually } from '../../eventually.ts';
-import { folder } from '../../folder.ts';
+import { folder } from '../../kit/folder.ts';
+import { eventually } from '../../kit/time.ts';
 import { type Serving, serving } from '../serving.ts';
 
 const run = promisify(execFile);

@@ -3,7 +3,7 @@ import { agentcoreMemory } from 'rondo/agentcore/memory';
 import { remember } from 'rondo/memory';
 import { scripted } from 'rondo/testing';
 import { expect, test } from 'vitest';
-import { eventually } from '../../eventually.ts';
+import { eventually } from '../../kit/time.ts';
 import { withMemory } from './kit.ts';
 
 const PLACE = '/facts/{actorId}/';

@@ -5,7 +5,7 @@ import { identities } from 'rondo/identity';
 import { scripted } from 'rondo/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { eventually } from '../../eventually.ts';
+import { eventually } from '../../kit/time.ts';
 import { BASE, Refusal, ROLE, type Sts, stsServer } from './server.ts';
 
 let sts: Sts;

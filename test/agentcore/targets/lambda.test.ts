@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { type Invoke, type LambdaOptions, lambdaTools } from 'rondo/gateway';
 import { describe, expect, test } from 'vitest';
 import { verified } from '../../../src/adapters/agentcore/wire/sigv4.ts';
-import { refused } from '../../engine/setup.ts';
 import { calling } from '../../gateway/calls.ts';
+import { refused } from '../../kit/runs.ts';
 import { type Received, reference } from './reference.ts';
 
 const inputSchema = { type: 'object', properties: { amount: { type: 'integer' } }, required: ['amount'] };

@@ -7,9 +7,10 @@ import { scripted } from 'rondo/testing';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Keys, verified } from '../../../src/adapters/agentcore/wire/sigv4.ts';
 import { definition } from '../../../src/loop/tools/tool.ts';
-import { asks, ends, entriesOf, refused } from '../../engine/setup.ts';
-import { eventually } from '../../eventually.ts';
 import { calling, over } from '../../gateway/calls.ts';
+import { entriesOf } from '../../kit/journals.ts';
+import { asks, ends, refused } from '../../kit/runs.ts';
+import { eventually } from '../../kit/time.ts';
 import { authorizationServer, browser, CLIENT, userToken } from '../local-identity/server.ts';
 import { type Received, type Reference, reference } from './reference.ts';
 

@@ -4,8 +4,8 @@ import type { Identity, Json, ToolSource } from 'rondo';
 import { github, slack } from 'rondo/gateway';
 import { describe, expect, test } from 'vitest';
 import { compact } from '../../../src/adapters/gateway/presets/compact.ts';
-import { refused } from '../../engine/setup.ts';
 import { calling } from '../../gateway/calls.ts';
+import { refused } from '../../kit/runs.ts';
 import { type Received, reference } from './reference.ts';
 
 const asked: unknown[] = [];

@@ -2,8 +2,8 @@
 import { type Identity, type Json, memoryJournal } from 'rondo';
 import { brave, localIndex, type SearchBackend, searxng, tavily, type WebSearchOptions, webSearch } from 'rondo/gateway';
 import { describe, expect, test } from 'vitest';
-import { asks, ends, refused, shown } from '../../engine/setup.ts';
 import { calling, over } from '../../gateway/calls.ts';
+import { asks, ends, refused, shown } from '../../kit/runs.ts';
 import { type Received, reference } from './reference.ts';
 
 const KEY = 'BSA-key-7f31';

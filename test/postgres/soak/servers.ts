@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { compiled } from '../../compiled.ts';
+import { compiled } from '../../kit/compiled.ts';
 import type { ServerOrder } from './child.ts';
 
 /** A server process that is started again after each kill, at the same address. */

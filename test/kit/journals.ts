@@ -2,29 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { expect, onTestFinished, vi } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
-import {
-  type Entry,
-  type EntryOf,
-  type EntryType,
-  type ErrorCode,
-  type Journal,
-  type Json,
-  jsonSchema,
-  type Message,
-  type ModelRequest,
-  memoryJournal,
-  RondoError,
-  type RunEvent,
-  type RunHead,
-  type RunResult,
-} from '../../src/index.ts';
+import { type Entry, type EntryOf, type EntryType, type Journal, memoryJournal, type RunEvent, type RunHead } from '../../src/index.ts';
 import type { ClaimChange } from '../../src/journal/claims.ts';
 import type { EffectChange } from '../../src/journal/effects.ts';
 import type { Inbox } from '../../src/journal/inbox.ts';
 import type { Records } from '../../src/journal/records.ts';
-import type { Scripted } from '../../src/testing/scripted.ts';
+
+import { until } from './time.ts';
 
 export interface Store {
   readonly journal: Journal;
@@ -250,108 +236,6 @@ export const typesOf = (items: readonly { type: string }[]) => items.map((item) 
 /** Events that are entries: what a replay shows too. */
 export const kept = (events: readonly RunEvent[]) => events.filter((e) => e.seq !== undefined);
 
-export interface Deferred<T = void> {
-  promise: Promise<T>;
-  resolve(value: T): void;
-  reject(error: unknown): void;
-}
-export function deferred<T = void>(): Deferred<T> {
-  let resolve!: (value: T) => void;
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  promise.catch(() => undefined);
-  return { promise, resolve, reject };
-}
-
-/** Lets everything that can go on go on: the work of some turns of the event loop. */
-export async function settle(turns = 20): Promise<void> {
-  for (let i = 0; i < turns; i++) await setImmediate();
-}
-
-/** Closes an engine, or what closes one. The seconds that it gives to calls which do not end pass at once, as often as it waits for them. */
-export async function hurried(close: () => Promise<unknown>): Promise<void> {
-  // a timer from before is still cleared as what it is
-  vi.useFakeTimers({ toFake: ['setTimeout'] });
-  try {
-    let open = true;
-    const closed = close().finally(() => {
-      open = false;
-    });
-    while (open) {
-      // what needs no time comes first
-      await settle();
-      await vi.advanceTimersByTimeAsync(5_000);
-    }
-    await closed;
-  } finally {
-    vi.useRealTimers();
-  }
-}
-
-/** Waits until something is so, and returns it; the test's own time limit ends it. */
-export async function until<T>(so: () => T | Promise<T>): Promise<NonNullable<T>> {
-  for (;;) {
-    const found = await so();
-    if (found) return found;
-    await setImmediate();
-  }
-}
 /** The first entry of a kind, as soon as it is in the journal. */
 export const entryOf = <T extends EntryType>(journal: Journal, runId: string, type: T): Promise<EntryOf<T>> =>
   until(async () => (await entriesOf(journal, runId)).find((e): e is EntryOf<T> => e.type === type));
-
-/** Expects a refusal with a code and a message to go by, and returns it. */
-export async function refused<C extends ErrorCode>(code: C, attempt: PromiseLike<unknown> | (() => unknown)): Promise<RondoError<C>> {
-  let value: unknown;
-  try {
-    value = await (typeof attempt === 'function' ? attempt() : attempt);
-  } catch (error) {
-    if (!RondoError.is(error, code)) throw new Error(`expected ${code}, got ${error}`, { cause: error });
-    expect(error.message.length).toBeGreaterThan(20);
-    expect(JSON.parse(JSON.stringify(error.details))).toEqual(error.details);
-    return error;
-  }
-  throw new Error(`expected ${code}, but it was accepted: ${JSON.stringify(value)}`);
-}
-
-type Asked = readonly [tool: string, input: Json, id?: string];
-/** An answer of a model that calls tools. */
-export const asks = (...calls: readonly Asked[]): Scripted => ({
-  toolCalls: calls.map(([name, input, id], i) => ({ name, input, id: id ?? `${name}-${i}` })),
-});
-
-export interface Seen {
-  id: string;
-  text: string;
-  isError: boolean;
-}
-/** The results of calls in a list of messages, in their order. */
-export function resultsIn(messages: readonly Message[] | undefined): Seen[] {
-  const parts = (messages ?? []).filter((m) => m.role === 'tool').flatMap((m) => m.content);
-  return parts.flatMap((p) =>
-    p.type === 'toolResult'
-      ? [{ id: p.id, text: p.output.map((o) => (o.type === 'text' ? o.text : `(${o.type})`)).join(''), isError: p.isError === true }]
-      : [],
-  );
-}
-/** The same of what a model was shown. */
-export const shown = (request: ModelRequest | undefined) => resultsIn(request?.messages);
-/** What the agent was told of a call that failed. */
-export const failure = (seen: Seen | undefined) =>
-  JSON.parse(seen?.text ?? 'null') as { code: string; message: string; outcome: string; attempts: number };
-
-export const anything = jsonSchema<{ readonly [k: string]: Json }>({ type: 'object' });
-export const nothing = jsonSchema<{ readonly [k: string]: Json }>({ type: 'object', properties: {}, additionalProperties: false });
-
-/** The result, which must be of this status. */
-/** How a run ended. One that paused waits for a person: see test/waiting for those that do not. */
-type Ends<S> = Exclude<Extract<RunResult, { status: S }>, { approvals: readonly [] }>;
-
-export async function ends<S extends RunResult['status']>(run: PromiseLike<RunResult>, status: S): Promise<Ends<S>> {
-  const result = await run;
-  if (result.status !== status) throw new Error(`expected ${status}, got ${JSON.stringify(result)}`);
-  return result as Ends<S>;
-}
