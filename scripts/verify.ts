@@ -6,6 +6,7 @@ import { checkBundle } from './bundle.ts';
 import { directionProblems } from './direction.ts';
 import { checkDocs } from './docs.ts';
 import { doors, manifest, root } from './doors.ts';
+import { declaredEvents, EVENTS, eventProblems } from './events.ts';
 import { runExamples } from './examples.ts';
 import { invariantProblems } from './invariants.ts';
 import { doorProblems, exampleProblems, lockProblems, sizeProblems } from './layout.ts';
@@ -97,7 +98,10 @@ const checks: Record<string, Check> = {
     const pages = read('*.md', 'docs/**/*.md');
     const exists = (path: string) => existsSync(join(root, path));
     const failures = [...failureCodes(read('src/**/*.ts')), ...Object.values(CODES)];
-    return none(pageProblems(pages, { doors: doors().map((d) => d.name), codes: STATUS, failures, exists }), `${pages.size} pages`);
+    const named = { doors: doors().map((d) => d.name), codes: STATUS, failures, exists };
+    const events = declaredEvents();
+    const problems = [...pageProblems(pages, named), ...eventProblems(pages.get(EVENTS) ?? '', events)];
+    return none(problems, `${pages.size} pages, ${events.size} events`);
   },
   examples: async () => {
     const { ran, problems } = await runExamples();

@@ -23,7 +23,9 @@ const FORBIDDEN: readonly { word: string; pattern: RegExp; instead: string }[] =
 /** The text of a page with each code block and each inline code blanked, line for line. */
 function prose(text: string): string {
   const blank = (code: string) => code.replace(/[^\n]/g, ' ');
-  return text.replace(/^( *)```[\s\S]*?^ *```$/gm, blank).replace(/(`+)[^`](?:[\s\S]*?[^`])?\1(?!`)/g, blank);
+  const noBlocks = text.replace(/^( *)```[\s\S]*?^ *```$/gm, blank);
+  // a paragraph ends with an empty line; each item of a list and each row of a table is one of its own
+  return noBlocks.replace(/(?<!`)(`+)(?!`)(?:(?!\n\s*(?:\n|[-*|#>] ?|\d+\. ))[\s\S])*?(?<!`)\1(?!`)/g, blank);
 }
 
 /** @returns one problem per forbidden word, as `file:line: ...`. */

@@ -31,6 +31,13 @@ test('code of a page is not prose, and what follows it is', () => {
   expect(problems('```ts\nx\n```\nnobody')).toEqual([expect.stringContaining('docs/a.md:4:')]);
 });
 
+test('code ends with its paragraph, its item or its row: a stray backtick does not hide what comes after', () => {
+  for (const between of ['\n\n', '\n- ', '\n| ', '\n1. '])
+    expect(problems(`One \` stray.${between}nobody, and \`code\`.`), between).toEqual([expect.stringContaining('"nobody"')]);
+  expect(problems('`a name\nof nobody`, and `x`')).toEqual([]);
+  expect(problems('Ten `a`, nobody, `b`.')).toHaveLength(1);
+});
+
 test('comments and messages of a source file are prose', () => {
   expect(problems('// `nobody` reads it\n', 'src/a.ts')).toEqual([expect.stringContaining('src/a.ts:1: "nobody"')]);
 });
