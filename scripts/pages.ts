@@ -1,5 +1,6 @@
 /** Whether a reader finds the way: links lead somewhere, the index has every page, a long page says what is on it, and no list of all things lacks one. */
 import { posix } from 'node:path';
+import { ERRORS } from './codes.ts';
 
 /** A page of more lines begins with its contents. */
 const LONG = 300;
@@ -11,30 +12,12 @@ export interface Named {
   readonly doors: readonly string[];
   /** The codes of `RondoError`, with their HTTP status. */
   readonly codes: Readonly<Record<string, number>>;
-  /** Codes of failures that agents are told, and of requests that are refused. */
-  readonly failures: readonly string[];
   /** Whether the repository has a file that is not among the pages. */
   readonly exists: (path: string) => boolean;
 }
 
 /** Where the doors are listed, and where the codes. */
 const INSTALL = 'docs/install.md';
-const ERRORS = 'docs/errors.md';
-
-/** What the local server tells is listed with its operations; failures of benchmarks reach no agent. */
-const APART = /^src\/(adapters\/agentcore\/(wire|sessions)|bench)\//;
-
-/** The codes with which sources make failures, by text: a code in a constant is found where it is named as a fallback. */
-export function failureCodes(sources: ReadonlyMap<string, string>): string[] {
-  const codes = new Set<string>();
-  for (const [file, text] of sources)
-    if (!APART.test(file))
-      for (const [, code = ''] of text.matchAll(
-        /(?:new ToolError|\bnotRun|\brefuse|\bfailedOnce|\bfailureOf|\bclassify)\((?:\w+, )?\s*'([A-Z][A-Z0-9_]+)'/g,
-      ))
-        codes.add(code);
-  return [...codes].sort();
-}
 
 interface Heading {
   readonly level: number;
@@ -114,9 +97,6 @@ export function pageProblems(pages: ReadonlyMap<string, string>, named: Named): 
   };
   for (const door of named.doors) lists(INSTALL, `\`${door}\``);
   for (const [code, status] of Object.entries(named.codes)) lists(ERRORS, `\n| \`${code}\` | ${status} |`);
-  const all = [...pages.values()].join('\n');
-  for (const code of named.failures)
-    if (!all.includes(`\`${code}\``)) problems.push(`no page names the code ${code}: see "Codes of failures" in ${ERRORS}`);
   // a code or a door that was removed must not stay behind
   for (const [, code = ''] of pages.get(ERRORS)?.matchAll(/^\| `(\w+)` \| \d+ \|/gm) ?? [])
     if (!Object.hasOwn(named.codes, code)) problems.push(`${ERRORS}: there is no code ${code}`);

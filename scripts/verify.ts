@@ -3,6 +3,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CODES, STATUS } from '../src/server/errors.ts';
 import { checkBundle } from './bundle.ts';
+import { codeProblems, ERRORS, failureCodes } from './codes.ts';
 import { directionProblems } from './direction.ts';
 import { checkDocs } from './docs.ts';
 import { doors, manifest, root } from './doors.ts';
@@ -21,7 +22,7 @@ import {
   checkUser,
   Failed,
 } from './package.ts';
-import { failureCodes, pageProblems } from './pages.ts';
+import { pageProblems } from './pages.ts';
 import { run } from './run.ts';
 import { CHECKED, wordProblems } from './words.ts';
 
@@ -97,11 +98,14 @@ const checks: Record<string, Check> = {
   pages: () => {
     const pages = read('*.md', 'docs/**/*.md');
     const exists = (path: string) => existsSync(join(root, path));
-    const failures = [...failureCodes(read('src/**/*.ts')), ...Object.values(CODES)];
-    const named = { doors: doors().map((d) => d.name), codes: STATUS, failures, exists };
+    const codes = new Set([...failureCodes(read('src/**/*.ts')), ...Object.values(CODES), ...Object.keys(STATUS)]);
     const events = declaredEvents();
-    const problems = [...pageProblems(pages, named), ...eventProblems(pages.get(EVENTS) ?? '', events)];
-    return none(problems, `${pages.size} pages, ${events.size} events`);
+    const problems = [
+      ...pageProblems(pages, { doors: doors().map((d) => d.name), codes: STATUS, exists }),
+      ...codeProblems(pages.get(ERRORS) ?? '', codes),
+      ...eventProblems(pages.get(EVENTS) ?? '', events),
+    ];
+    return none(problems, `${pages.size} pages, ${codes.size} codes, ${events.size} events`);
   },
   examples: async () => {
     const { ran, problems } = await runExamples();

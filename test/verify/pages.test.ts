@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { failureCodes, headingsOf, INDEX, pageProblems } from '../../scripts/pages.ts';
+import { headingsOf, INDEX, pageProblems } from '../../scripts/pages.ts';
 
 const codes = { RUN_BUSY: 409 };
 const doors = ['rondo', 'rondo/mcp'];
@@ -14,7 +14,6 @@ const problemsOf = (over: Record<string, string> = {}) =>
   pageProblems(new Map(Object.entries({ ...good, ...over })), {
     doors,
     codes,
-    failures: ['TOO_LATE'],
     exists: (path) => path === 'src/x.ts',
   });
 
@@ -34,7 +33,6 @@ it.each([
     'entry point rondo/old',
   ],
   ['a code that is not there', { 'docs/errors.md': `${good['docs/errors.md']}\n| \`RUN_OLD\` | 500 | x |` }, 'there is no code RUN_OLD'],
-  ['a code of a failure that no page names', { 'docs/errors.md': '# E\n| `RUN_BUSY` | 409 | busy |' }, 'no page names the code TOO_LATE'],
   ['a code without its status', { 'docs/errors.md': '# E\n| `RUN_BUSY` | 404 |' }, '"| `RUN_BUSY` | 409 |" is missing'],
 ])('%s', (_, over, problem) => {
   const problems = problemsOf(over);
@@ -62,10 +60,4 @@ it('gives headings the anchors of GitHub', () => {
     (h) => h.anchor,
   );
   expect(anchors).toEqual(['key-what-a-call-is-meant-to-do', 'ping', 'ag-ui-mcp', 'ping-1']);
-});
-
-it('finds the codes of failures in sources', () => {
-  const text = "throw new ToolError('A_B', x); return notRun(\n  'C_D', y); failureOf(error, 'E_F'); const NOT = 'G_H';";
-  expect(failureCodes(new Map([['src/loop/x.ts', text]]))).toEqual(['A_B', 'C_D', 'E_F']);
-  expect(failureCodes(new Map([['src/adapters/agentcore/wire/x.ts', text]]))).toEqual([]);
 });
