@@ -172,4 +172,4 @@ export type { Prices } from './pricing/prices.ts';
 export { type ConfiguredReliability, type ReliabilityConfig, reliability } from './reliability/config.ts';
 export { fallback } from './reliability/fallback.ts';
 export type { In, JsonSchema, Out, Schema, SchemaLike } from './schema.ts';
-export type { TelemetryOptions } from './telemetry/spans.ts';
+export type { TelemetryOptions } from './telemetry/telemetry.ts';

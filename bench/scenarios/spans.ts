@@ -1,6 +1,6 @@
 /** The cost of spans: without an SDK, when they are not recorded, and with one, beside the same spans written by hand. */
 
-import { telemetry } from '../../src/telemetry/spans.ts';
+import { recording } from '../../src/telemetry/spans.ts';
 import { afresh, bare, bareLoop, counted, rondo, type Shape } from '../contenders.ts';
 import { type Contender, interleave, ratio, type Spread, spread, type Times, timesOf } from '../harness.ts';
 import type { Scenario, Table, Target } from '../result.ts';
@@ -55,7 +55,7 @@ const byHand = (name: string, shape: Shape): Contender =>
 /** Exactly what the loop and the engine call, in their order. */
 const callsAlone = (name: string, shape: Shape): Contender =>
   afresh(name, shape, () => {
-    const spans = telemetry();
+    const spans = recording();
     const calls = { made: 0 };
     const model = instantModel(shape.turns);
     const tool = () => ++calls.made;

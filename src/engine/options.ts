@@ -11,7 +11,7 @@ import type { Message, ToolChoice } from '../ports/model.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { Prices } from '../pricing/prices.ts';
-import type { TelemetryOptions } from '../telemetry/spans.ts';
+import type { TelemetryOptions } from '../telemetry/telemetry.ts';
 import type { AssertionOption } from './drive/assertion.ts';
 import type { EvaluateOptions } from './evaluate/options.ts';
 import type { RunEvent } from './read/events.ts';

@@ -96,7 +96,8 @@ async function tell({ journal, host, telemetry }: Resources, { run, guest }: Log
   if (run.status === 'running' && isDriven(await findHead(journal, run.runId), await host.now())) return;
   const { agent, session, by, trace } = run.started;
   const parent = trace === undefined ? {} : { parent: trace, ...(run.trace !== trace && { link: run.trace }) };
-  telemetry.decided(
+  const recording = await telemetry.recording();
+  recording?.decided(
     { agent, runId: run.runId, session, by, ...parent },
     entries.filter((entry) => entry.type === 'approval.decided'),
   );

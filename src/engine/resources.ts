@@ -16,7 +16,7 @@ import { checkOptions } from '../options.ts';
 import { checkPrices } from '../pricing/prices.ts';
 import { Breakers } from '../reliability/breaker.ts';
 import { resolvePolicy } from '../reliability/policy.ts';
-import { type Telemetry, telemetry } from '../telemetry/spans.ts';
+import { Telemetry } from '../telemetry/telemetry.ts';
 import { loadRun } from './drive/history.ts';
 import type { LiveRun } from './drive/live-run.ts';
 import { newOwner } from './drive/owner.ts';
@@ -63,7 +63,7 @@ export class Resources {
     this.limits = options.limits ?? {};
     this.use = options.use ?? [];
     this.onEvent = options.onEvent;
-    this.telemetry = telemetry(options.telemetry);
+    this.telemetry = new Telemetry(options.telemetry);
     const { journal } = this;
     const now = () => journal.now?.() ?? Date.now();
     const guardrails = checkGuardrails(options.guardrails, 'new Engine()');

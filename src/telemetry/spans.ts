@@ -1,4 +1,4 @@
-import { type Attributes, type Context, context, isSpanContextValid, type Meter, SpanKind, type Tracer, trace } from '@opentelemetry/api';
+import { type Attributes, type Context, context, isSpanContextValid, SpanKind, trace } from '@opentelemetry/api';
 import { AgentRecorder } from './agent.ts';
 import { modelAttributes } from './calls.ts';
 import { clip } from './content.ts';
@@ -6,33 +6,12 @@ import { quietly } from './guard.ts';
 import { type Instruments, instrumentSource } from './metrics.ts';
 import { ATTR, OPERATION, SCOPE } from './names.ts';
 import { within } from './recorder.ts';
+import type { Recording, TelemetryOptions } from './telemetry.ts';
 import type { AgentStart, AgentTrace, BreakerTarget, ChatTrace, ToolTrace } from './trace.ts';
 import { formatTraceparent, parseTraceparent } from './traceparent.ts';
 
-export interface TelemetryOptions {
-  /**
-   * Whether spans hold prompts, answers, arguments, results, error messages and the caller's id, cut to a bounded length.
-   * Default false.
-   */
-  content?: boolean;
-  /** Default: a tracer of the global TracerProvider, which may be registered at any time. */
-  tracer?: Tracer;
-  /** Default: a meter of the global MeterProvider, which may be registered at any time. */
-  meter?: Meter;
-}
-
-export interface Telemetry {
-  /** Opens the span of one claim. @returns undefined if nothing is recorded until the next claim. */
-  startAgent(o: AgentStart): AgentTrace | undefined;
-  /** Records decisions that came while no process drove the run: one span with an event per decision. Call it after they are committed. */
-  decided(o: AgentStart, decisions: readonly Parameters<AgentTrace['approvalDecided']>[0][]): void;
-  /** Records a grader's score of a run that has ended: one span with an event. @param at when the grader began, epoch milliseconds. */
-  evaluated(o: AgentStart, score: Parameters<AgentTrace['evaluated']>[0], at: number): void;
-  /** Counts a circuit breaker that opened. */
-  breakerOpened(target: BreakerTarget): void;
-}
-
-export function telemetry(options: TelemetryOptions = {}): Telemetry {
+/** Loads `@opentelemetry/api` with this file: see telemetry.ts. */
+export function recording(options: TelemetryOptions = {}): Recording {
   const instruments = instrumentSource(options.meter);
   return {
     startAgent: (o) => quietly(() => open(options, instruments(), o)),

@@ -1,6 +1,9 @@
-import { isSpanContextValid, type SpanContext, TraceFlags } from '@opentelemetry/api';
+import type { SpanContext } from '@opentelemetry/api';
 
 const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+const ZEROS = /^0+$/;
+/** The flag of a trace that is recorded. */
+const SAMPLED = 1;
 
 /** Reads a W3C traceparent, https://www.w3.org/TR/trace-context/; undefined if it is malformed or all zero. */
 export function parseTraceparent(text: string | undefined): SpanContext | undefined {
@@ -9,8 +12,8 @@ export function parseTraceparent(text: string | undefined): SpanContext | undefi
   const [, version, traceId = '', spanId = '', flags = '', rest] = match;
   // version 00 has exactly four fields; a later one may add more
   if (version === 'ff' || (version === '00' && rest !== undefined)) return undefined;
-  const parsed: SpanContext = { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & TraceFlags.SAMPLED, isRemote: true };
-  return isSpanContextValid(parsed) ? parsed : undefined;
+  if (ZEROS.test(traceId) || ZEROS.test(spanId)) return undefined;
+  return { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & SAMPLED, isRemote: true };
 }
 
 export function formatTraceparent({ traceId, spanId, traceFlags }: SpanContext): string {

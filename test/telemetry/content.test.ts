@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from 'vitest';
 import type { ModelRequest } from '../../src/ports/model.ts';
 import { messagesAttribute } from '../../src/telemetry/content.ts';
-import { type TelemetryOptions, telemetry } from '../../src/telemetry/spans.ts';
+import { recording } from '../../src/telemetry/spans.ts';
+import type { TelemetryOptions } from '../../src/telemetry/telemetry.ts';
 import type { AgentTrace } from '../../src/telemetry/trace.ts';
 import { exported, model, registerSpans, start, unregister } from './sdk.ts';
 
@@ -12,7 +13,7 @@ const SECRET = 'sk-live 4242';
 /** A claim in which the secret is everywhere where an application can put text. */
 function everything(options?: TelemetryOptions) {
   const sdk = registerSpans();
-  const agent = telemetry(options).startAgent({ ...start, by: { id: `ana ${SECRET}`, tenant: SECRET, roles: [SECRET] } }) as AgentTrace;
+  const agent = recording(options).startAgent({ ...start, by: { id: `ana ${SECRET}`, tenant: SECRET, roles: [SECRET] } }) as AgentTrace;
   const request: ModelRequest = {
     instructions: `Be kind. ${SECRET}`,
     messages: [
@@ -103,7 +104,7 @@ test('opted-in content is bounded: long texts are cut, old messages and the byte
   expect(call.arguments).toMatch(/^\{"long":"x+ \[cut: 95915 more characters\]$/);
 
   const sdk = registerSpans();
-  const agent = telemetry({ content: true }).startAgent(start) as AgentTrace;
+  const agent = recording({ content: true }).startAgent(start) as AgentTrace;
   agent.tool(1, { call: '1.0', name: 'big', input: { long } }).end({ output: { long } });
   agent.end({ status: 'completed' });
   const { attributes } = sdk.named('execute_tool big');
@@ -113,7 +114,7 @@ test('opted-in content is bounded: long texts are cut, old messages and the byte
 
 test('if content cannot be serialised, only the attribute is missing', () => {
   const sdk = registerSpans();
-  const agent = telemetry({ content: true }).startAgent(start) as AgentTrace;
+  const agent = recording({ content: true }).startAgent(start) as AgentTrace;
   const loop: Record<string, never> = {};
   (loop as Record<string, unknown>).self = loop;
   agent.tool(1, { call: '1.0', name: 'odd', input: loop }).end({ output: loop, attempts: 1 });

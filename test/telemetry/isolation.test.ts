@@ -7,7 +7,8 @@ import {
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace-node';
 import { afterEach, expect, test, vi } from 'vitest';
-import { type TelemetryOptions, telemetry } from '../../src/telemetry/spans.ts';
+import { recording } from '../../src/telemetry/spans.ts';
+import type { TelemetryOptions } from '../../src/telemetry/telemetry.ts';
 import type { AgentTrace } from '../../src/telemetry/trace.ts';
 import { model, registerMetrics, registerSpans, start, unregister } from './sdk.ts';
 
@@ -24,7 +25,7 @@ const within = <T>(span: Pick<AgentTrace, 'run'> | undefined, code: () => T): T 
 
 /** A run as the loop does it, which has no trace where none could be begun; returns what user code returned. */
 function run(options?: TelemetryOptions): string[] {
-  const engine = telemetry(options);
+  const engine = recording(options);
   const agent = engine.startAgent({ ...start, link: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01` });
   const results: string[] = [];
   const chat = agent?.chat(1, model, { instructions: '', messages: [], tools: [] });
@@ -90,7 +91,7 @@ test('a sub-agent whose span cannot be opened does not end the span of its paren
   const shouldSample = (_: unknown, __: string, name: string) =>
     name.endsWith('helper') ? boom() : { decision: SamplingDecision.RECORD_AND_SAMPLED };
   const { named } = registerSpans({ sampler: { shouldSample, toString: () => 'broken' } });
-  const agent = telemetry().startAgent(start);
+  const agent = recording().startAgent(start);
   agent?.agent({ agent: 'helper', path: ['support', 'helper'] })?.end({ status: 'failed', error: { code: 'X' } });
   agent?.end({ status: 'completed' });
   expect(named('invoke_agent support').attributes).toMatchObject({ 'rondo.run.status': 'completed' });
@@ -143,7 +144,7 @@ test('a context manager that throws before, after or instead still lets user cod
     };
     context.setGlobalContextManager(manager);
     const code = vi.fn(() => 'once');
-    const agent = telemetry().startAgent(start);
+    const agent = recording().startAgent(start);
     expect(within(agent, code)).toBe('once');
     expect(code).toHaveBeenCalledTimes(1);
     const bad = vi.fn(() => boom());
@@ -158,7 +159,7 @@ test('swallowed errors go to the diagnostics, and a broken logger does no harm',
   const quiet = { warn() {}, info() {}, debug() {}, verbose() {} };
   registerSpans({ processors: [{ ...processor, onEnd: boom }] });
   diag.setLogger({ ...quiet, error });
-  telemetry().startAgent(start)?.end({ status: 'completed' });
+  recording().startAgent(start)?.end({ status: 'completed' });
   expect(error).toHaveBeenCalledWith(
     'rondo: telemetry failed, the run goes on',
     expect.objectContaining({ message: 'telemetry is broken' }),

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { telemetry } from '../../src/telemetry/spans.ts';
+import { recording } from '../../src/telemetry/spans.ts';
 import type { AgentTrace } from '../../src/telemetry/trace.ts';
 import { model, registerMetrics, registerSpans, start, unregister } from './sdk.ts';
 
@@ -11,7 +11,7 @@ test('durations, tokens, dollars, retries and breakers are measured, with or wit
   for (const spans of [false, true]) {
     if (spans) registerSpans();
     const measured = registerMetrics();
-    const engine = telemetry();
+    const engine = recording();
     const agent = engine.startAgent({ ...start, at: t }) as AgentTrace;
     const chat = agent.chat(1, model, undefined, t);
     chat.failedAttempt({ attempt: 1, code: 'THROTTLING', retryIn: 100 }, t + 10);
@@ -68,7 +68,7 @@ test('durations, tokens, dollars, retries and breakers are measured, with or wit
 
 test('no run id, session or step is a dimension, and an unknown cost is not counted as 0', async () => {
   const measured = registerMetrics();
-  const agent = telemetry().startAgent(start) as AgentTrace;
+  const agent = recording().startAgent(start) as AgentTrace;
   agent.chat(1, model).end({ usage: { input: 1, output: 1 } });
   agent.tool(1, { call: '7.0', name: 'mail', input: 'x' }).end({ output: 'x' });
   agent.end({ status: 'completed' });
@@ -81,7 +81,7 @@ test('no run id, session or step is a dimension, and an unknown cost is not coun
 
 test("a stand-in's tokens can be told from a model's", async () => {
   const measured = registerMetrics();
-  const agent = telemetry().startAgent(start) as AgentTrace;
+  const agent = recording().startAgent(start) as AgentTrace;
   agent.chat(1, { provider: 'standin', id: 'rules', standin: true }).end({ usage: { input: 1, output: 1 }, usd: 0 });
   agent.end({ status: 'completed' });
   const points = await measured.collect();
@@ -91,7 +91,7 @@ test("a stand-in's tokens can be told from a model's", async () => {
 
 test('a clock that was set back makes no negative duration', async () => {
   const measured = registerMetrics();
-  const agent = telemetry().startAgent({ ...start, at: t }) as AgentTrace;
+  const agent = recording().startAgent({ ...start, at: t }) as AgentTrace;
   agent.tool(1, { call: '1.0', name: 'mail' }, t).end({}, t - 500);
   agent.end({ status: 'completed' }, {}, t - 500);
   const points = await measured.collect();

@@ -1,7 +1,7 @@
 import { context, propagation, ROOT_CONTEXT, TraceFlags, trace } from '@opentelemetry/api';
 import { AlwaysOffSampler, InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { afterEach, expect, test } from 'vitest';
-import { telemetry } from '../../src/telemetry/spans.ts';
+import { recording } from '../../src/telemetry/spans.ts';
 import type { AgentTrace } from '../../src/telemetry/trace.ts';
 import { meterProvider, model, registerContext, registerMetrics, registerSpans, start, unregister } from './sdk.ts';
 
@@ -10,14 +10,14 @@ afterEach(unregister);
 const PARENT = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
 
 test('with nothing registered a claim has no recorder at all', () => {
-  const engine = telemetry();
+  const engine = recording();
   expect(engine.startAgent(start)).toBeUndefined();
   expect(engine.startAgent({ ...start, runId: 'run-2', link: PARENT })).toBeUndefined();
   engine.breakerOpened({ model: { provider: 'bedrock', id: 'x' } });
 });
 
 test('a TracerProvider registered after the engine was made is picked up at the next claim, and so is its successor', () => {
-  const engine = telemetry();
+  const engine = recording();
   engine.startAgent(start)?.end({ status: 'completed' });
   const first = registerSpans();
   engine.startAgent(start)?.end({ status: 'completed' });
@@ -31,7 +31,7 @@ test('a TracerProvider registered after the engine was made is picked up at the 
 });
 
 test('a MeterProvider registered after the engine was made is picked up, and so is its successor', async () => {
-  const engine = telemetry();
+  const engine = recording();
   const runs = async (measured: ReturnType<typeof meterProvider>) => (await measured.collect()).get('gen_ai.invoke_agent.duration')?.length;
   engine.startAgent(start)?.end({ status: 'completed' });
   const first = registerMetrics();
@@ -49,7 +49,7 @@ test('a tracer and a meter given to the engine are used whatever is registered',
   const exporter = new InMemorySpanExporter();
   const own = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
   const measured = meterProvider();
-  const agent = telemetry({ tracer: own.getTracer('mine'), meter: measured.provider.getMeter('mine') }).startAgent(start) as AgentTrace;
+  const agent = recording({ tracer: own.getTracer('mine'), meter: measured.provider.getMeter('mine') }).startAgent(start) as AgentTrace;
   agent.chat(1, model).end({});
   agent.end({ status: 'completed' });
   expect(exporter.getFinishedSpans().map((span) => span.instrumentationScope.name)).toEqual(['mine', 'mine']);
@@ -59,7 +59,7 @@ test('a tracer and a meter given to the engine are used whatever is registered',
 
 test('an unsampled trace is propagated but not recorded, so that nothing below it is sampled', () => {
   const { exporter } = registerSpans({ sampler: new AlwaysOffSampler() });
-  const agent = telemetry().startAgent(start) as AgentTrace;
+  const agent = recording().startAgent(start) as AgentTrace;
   expect(agent.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
   const chat = agent.chat(1, model);
   const tool = agent.tool(1, { call: '1.0', name: 'a' });
@@ -74,7 +74,7 @@ test('an unsampled trace is propagated but not recorded, so that nothing below i
   // the next claim keeps to the decision of the first, whatever this process would have decided
   unregister();
   const sampling = registerSpans();
-  telemetry()
+  recording()
     .startAgent({ ...start, parent: agent.traceparent })
     ?.end({ status: 'completed' });
   expect(sampling.spans()).toHaveLength(0);
@@ -83,7 +83,7 @@ test('an unsampled trace is propagated but not recorded, so that nothing below i
 test('metrics alone, in an unsampled trace, still hand the context on', async () => {
   registerSpans({ sampler: new AlwaysOffSampler() });
   const measured = registerMetrics();
-  const agent = telemetry().startAgent(start) as AgentTrace;
+  const agent = recording().startAgent(start) as AgentTrace;
   const tool = agent.tool(1, { call: '1.0', name: 'a' });
   expect(tool.traceparent).toBe(agent.traceparent);
   expect(tool.run(() => trace.getActiveSpan()?.spanContext().traceId)).toBe(agent.traceparent?.split('-')[1]);
@@ -94,7 +94,7 @@ test('metrics alone, in an unsampled trace, still hand the context on', async ()
 
 test('a process without an SDK hands on the trace it was given', () => {
   registerContext();
-  const agent = telemetry().startAgent({ ...start, parent: PARENT, link: PARENT }) as AgentTrace;
+  const agent = recording().startAgent({ ...start, parent: PARENT, link: PARENT }) as AgentTrace;
   expect(agent.traceparent).toBe(PARENT);
   expect(agent.run(() => trace.getSpanContext(context.active())?.traceId)).toBe('a'.repeat(32));
   expect(context.active()).toBe(ROOT_CONTEXT);

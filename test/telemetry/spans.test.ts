@@ -1,6 +1,6 @@
 import { context, diag, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { afterEach, expect, test, vi } from 'vitest';
-import { telemetry } from '../../src/telemetry/spans.ts';
+import { recording } from '../../src/telemetry/spans.ts';
 import type { AgentTrace } from '../../src/telemetry/trace.ts';
 import { model, registerSpans, start, unregister } from './sdk.ts';
 
@@ -13,7 +13,7 @@ const seconds = ([s, ns]: readonly [number, number]) => s + ns / 1e9;
 
 test('a turn is a tree: invoke_agent over chat and execute_tool, one span for all attempts', () => {
   const sdk = registerSpans();
-  const agent = telemetry().startAgent(start) as AgentTrace;
+  const agent = recording().startAgent(start) as AgentTrace;
   const chat = agent.chat(1, model);
   chat.failedAttempt({ attempt: 1, code: 'THROTTLING', retryIn: 200 });
   chat.end({
@@ -93,7 +93,7 @@ test('a turn is a tree: invoke_agent over chat and execute_tool, one span for al
 
 test('failures have status ERROR and error.type, a paused or stopped run has not', () => {
   const sdk = registerSpans();
-  const engine = telemetry();
+  const engine = recording();
   const failed = engine.startAgent(start) as AgentTrace;
   failed.chat(1, model).end({ error: { code: 'THROTTLING', message: 'slow down' }, attempts: 3 });
   failed.tool(1, { call: '1.0', name: 'mail' }).end({ error: { code: 'TIMEOUT', outcome: 'unknown' }, attempts: 1 });
@@ -130,7 +130,7 @@ test('failures have status ERROR and error.type, a paused or stopped run has not
 
 test('approvals are events on invoke_agent', () => {
   const sdk = registerSpans();
-  const agent = telemetry().startAgent(start) as AgentTrace;
+  const agent = recording().startAgent(start) as AgentTrace;
   agent.approvalRequested({ id: 'ap_1', kind: 'tool', tool: 'refund', call: '3.0' });
   agent.approvalDecided({ id: 'ap_1', decision: { type: 'approve' }, by: { id: 'ben@example.test' } });
   agent.end({ status: 'paused' });
@@ -145,13 +145,13 @@ test('approvals are events on invoke_agent', () => {
 
 test('each claim opens its own span in the trace of the first, linked to the one before', () => {
   const sdk = registerSpans();
-  const first = telemetry().startAgent(start) as AgentTrace;
+  const first = recording().startAgent(start) as AgentTrace;
   first.end({ status: 'paused' });
   // other processes: all they have is the text in the journal
-  const second = telemetry().startAgent({ ...start, epoch: 2, parent: first.traceparent, link: first.traceparent }) as AgentTrace;
+  const second = recording().startAgent({ ...start, epoch: 2, parent: first.traceparent, link: first.traceparent }) as AgentTrace;
   second.tool(2, { call: '9.0', name: 'mail' }).end({});
   second.end({ status: 'paused' });
-  const third = telemetry().startAgent({ ...start, epoch: 3, parent: first.traceparent, link: second.traceparent }) as AgentTrace;
+  const third = recording().startAgent({ ...start, epoch: 3, parent: first.traceparent, link: second.traceparent }) as AgentTrace;
   third.end({ status: 'completed' });
 
   const claims = sdk.spans().filter((span) => span.name === 'invoke_agent support');
@@ -167,7 +167,7 @@ test('each claim opens its own span in the trace of the first, linked to the one
 test("the first claim's parent is the caller's active span", () => {
   const sdk = registerSpans();
   const request = trace.getTracer('app').startSpan('POST /support');
-  const agent = context.with(trace.setSpan(context.active(), request), () => telemetry().startAgent(start)) as AgentTrace;
+  const agent = context.with(trace.setSpan(context.active(), request), () => recording().startAgent(start)) as AgentTrace;
   agent.end({ status: 'completed' });
   request.end();
   expect(sdk.named('invoke_agent support').parentSpanContext?.spanId).toBe(request.spanContext().spanId);
@@ -175,7 +175,7 @@ test("the first claim's parent is the caller's active span", () => {
 
 test('user code runs with the span as its parent, across awaits, and its result and error pass through', async () => {
   const sdk = registerSpans();
-  const agent = telemetry().startAgent(start) as AgentTrace;
+  const agent = recording().startAgent(start) as AgentTrace;
   const http = async (name: string) => {
     await Promise.resolve();
     trace.getTracer('http').startSpan(name).end();
@@ -206,7 +206,7 @@ test('user code runs with the span as its parent, across awaits, and its result 
 test("times are the journal's where given, also those from before this process", () => {
   const sdk = registerSpans();
   const day = Date.UTC(2020, 0, 2);
-  const agent = telemetry().startAgent({ ...start, at: day }) as AgentTrace;
+  const agent = recording().startAgent({ ...start, at: day }) as AgentTrace;
   const tool = agent.tool(1, { call: '1.0', name: 'search' }, day + 100.25);
   tool.failedAttempt({ attempt: 1, code: 'TIMEOUT' }, day + 150);
   tool.end({}, day + 400);
@@ -230,7 +230,7 @@ test("times are the journal's where given, also those from before this process",
 test('without given times, spans are in the present and last as long as they did', async () => {
   const sdk = registerSpans();
   const before = Date.now();
-  const agent = telemetry().startAgent(start) as AgentTrace;
+  const agent = recording().startAgent(start) as AgentTrace;
   await new Promise((done) => setTimeout(done, 15));
   agent.end({ status: 'completed' });
   const { startTime, duration } = sdk.named('invoke_agent support');
@@ -243,7 +243,7 @@ test('what is still open when a claim ends is exported as unfinished; ending twi
   const sdk = registerSpans();
   const complaint = vi.fn();
   diag.setLogger({ error: complaint, warn: complaint, info() {}, debug() {}, verbose() {} });
-  const agent = telemetry().startAgent(start) as AgentTrace;
+  const agent = recording().startAgent(start) as AgentTrace;
   const late = agent.tool(1, { call: '1.0', name: 'slow' });
   const done = agent.tool(1, { call: '1.1', name: 'quick' });
   done.end({});
@@ -262,7 +262,7 @@ test('what is still open when a claim ends is exported as unfinished; ending twi
 
 test('a stand-in is marked, and passes for no client call', () => {
   const sdk = registerSpans();
-  const agent = telemetry().startAgent({ agent: 'support', runId: 'r' }) as AgentTrace;
+  const agent = recording().startAgent({ agent: 'support', runId: 'r' }) as AgentTrace;
   agent.chat(1, { provider: 'standin', id: 'rules', standin: true }).end({ stop: 'end', usd: 0 });
   agent.end({ status: 'completed' });
   expect(sdk.named('chat rules')).toMatchObject({

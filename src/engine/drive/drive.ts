@@ -54,13 +54,15 @@ export async function drive(resources: Resources, live: LiveRun, o: DriveOptions
   try {
     const told = leaseOf(resources);
     const lease = told instanceof Promise ? await told : told;
+    const loading = resources.telemetry.recording(takeover && run.started.trace !== undefined);
+    const recording = loading instanceof Promise ? await loading : loading;
     return await runFrame({
       drive: live,
       frame: run.root,
       agent,
       limits,
       trace: () => {
-        const trace = resources.telemetry.startAgent({
+        const trace = recording?.startAgent({
           agent: agent.name,
           description: agent.description,
           runId: run.runId,

@@ -94,11 +94,8 @@ export class Evaluator {
     const log = await logOf(this.#resources, run.runId, ENGINE, 'inspect');
     await log.append(() => [entry]);
     const { agent, session, by, trace } = run.started;
-    this.#resources.telemetry.evaluated(
-      { agent, runId: run.runId, session, by, ...(trace !== undefined && { parent: trace }) },
-      entry,
-      Date.now() - ms,
-    );
+    const recording = await this.#resources.telemetry.recording();
+    recording?.evaluated({ agent, runId: run.runId, session, by, ...(trace !== undefined && { parent: trace }) }, entry, Date.now() - ms);
   }
 }
 
