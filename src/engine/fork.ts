@@ -4,7 +4,7 @@ import { invalid } from '../errors.ts';
 import { isGraph } from '../graph/definition.ts';
 import { approvalId } from '../hitl/approvals.ts';
 import type { CallId, Draft, Entry, Limits } from '../journal/entries/entries.ts';
-import { limitsWith } from '../journal/fold/amounts.ts';
+import { limitsWith } from '../journal/entries/limits.ts';
 import { emptyFold, type RunFold, unfinishedCalls } from '../journal/fold/fold.ts';
 import { copyJson, type Json } from '../json.ts';
 import { checkLimits } from '../loop/definition.ts';

@@ -11,9 +11,10 @@
  * I7. An append that was reported as failed but is in the store counts as written and is not written twice.
  */
 import { RondoError } from '../errors.ts';
-import { claimChanges, claimsIn } from './claiming.ts';
+import { claimChanges, claimsIn } from './changes/claims.ts';
+import { effectChanges } from './changes/effects.ts';
+import { waitChanges } from './changes/waits.ts';
 import { MOST_CLAIMS } from './claims.ts';
-import { effectChanges } from './effecting.ts';
 import { type Draft, type Entry, FOREIGN, VERSION } from './entries/entries.ts';
 import { copyOf } from './fold/copy.ts';
 import { apply, emptyFold } from './fold/fold.ts';
@@ -22,7 +23,6 @@ import { headOf, keepsHead, type Lease } from './head.ts';
 import type { AppendOptions, Journal } from './port.ts';
 import type { RecordChange } from './records.ts';
 import { isRecordConflict } from './refuse.ts';
-import { waitChanges } from './waiting.ts';
 
 /**
  * Makes the entries of an append; an empty list cancels it. Called again after a conflict, since call ids contain the sequence number.

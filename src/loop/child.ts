@@ -2,7 +2,7 @@
 
 import { type Failure, isResumable } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries/entries.ts';
-import { limitsWith } from '../journal/fold/amounts.ts';
+import { limitsWith } from '../journal/entries/limits.ts';
 import type { Call, Frame } from '../journal/fold/fold.ts';
 import type { Make } from '../journal/log.ts';
 import type { Json } from '../json.ts';

@@ -1,6 +1,6 @@
 import { detailOf, type Failure, isResumable, RondoError, ToolError } from '../../errors.ts';
 import type { Draft, Limits } from '../../journal/entries/entries.ts';
-import { limitsWith } from '../../journal/fold/amounts.ts';
+import { limitsWith } from '../../journal/entries/limits.ts';
 import type { RunFold } from '../../journal/fold/fold.ts';
 import { costUsd } from '../../journal/fold/spent.ts';
 import { Log, type Make } from '../../journal/log.ts';

@@ -1,7 +1,7 @@
 /** What a run did, by its entries: the index of effects, and all that its rows leave out. */
 import { digest } from '../../journal/canonical.ts';
+import { effectChanges } from '../../journal/changes/effects.ts';
 import type { Holder } from '../../journal/claims.ts';
-import { effectChanges } from '../../journal/effecting.ts';
 import { changedEffect, type EffectChange, type EffectOutcome, type StoredEffect } from '../../journal/effects.ts';
 import type { Amount, CallId, Entry, EntryOf, HandOut, Intent } from '../../journal/entries/entries.ts';
 import type { RunFold } from '../../journal/fold/fold.ts';

@@ -39,3 +39,11 @@ export interface Limits {
 }
 
 /** `queued`: it was enqueued, and no process has begun it yet. */
+
+/** The limits with others over them: each limit, and each unit of the amounts, by itself. */
+export function limitsWith(limits: Limits, over: Limits | undefined): Limits {
+  if (!over) return limits;
+  const both = { ...limits, ...over };
+  if (limits.amounts && over.amounts) both.amounts = { ...limits.amounts, ...over.amounts };
+  return both;
+}

@@ -1,5 +1,4 @@
 /** Amounts in sums: integers of millionths, so that they are exact. */
-import type { Limits } from '../entries/entries.ts';
 import type { Amount } from '../entries/intent.ts';
 import type { Spent } from './spent.ts';
 import type { Call, Frame } from './state.ts';
@@ -54,12 +53,4 @@ function change(frame: Frame, amount: Amount, sign: 1 | -1): void {
     f.spent.millionths ??= {};
     add(f.spent.millionths, amount, sign);
   }
-}
-
-/** The limits with others over them: each limit, and each unit of the amounts, by itself. */
-export function limitsWith(limits: Limits, over: Limits | undefined): Limits {
-  if (!over) return limits;
-  const both = { ...limits, ...over };
-  if (limits.amounts && over.amounts) both.amounts = { ...limits.amounts, ...over.amounts };
-  return both;
 }

@@ -12,9 +12,9 @@
 import { sizeOf } from '../../json.ts';
 import type { Message } from '../../ports/model.ts';
 import type { CallId, Entry, EntryOf } from '../entries/entries.ts';
+import { limitsWith } from '../entries/limits.ts';
 import { promised, type Recording, tried } from '../entries/outbox.ts';
 import { damaged } from '../refuse.ts';
-import { limitsWith } from './amounts.ts';
 import { begun, decided, finished, opened, outcomeSettled, reopen, requested, waits } from './calls.ts';
 import { checks, spends } from './charges.ts';
 import { compacted } from './compacted.ts';

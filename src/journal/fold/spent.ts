@@ -29,10 +29,10 @@ export const nanoOf = (usd: number): number => Math.round(usd * 1e9);
 /** US dollars; undefined if a price or a usage is unknown. */
 export const costUsd = ({ nanoUsd }: Spent) => (nanoUsd === undefined ? undefined : nanoUsd / 1e9);
 
-/** All tokens of a usage. */
 /** Tokens of input, cached ones included. */
 export const inputOf = ({ input, cacheRead = 0, cacheWrite = 0 }: Usage): number => input + cacheRead + cacheWrite;
 
+/** All tokens of a usage. */
 export const totalOf = (usage: Usage): number => inputOf(usage) + usage.output;
 
 /** A higher count or cost is treated as invalid. */

@@ -1,8 +1,8 @@
 /** The changes of the index of effects that a run's entries stand for. */
-import type { EffectChange } from './effects.ts';
-import type { Entry, EntryOf } from './entries/entries.ts';
-import { callNamed, didNotRun, everyCallOf, inheritedBy, unfinishedCalls } from './fold/frame.ts';
-import type { Call, Frame, RunFold } from './fold/state.ts';
+import type { EffectChange } from '../effects.ts';
+import type { Entry, EntryOf } from '../entries/entries.ts';
+import { callNamed, didNotRun, everyCallOf, inheritedBy, unfinishedCalls } from '../fold/frame.ts';
+import type { Call, Frame, RunFold } from '../fold/state.ts';
 
 /** The changes that entries say, which the run has not taken yet. Undefined for none, as of all appends of a run that only reads. */
 export function effectChanges(run: RunFold, entries: readonly Entry[]): readonly EffectChange[] | undefined {

@@ -1,8 +1,8 @@
 /** The changes of waits for events that a run's entries stand for. */
-import type { Entry } from './entries/entries.ts';
-import { openWaits } from './fold/frame.ts';
-import type { RunFold, Wait } from './fold/state.ts';
-import type { WaitChange } from './inbox.ts';
+import type { Entry } from '../entries/entries.ts';
+import { openWaits } from '../fold/frame.ts';
+import type { RunFold, Wait } from '../fold/state.ts';
+import type { WaitChange } from '../inbox.ts';
 
 /** @param run before the entries. @param ahead with them applied. @param clock the store's. Undefined for none, as of nearly all appends. */
 export function waitChanges(

@@ -1,8 +1,8 @@
 /** The changes of claims that a run's entries stand for. */
-import { type ClaimChange, MOST_CLAIMS } from './claims.ts';
-import type { Draft, Entry } from './entries/entries.ts';
-import { callNamed, didNotRun, inheritedBy } from './fold/frame.ts';
-import type { RunFold } from './fold/state.ts';
+import { type ClaimChange, MOST_CLAIMS } from '../claims.ts';
+import type { Draft, Entry } from '../entries/entries.ts';
+import { callNamed, didNotRun, inheritedBy } from '../fold/frame.ts';
+import type { RunFold } from '../fold/state.ts';
 
 /** The changes of claims that entries say, which the run has not taken yet. Undefined for none, as of nearly all appends. */
 export function claimChanges(run: RunFold, entries: readonly Entry[]): readonly ClaimChange[] | undefined {
