@@ -59,3 +59,8 @@ export const publicOnly: LookupFunction = (host, options, done) => {
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i;
 export const isLoopback = (host: string): boolean => LOOPBACK.test(host);
+
+/** A name or an address, with or without a port. */
+const AUTHORITY = /^(?:[\w.~-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
+/** Whether a header `Host` is a host and a port, and nothing that would become a path, a query or a user of a URL. */
+export const isAuthority = (host: string): boolean => AUTHORITY.test(host) && URL.canParse(`http://${host}`);

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { invalid } from '../errors.ts';
+import { isAuthority } from './addresses.ts';
 import { errorAnswer } from './answer.ts';
 import { HttpError } from './errors.ts';
 import { report } from './report.ts';
@@ -103,9 +104,15 @@ export async function listen(handler: Handler, o: ListenOptions = {}): Promise<L
   return { url, port: listening.port, close, [Symbol.asyncDispose]: () => close() };
 }
 
-/** @throws HttpError 404 for a target that is not a path, 405 for a method that `Request` does not allow. */
+/** @throws HttpError 400 for a `Host` that would be a part of the path. */
+export function checkHostHeader(host: string | undefined): void {
+  if (host !== undefined && !isAuthority(host)) throw new HttpError(400, 'The header Host is a name or an address, with a port or without.');
+}
+
+/** @throws HttpError 400 for a wrong `Host`, 404 for a target that is not a path, 405 for a method that `Request` does not allow. */
 function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request {
   const { method = 'GET', url = '', headers } = incoming;
+  checkHostHeader(headers.host);
   const target = `http://${headers.host ?? 'localhost'}${url}`;
   if (!url.startsWith('/') || url.startsWith('//') || !URL.canParse(target)) throw new HttpError(404, 'There is nothing here.');
   const list = new Headers();

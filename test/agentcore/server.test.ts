@@ -129,11 +129,11 @@ const raw = (server: AgentCore, text: string, hangUp = false) =>
 
 test('a body over the limit gets an answer before it is sent, and the server goes on', async () => {
   const { server, client } = await start();
-  const answer = await raw(server, 'PUT /runtimes/ HTTP/1.1\r\nhost: localhost\r\ncontent-length: 12000001\r\n\r\n');
+  const answer = await raw(server, 'PUT /runtimes/ HTTP/1.1\r\nhost: localhost\r\ncontent-length: 12000001\r\nconnection: close\r\n\r\n');
   expect(answer).toMatch(/^HTTP\/1.1 413 .*x-amzn-errortype: RequestEntityTooLargeException/is);
   const chunk = 'x'.repeat(1_000_000);
   const chunks = Array.from({ length: 13 }, () => `${chunk.length.toString(16)}\r\n${chunk}\r\n`).join('');
-  const head = 'PUT /runtimes/ HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n';
+  const head = 'PUT /runtimes/ HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n';
   expect(await raw(server, `${head}${chunks}0\r\n\r\n`)).toMatch(/^HTTP\/1.1 413 /);
   expect(server.calls().map(({ error }) => error)).toEqual(['RequestEntityTooLargeException', 'RequestEntityTooLargeException']);
   expect(await names(client)).toEqual([]);
@@ -161,6 +161,14 @@ test.each([
   const answer = await raw(server, text);
   expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   expect(answer).toContain(name);
+});
+
+test('open to other machines, it takes their names for it, and nothing else as Host', async () => {
+  await using server = await startAgentCore({ host: '0.0.0.0', open: true });
+  const told = (host: string) => raw(server, `GET /nothing HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
+  expect(await told('wire.example.com:80')).toContain('MissingAuthenticationToken');
+  for (const host of ['wire.example.com/gateways', 'a", error="b', 'ana@wire.example.com'])
+    expect(await told(host)).toContain('The Host header names another server.');
 });
 
 test('a port that is taken is a clear error', async () => {

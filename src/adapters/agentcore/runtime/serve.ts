@@ -14,7 +14,7 @@ import { errorAnswer } from '../../../server/answer.ts';
 import { type AuthOption, checkOpen } from '../../../server/auth.ts';
 import type { BodyLimits } from '../../../server/body.ts';
 import { HttpError } from '../../../server/errors.ts';
-import { bound } from '../../../server/listen.ts';
+import { bound, checkHostHeader } from '../../../server/listen.ts';
 import { report } from '../../../server/report.ts';
 import { SESSION } from '../headers.ts';
 import { TOKEN_HEADER } from '../session-token.ts';
@@ -133,6 +133,10 @@ export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> 
   const app = new Hono();
   app.onError((error) => errorAnswer(error, tell));
   app.notFound(() => errorAnswer(new HttpError(404, 'There is nothing here.'), tell));
+  app.use((c, next) => {
+    checkHostHeader(c.req.header('host'));
+    return next();
+  });
   if (token !== undefined)
     app.use(async (c, next) => {
       // on this machine other programs reach the port, and could name any user

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES }
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { invalid } from '../../../errors.ts';
-import { isLoopback } from '../../../server/addresses.ts';
+import { isAuthority, isLoopback } from '../../../server/addresses.ts';
 import { bound, drained } from '../../../server/listen.ts';
 import { report } from '../../../server/report.ts';
 import type { Ended } from '../sessions/session.ts';
@@ -270,9 +270,10 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
 
 const randomHex = (bytes: number) => randomBytes(bytes).toString('hex');
 
+/** It becomes a part of the URLs that are answered. */
 function isOwnHost(given: string | undefined, host: string): boolean {
   const name = given?.replace(/:\d+$/, '') ?? '';
-  return !isLoopback(host) || isLoopback(name);
+  return isLoopback(host) ? isLoopback(name) : given === undefined || isAuthority(given);
 }
 
 export function targetOf(url: string): { path: string; query: URLSearchParams } {
