@@ -104,6 +104,25 @@ describe.each(['2025-11-25', '2026-07-28'] as const)('%s', (protocol) => {
     });
   });
 
+  test.each([
+    ['a start', ['initialize', 'server/discover']],
+    ['a listing', ['tools/list']],
+  ])('%s that is refused does not tell what was sent in confidence', async (_, methods) => {
+    const key = 'sk-live-abcdef0123456789abcdef';
+    // the key is where a long message is cut
+    for (const message of [`bad credential ${key}`, `${'x'.repeat(1_990)} ${key}`]) {
+      const { url } = await answering(Object.fromEntries(methods.map((method) => [method, { status: 403, error: { code: -32_000, message } }])));
+      for (const headers of [{ 'x-api-key': key }, () => ({ 'x-api-key': key })]) {
+        const tools = [mcpTools({ url, name: 'odd', protocol, headers })];
+        await using engine = new Engine();
+        const result = await engine.run(agent({ name: 'clerk', instructions: '', model: scripted('done'), tools }), 'go').catch((e) => e);
+        expect(result).toMatchObject({ code: 'MCP_UNAVAILABLE', message: expect.stringMatching(/answered HTTP 403|denied access/) });
+        expect(result.message).not.toContain(key.slice(0, 8));
+        expect(result.message.length).toBeLessThan(2_300);
+      }
+    }
+  });
+
   test('a request that is wrong is not a session that was lost, so it is not sent again', async () => {
     const { error } = await failing({ status: 400, error: { code: -32_000, message: 'the amount is odd' } });
     expect(error).toMatchObject({

@@ -81,7 +81,7 @@ export class Connection {
     try {
       return await listTools((params, timeout) => asked((options) => dialect.list(params, { ...options, timeout })), limit);
     } catch (error) {
-      throw unavailable(this.#options, this.name, 'did not list its tools', (await this.#notes()) ?? '', error);
+      throw unavailable(this.#options, this.#told, 'did not list its tools', (await this.#notes()) ?? '', error);
     }
   }
 
@@ -223,7 +223,7 @@ export class Connection {
       await dialect.close().catch(() => {});
       await Promise.race([wire.gone, delay(5_000)]);
       signal.throwIfAborted();
-      throw unavailable(o, this.name, 'did not start', wire.notes(), error);
+      throw unavailable(o, this.#told, 'did not start', wire.notes(), error);
     } finally {
       // the SDK would cancel a handshake that ended long ago
       this.#connecting = undefined;
@@ -245,6 +245,10 @@ export class Connection {
   #onLog({ level, logger, data }: JsonObject): void {
     if (typeof level !== 'string' || data === undefined || sizeOf(data) > LARGEST_LINE) return;
     this.#callOfMessage()?.logged({ level, data, ...(typeof logger === 'string' && { logger }) });
+  }
+
+  get #told() {
+    return { name: this.name, mask: this.#secrets.mask };
   }
 
   async #notes(): Promise<string | undefined> {

@@ -5,15 +5,24 @@ import { ofStatus, outcomeOf } from '../../reliability/codes.ts';
 import { TooLarge } from './fetch.ts';
 import type { McpOptions } from './options.ts';
 
-/** For the person who starts the run, so it may quote the server's stderr. */
-export function unavailable(o: McpOptions, name: string, what: string, notes: string, cause: unknown): Error {
+/**
+ * For the person who starts the run, so it may quote the server's stderr.
+ * @param mask takes secrets out of a text: a server may quote the headers that it got, and a run that did not start tells this to others.
+ */
+export function unavailable(
+  o: McpOptions,
+  { name, mask }: { name: string; mask(text: string): string },
+  what: string,
+  notes: string,
+  cause: unknown,
+): Error {
   if (RondoError.is(cause) || (ToolError.is(cause) && UNAUTHORIZED.has(cause.code))) return cause;
   const { code } = cause as { code?: unknown };
   if (o.command !== undefined && (code === 'ENOENT' || code === 'EACCES'))
     return invalid(`MCP server "${name}": cannot run "${o.command}" (${code}). Check command and cwd of mcpTools().`, { cause });
   const where =
     o.command === undefined ? new URL(o.url as string).origin : [o.command, ...(o.args ?? [])].map(hideSecret).join(' ').slice(0, 200);
-  const why = cause instanceof Unanswered ? cause.message : (httpIn(cause) ?? (cause as Error).message);
+  const why = bounded(mask(cause instanceof Unanswered ? cause.message : (httpIn(cause) ?? (cause as Error).message)));
   return new ToolError('MCP_UNAVAILABLE', `MCP server "${name}" (${where}) ${what}: ${why}.${notes}`, {
     outcome: 'not-run',
     retryable: true,
@@ -92,7 +101,8 @@ function rpcError(said: RpcFailure, of: string, asked: Asked, cause: unknown): {
 }
 
 /** The message without what the first version of the SDK puts before it. */
-const saidIn = ({ message }: RpcFailure) => bounded(message.replace(/^MCP error -?\d+: /, ''));
+const withoutCode = ({ message }: RpcFailure) => message.replace(/^MCP error -?\d+: /, '');
+const saidIn = (said: RpcFailure) => bounded(withoutCode(said));
 
 /** The numbers by which a gateway refuses a call. The first is one of MCP for a resource that is not there, so it counts for calls of tools alone. */
 const REFUSED: Readonly<Record<number, string>> = { [-32002]: 'NOT_PERMITTED', [-32003]: 'RATE_LIMITED' };
@@ -179,7 +189,7 @@ function rpcIn({ message }: Error): RpcFailure | undefined {
 /** What an answer of HTTP says, for people. */
 function httpIn(error: unknown): string | undefined {
   const said = isHttp(error) ? rpcIn(error) : undefined;
-  return said && `it answered HTTP ${(error as HttpStatus).code}: ${saidIn(said)}`;
+  return said && `it answered HTTP ${(error as HttpStatus).code}: ${withoutCode(said)}`;
 }
 
 /** The status is -1 if the answer was not MCP. */
