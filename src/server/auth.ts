@@ -22,6 +22,15 @@ export interface Auth {
   readonly scheme?: AuthScheme;
   /** The value of `WWW-Authenticate` for an unknown caller. Default `Bearer`. */
   readonly challenge?: () => string;
+  /** The token of a caller who is known, for the tools that exchange it or pass it on. Default: that of the header `Authorization`. */
+  readonly assertion?: (request: AuthRequest) => string | undefined;
+}
+
+/** Who calls, and the token that says so: the `assertion` of the runs that this caller starts or resumes. */
+export interface KnownCaller {
+  readonly by: Principal;
+  /** Only of a caller who was authenticated: what others send as a token says nothing. */
+  readonly assertion: string | undefined;
 }
 
 export interface AuthScheme {
@@ -68,8 +77,8 @@ export function bearer({ verify, oauth2 }: BearerOptions): Auth {
   return Object.assign(auth, { scheme });
 }
 
-/** The principal of every caller of a server without authentication. */
-const ANONYMOUS: Principal = { id: 'anonymous' };
+/** Every caller of a server without authentication. */
+const ANONYMOUS: KnownCaller = { by: { id: 'anonymous' }, assertion: undefined };
 
 /** Undefined: only this machine may call, as `anonymous`. `'none'`: every caller is `anonymous`. */
 export type AuthOption = Auth | 'none' | undefined;
@@ -89,18 +98,19 @@ export function checkOpen(host: string, auth: AuthOption, where: string): void {
     throw invalid(`${where}: on ${host} any machine could call. Pass auth, or auth: 'none' if that is meant.`);
 }
 
-/** The principal of a request. `tell` gets an error of `auth`. @throws HttpError 401 for an unknown caller, 503 if `auth` fails. */
-export async function authenticate(request: Request, auth: AuthOption, tell: (error: unknown) => void): Promise<Principal> {
+/** Who sends a request. `tell` gets an error of `auth`. @throws HttpError 401 for an unknown caller, 503 if `auth` fails. */
+export async function authenticate(request: Request, auth: AuthOption, tell: (error: unknown) => void): Promise<KnownCaller> {
   if (typeof auth !== 'function') return ANONYMOUS;
   const { pathname, search } = new URL(request.url);
+  const asked: AuthRequest = {
+    method: request.method,
+    url: pathname + search,
+    headers: Object.fromEntries(request.headers),
+    body: async () => (request.body ? readBytes(request.clone(), MOST_SIGNED, BODY_TIMEOUT) : new Uint8Array()),
+  };
   let by: Principal | undefined;
   try {
-    by = await auth({
-      method: request.method,
-      url: pathname + search,
-      headers: Object.fromEntries(request.headers),
-      body: async () => (request.body ? readBytes(request.clone(), MOST_SIGNED, BODY_TIMEOUT) : new Uint8Array()),
-    });
+    by = await auth(asked);
   } catch (error) {
     if (error instanceof HttpError) throw error;
     tell(error);
@@ -108,5 +118,5 @@ export async function authenticate(request: Request, auth: AuthOption, tell: (er
   }
   if (by === undefined || principalProblem(by))
     throw new HttpError(401, 'Who calls is not known.', { 'www-authenticate': auth.challenge?.() ?? 'Bearer' });
-  return principal(by);
+  return { by: principal(by), assertion: auth.assertion ? auth.assertion(asked) : bearerToken(asked.headers.authorization) };
 }

@@ -2,9 +2,8 @@
 import type { Engine } from '../engine/engine.ts';
 import { invalid } from '../errors.ts';
 import type { Agent } from '../loop/types.ts';
-import type { Principal } from '../ports/principal.ts';
 import { errorAnswer } from './answer.ts';
-import { type AuthOption, authenticate, checkHost } from './auth.ts';
+import { type AuthOption, authenticate, checkHost, type KnownCaller } from './auth.ts';
 import { HttpError } from './errors.ts';
 import type { Handler } from './listen.ts';
 
@@ -42,7 +41,7 @@ export function agentAt(agents: ReadonlyMap<string, Agent>, path: string, reques
 export function authenticated(
   auth: AuthOption,
   tell: (error: unknown) => void,
-  route: (request: Request) => (by: Principal) => Promise<Response>,
+  route: (request: Request) => (caller: KnownCaller) => Promise<Response>,
 ): Handler {
   return async (request) => {
     try {

@@ -106,7 +106,8 @@ export async function listen(handler: Handler, o: ListenOptions = {}): Promise<L
 
 /** @throws HttpError 400 for a `Host` that would be a part of the path. */
 export function checkHostHeader(host: string | undefined): void {
-  if (host !== undefined && !isAuthority(host)) throw new HttpError(400, 'The header Host is a name or an address, with a port or without.');
+  if (host !== undefined && !isAuthority(host))
+    throw new HttpError(400, 'The header Host is a name or an address, with a port or without.');
 }
 
 /** @throws HttpError 400 for a wrong `Host`, 404 for a target that is not a path, 405 for a method that `Request` does not allow. */

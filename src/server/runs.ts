@@ -10,6 +10,7 @@ import type { Agent } from '../loop/types.ts';
 import { isName, type Principal } from '../ports/principal.ts';
 import { accepted, idOf, isSameRun, keepStreaming } from './accept.ts';
 import { json } from './answer.ts';
+import type { KnownCaller } from './auth.ts';
 import { type BodyLimits, readJson } from './body.ts';
 import { HttpError } from './errors.ts';
 import { begun, lastEventId, sse } from './sse.ts';
@@ -25,7 +26,7 @@ export interface RunsOptions extends BodyLimits {
   readonly tell: (error: unknown) => void;
 }
 
-type Act = (o: RunsOptions, request: Request, by: Principal, runId: string) => Promise<Response>;
+type Act = (o: RunsOptions, request: Request, caller: KnownCaller, runId: string) => Promise<Response>;
 
 /** By what follows `/runs` in the path: nothing, a run id, or a run id and an action. */
 const ROUTES: Readonly<Record<string, Readonly<Record<string, Act>>>> = {
@@ -38,7 +39,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, Act>>>> = {
 };
 
 /** The action for a request, found before the caller is authenticated. @throws HttpError 404, 405. */
-export function routeOf(o: RunsOptions, request: Request): (by: Principal) => Promise<Response> {
+export function routeOf(o: RunsOptions, request: Request): (caller: KnownCaller) => Promise<Response> {
   const { pathname } = new URL(request.url);
   const below = pathname.startsWith(`${o.path}/`) ? pathname.slice(o.path.length) : '';
   const match = /^\/runs(?:\/([^/]+)(?:\/(events|approvals|decisions|cancel))?)?\/?$/.exec(below);
@@ -49,7 +50,7 @@ export function routeOf(o: RunsOptions, request: Request): (by: Principal) => Pr
   const allow = Object.keys(acts).join(', ');
   if (!act) throw new HttpError(405, `The method here is ${allow}.`, { allow });
   const runId = id === undefined ? '' : decoded(id);
-  return (by) => act(o, request, by, runId);
+  return (caller) => act(o, request, caller, runId);
 }
 
 const nothingHere = () => new HttpError(404, 'There is nothing here.');
@@ -72,7 +73,7 @@ async function fieldsOf(o: RunsOptions, request: Request, known: readonly string
   return body as JsonObject;
 }
 
-async function startRun(o: RunsOptions, request: Request, by: Principal): Promise<Response> {
+async function startRun(o: RunsOptions, request: Request, { by, assertion }: KnownCaller): Promise<Response> {
   const { engine, agents, limits, context } = o;
   const { input, session, agent: name } = await fieldsOf(o, request, ['input', 'session', 'agent']);
   if (input === undefined) throw new HttpError(400, 'input is missing: what the agent is asked.');
@@ -85,6 +86,7 @@ async function startRun(o: RunsOptions, request: Request, by: Principal): Promis
     by,
     id: key === null ? undefined : idOf(by, agent.name, key),
     session,
+    assertion,
     limits,
     context: context?.(by),
   } as RunOptions<Json>;
@@ -107,12 +109,12 @@ async function seen({ engine, agents }: RunsOptions, by: Principal, runId: strin
   return state;
 }
 
-async function readRun(o: RunsOptions, _: Request, by: Principal, runId: string): Promise<Response> {
+async function readRun(o: RunsOptions, _: Request, { by }: KnownCaller, runId: string): Promise<Response> {
   const { agent, status, session, steps, usage, costUsd, seq, result } = await seen(o, by, runId);
   return json(200, { runId, agent, status, session, steps, usage, costUsd, seq, ...result });
 }
 
-async function readEvents(o: RunsOptions, request: Request, by: Principal, runId: string): Promise<Response> {
+async function readEvents(o: RunsOptions, request: Request, { by }: KnownCaller, runId: string): Promise<Response> {
   const after = lastEventId(request);
   const { status } = await seen(o, by, runId);
   const { signal } = request;
@@ -124,19 +126,19 @@ async function readEvents(o: RunsOptions, request: Request, by: Principal, runId
   return rest ? sse(rest, options) : new Response(null, { status: 204 });
 }
 
-async function readApprovals(o: RunsOptions, _: Request, by: Principal, runId: string): Promise<Response> {
+async function readApprovals(o: RunsOptions, _: Request, { by }: KnownCaller, runId: string): Promise<Response> {
   const { approvals } = await seen(o, by, runId);
   return json(200, { runId, approvals });
 }
 
 /** Journals decisions and resumes the run. They are recorded as decisions of the authenticated caller. */
-async function decideRun(o: RunsOptions, request: Request, by: Principal, runId: string): Promise<Response> {
+async function decideRun(o: RunsOptions, request: Request, { by, assertion }: KnownCaller, runId: string): Promise<Response> {
   const { engine, tell } = o;
   const { decisions } = await fieldsOf(o, request, ['decisions']);
   await seen(o, by, runId);
   const approvals = await engine.decide(runId, decisions as readonly Decision[], { by });
   // not awaited: the decisions are in the journal, so if the run cannot resume now, a worker will
-  const run = engine.resume(runId, { by });
+  const run = engine.resume(runId, { by, assertion });
   void keepStreaming(run[Symbol.asyncIterator]());
   run.catch((error) => {
     if (!RondoError.is(error, 'RUN_BUSY') && !RondoError.is(error, 'ENGINE_CLOSED')) tell(error);
@@ -144,7 +146,7 @@ async function decideRun(o: RunsOptions, request: Request, by: Principal, runId:
   return json(200, { runId, approvals });
 }
 
-async function cancelRun(o: RunsOptions, request: Request, by: Principal, runId: string): Promise<Response> {
+async function cancelRun(o: RunsOptions, request: Request, { by }: KnownCaller, runId: string): Promise<Response> {
   const { reason } = await fieldsOf(o, request, ['reason']);
   if (reason !== undefined && (typeof reason !== 'string' || reason.length > 1_000))
     throw new HttpError(400, 'reason is a text of at most 1,000 characters.');

@@ -115,10 +115,11 @@ describe.each(['2025-11-25', '2026-07-28'] as const)('%s', (protocol) => {
       for (const headers of [{ 'x-api-key': key }, () => ({ 'x-api-key': key })]) {
         const tools = [mcpTools({ url, name: 'odd', protocol, headers })];
         await using engine = new Engine();
-        const result = await engine.run(agent({ name: 'clerk', instructions: '', model: scripted('done'), tools }), 'go').catch((e) => e);
-        expect(result).toMatchObject({ code: 'MCP_UNAVAILABLE', message: expect.stringMatching(/answered HTTP 403|denied access/) });
-        expect(result.message).not.toContain(key.slice(0, 8));
-        expect(result.message.length).toBeLessThan(2_300);
+        const clerk = agent({ name: 'clerk', instructions: '', model: scripted(['done']), tools });
+        const error = (await engine.run(clerk, 'go').catch((e) => e)) as Error;
+        expect(error).toMatchObject({ code: 'MCP_UNAVAILABLE', message: expect.stringMatching(/answered HTTP 403|denied access/) });
+        expect(error.message).not.toContain(key.slice(0, 8));
+        expect(error.message.length).toBeLessThan(2_300);
       }
     }
   });

@@ -6,11 +6,11 @@ import { context, type SpanContext, trace } from '@opentelemetry/api';
 import { LIMIT } from '../../foreign/ask-of.ts';
 import { isDeep, type Json } from '../../json.ts';
 import { isName, type Principal } from '../../ports/principal.ts';
+import type { KnownCaller } from '../../server/auth.ts';
 import { DEPTH } from './names.ts';
 
 /** The caller of a request, and the contexts that belong to it. */
-export interface Caller {
-  readonly by: Principal;
+export interface Caller extends KnownCaller {
   /** A hash that is the same for all callers who see the same tasks. It is part of each session's name, so no caller reaches another's. */
   readonly scope: string;
   /** The caller's span. */

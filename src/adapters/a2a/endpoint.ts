@@ -64,15 +64,15 @@ export function endpoint(o: EndpointOptions): Answering {
 
   async function contextOf(request: Request, legacy: boolean): Promise<ServerCallContext> {
     const { headers, signal } = request;
-    const by = await authenticate(request, auth, tellOperator);
+    const known = await authenticate(request, auth, tellOperator);
     const span = parseTraceparent(headers.get('traceparent') ?? undefined);
-    const caller: Caller = { by, span, scope: scopeOf(o.agent, by, o.tasks), gone: signal };
+    const caller: Caller = { ...known, span, scope: scopeOf(o.agent, known.by, o.tasks), gone: signal };
     if (!legacy && headers.get(VERSION) !== '1.0') throw new VersionNotSupportedError('This agent speaks A2A 1.0 and 0.3.');
     return new ServerCallContext({
       state: stateWith(caller),
       requestedVersion: legacy ? '0.3' : '1.0',
       requestedExtensions: Extensions.parseServiceParameter(headers.get('a2a-extensions') ?? headers.get('x-a2a-extensions') ?? undefined),
-      user: { isAuthenticated: typeof auth === 'function', userName: by.id },
+      user: { isAuthenticated: typeof auth === 'function', userName: known.by.id },
     });
   }
 

@@ -203,6 +203,7 @@ export class Handler implements A2ARequestHandler {
     const options = {
       id,
       by: caller.by,
+      assertion: caller.assertion,
       limits,
       context: context?.(caller.by),
     };
@@ -230,17 +231,18 @@ export class Handler implements A2ARequestHandler {
   /** Journals the decisions in a message and resumes the run. They are decisions of the authenticated caller. */
   async #answer(message: Message, caller: Caller): Promise<Begun> {
     const { engine } = this.#o;
+    const { by, assertion } = caller;
     const id = message.taskId;
     const { task, approvals, running, seq } = await this.#need(caller, id);
     const { contextId } = task;
     if (message.contextId && message.contextId !== contextId) throw new RequestMalformedError(`Task ${id} belongs to another context.`);
     const decisions = decisionsIn(message, approvals);
     // idempotent: a caller may send the same decisions again after a lost response
-    await engine.decide(id, decisions, { by: caller.by });
+    await engine.decide(id, decisions, { by });
     const watched = () => ({ id, contextId, events: this.#watch(caller, id, seq)[Symbol.asyncIterator]() });
     if (running || isOver(task.status?.state)) return watched();
     try {
-      return { id, contextId, events: await accepted(within(caller, () => engine.resume(id, { by: caller.by }))) };
+      return { id, contextId, events: await accepted(within(caller, () => engine.resume(id, { by, assertion }))) };
     } catch (error) {
       // another process drives it already
       if (RondoError.is(error, 'RUN_BUSY')) return watched();

@@ -6,7 +6,7 @@ import { agentDefinition } from '../../loop/definition.ts';
 import type { Agent } from '../../loop/types.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { idOf } from '../../server/accept.ts';
-import type { AuthOption } from '../../server/auth.ts';
+import type { AuthOption, KnownCaller } from '../../server/auth.ts';
 import { type BodyLimits, parseJson, readJson } from '../../server/body.ts';
 import { HttpError, problemOf } from '../../server/errors.ts';
 import { cancelWhenGone } from '../../server/gone.ts';
@@ -68,7 +68,7 @@ export function agUiHandler<C>(engine: Engine, agents: Agent | readonly Agent[],
   const serving: Serving = { engine, o: o as AgUiOptions, tell: report(WHERE) };
   return authenticated(o.auth, serving.tell, (request) => {
     const agent = agentAt(served, path, request);
-    return (by) => answer(serving, agent, request, by);
+    return (caller) => answer(serving, agent, request, caller);
   });
 }
 
@@ -78,10 +78,10 @@ export function agUiHandler<C>(engine: Engine, agents: Agent | readonly Agent[],
  */
 export function agUiTurns<C>(engine: Engine, agent: Agent, o: AgUiOptions<C>) {
   const serving: Serving = { engine, o: o as AgUiOptions, tell: report(WHERE) };
-  return async function* (text: string, by: Principal, signal: AbortSignal): AsyncGenerator<AGUIEvent, void, undefined> {
+  return async function* (text: string, caller: KnownCaller, signal: AbortSignal): AsyncGenerator<AGUIEvent, void, undefined> {
     try {
       const input = checkInput(parseJson(text, o));
-      for await (const { data } of await turnOf(serving, agent, { input, by, signal, after: undefined })) yield data as AGUIEvent;
+      for await (const { data } of await turnOf(serving, agent, { input, caller, signal, after: undefined })) yield data as AGUIEvent;
     } catch (error) {
       yield problem(error, serving.tell);
     }
@@ -90,7 +90,7 @@ export function agUiTurns<C>(engine: Engine, agent: Agent, o: AgUiOptions<C>) {
 
 interface Asked {
   readonly input: RunAgentInput;
-  readonly by: Principal;
+  readonly caller: KnownCaller;
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
   /** The newest position that the client has seen. */
@@ -102,11 +102,11 @@ function problem(error: unknown, tell: Tell): AGUIEvent {
   return { type: EventType.RUN_ERROR, code, message };
 }
 
-async function answer(serving: Serving, agent: Agent, request: Request, by: Principal): Promise<Response> {
+async function answer(serving: Serving, agent: Agent, request: Request, caller: KnownCaller): Promise<Response> {
   const { maxBytes = MAX_BYTES, maxDepth, timeout, heartbeat } = serving.o;
   const input = checkInput(await readJson(request, { maxBytes, maxDepth, timeout }));
   const { signal } = request;
-  const events = await turnOf(serving, agent, { input, by, signal, after: lastEventId(request) });
+  const events = await turnOf(serving, agent, { input, caller, signal, after: lastEventId(request) });
   return eventStream(events, { signal, heartbeat, problem: (error) => problem(error, serving.tell) });
 }
 
@@ -114,16 +114,17 @@ async function answer(serving: Serving, agent: Agent, request: Request, by: Prin
 async function turnOf(
   { engine, o, tell }: Serving,
   agent: Agent,
-  { input, by, signal, after }: Asked,
+  { input, caller, signal, after }: Asked,
 ): Promise<AsyncIterable<ServerEvent>> {
   let turn: TakenTurn;
   try {
-    turn = await begin(engine, agent, o, input, by);
+    turn = await begin(engine, agent, o, input, caller);
   } catch (error) {
     // a client shows the code of an event, and of a status nothing
     if (!RondoError.is(error)) throw error;
     return one(problem(error, tell));
   }
+  const { by } = caller;
   const leave = () => void turn.events.return?.();
   if (signal.aborted) leave();
   else signal.addEventListener('abort', leave, { once: true });
@@ -135,7 +136,13 @@ async function* one(data: AGUIEvent): AsyncGenerator<ServerEvent> {
   yield { data };
 }
 
-async function begin(engine: Engine, agent: Agent, o: AgUiOptions, input: RunAgentInput, by: Principal): Promise<TakenTurn> {
+async function begin(
+  engine: Engine,
+  agent: Agent,
+  o: AgUiOptions,
+  input: RunAgentInput,
+  { by, assertion }: KnownCaller,
+): Promise<TakenTurn> {
   const { threadId, runId: requestId, resume = [] } = input;
   const session = o.sessions === 'tenant' ? { id: threadId, shared: true } : threadId;
   // a page that sends a request again has a part of its answer
@@ -144,8 +151,8 @@ async function begin(engine: Engine, agent: Agent, o: AgUiOptions, input: RunAge
   if (resume.length === 0) {
     if (said === undefined) throw new HttpError(400, 'The last message is of the user, or resume answers the interrupts of the thread.');
     const asked = agentDefinition(agent).input ? parseJson(typeof said === 'string' ? said : '') : said;
-    return takeTurn(engine, agent, { session, by, requestId, input: asked, limits: o.limits, context: o.context?.(by, input) });
+    return takeTurn(engine, agent, { session, by, assertion, requestId, input: asked, limits: o.limits, context: o.context?.(by, input) });
   }
   const decisions = decisionsOf(resume);
-  return takeTurn(engine, agent, { session, by, decisions, message: said });
+  return takeTurn(engine, agent, { session, by, assertion, decisions, message: said });
 }

@@ -23,7 +23,7 @@ export function converseInEvents(o: Invocations, asked: Asked, socket: WebSocket
   const take = (text: string) =>
     within(asked, async () => {
       if (gone.signal.aborted || o.closing.aborted) return;
-      for await (const event of turns(text, asked.by, gone.signal)) await sent(socket, JSON.stringify(event));
+      for await (const event of turns(text, asked, gone.signal)) await sent(socket, JSON.stringify(event));
     });
 
   socket.on('message', (data, binary) => {

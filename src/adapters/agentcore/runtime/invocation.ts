@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { type Context, context, propagation, trace } from '@opentelemetry/api';
 import { isName, type Principal } from '../../../ports/principal.ts';
-import { type Auth, type AuthOption, authenticate, bearerToken, checkHost } from '../../../server/auth.ts';
+import { type Auth, type AuthOption, authenticate, checkHost, type KnownCaller } from '../../../server/auth.ts';
 import { HttpError } from '../../../server/errors.ts';
 import type { Handler } from '../../../server/listen.ts';
 import { ATTR } from '../../../telemetry/names.ts';
@@ -24,9 +24,7 @@ export interface Invocation {
 }
 
 /** A request whose caller is known. */
-export interface Asked {
-  readonly by: Principal;
-  readonly assertion: string | undefined;
+export interface Asked extends KnownCaller {
   readonly invocation: Invocation;
   /** The caller's span, and the baggage, in which the session is. */
   readonly span: Context;
@@ -54,8 +52,8 @@ export function within<T>(asked: Asked, run: () => T): T {
   return current.run(asked, () => context.with(asked.span, run));
 }
 
-/** The caller of the invocation, for handlers that authenticate by themselves. */
-export const currentCaller: Auth = () => currentPrincipal();
+/** The caller of the invocation, for handlers that authenticate by themselves: of a caller whom the platform names, a token says nothing. */
+export const currentCaller: Auth = Object.assign(() => currentPrincipal(), { assertion: () => current.getStore()?.assertion });
 
 /** A handler that is called as part of an invocation. */
 export const asInvocation =
@@ -68,18 +66,17 @@ export async function askedBy(request: Request, access: Access): Promise<Asked> 
   const { auth, platform, tell } = access;
   checkHost(request, auth);
   const { headers } = request;
-  const by = await callerOf(request, auth, platform, tell);
-  const assertion = typeof auth === 'function' ? bearerToken(headers.get('authorization')) : undefined;
+  const known = await callerOf(request, auth, platform, tell);
   const invocation = invocationOf(headers, access.needsSession);
-  return { by, assertion, invocation, span: withSession(spanOf(headers), invocation.session) };
+  return { ...known, invocation, span: withSession(spanOf(headers), invocation.session) };
 }
 
 /** A caller who was authenticated here is who that says. The header of the platform counts only where no one else could set it. */
-async function callerOf(request: Request, auth: AuthOption, platform: boolean, tell: (error: unknown) => void): Promise<Principal> {
+async function callerOf(request: Request, auth: AuthOption, platform: boolean, tell: (error: unknown) => void): Promise<KnownCaller> {
   const user = typeof auth === 'function' || !platform ? null : request.headers.get(USER);
   if (user === null) return authenticate(request, auth, tell);
   if (!isName(user)) throw new HttpError(400, `${USER} is a text of 1 to 500 characters.`);
-  return { id: user };
+  return { by: { id: user }, assertion: undefined };
 }
 
 function invocationOf(headers: Headers, needsSession: boolean): Invocation {

@@ -44,10 +44,10 @@ export function route(
 function shared({ auth, limits, context }: Invocations) {
   return {
     // the scheme of the application's, for a card that tells it
-    auth: Object.assign(
-      (...args: Parameters<Auth>) => currentCaller(...args),
-      typeof auth === 'function' ? { scheme: auth.scheme } : {},
-    ) as Auth,
+    auth: Object.assign((...args: Parameters<Auth>) => currentCaller(...args), {
+      assertion: currentCaller.assertion,
+      ...(typeof auth === 'function' && { scheme: auth.scheme }),
+    }) as Auth,
     limits,
     ...(context && { context: (by: Principal) => context(by, currentInvocation() as Invocation) }),
   };

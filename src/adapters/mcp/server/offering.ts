@@ -14,7 +14,7 @@ import type { LogLine } from './logs.ts';
 
 export interface Caller {
   readonly by: Principal;
-  /** The token that the caller sent. */
+  /** The token that authenticated the caller. */
   readonly assertion: Assertion | undefined;
   /** Whether the tool `decide` is offered to this caller. */
   readonly mayDecide: boolean;

@@ -1,9 +1,8 @@
 /** An offering as an MCP server, over streamable HTTP: which requests there are, who sends them, and which revision of the protocol they are of. */
 import { lazy } from '../../../flight.ts';
 import type { Limits } from '../../../journal/entries/entries.ts';
-import type { Assertion } from '../../../ports/identity.ts';
 import type { Principal } from '../../../ports/principal.ts';
-import { type AuthOption, bearerToken } from '../../../server/auth.ts';
+import type { AuthOption } from '../../../server/auth.ts';
 import { type BodyLimits, readJson } from '../../../server/body.ts';
 import { HttpError } from '../../../server/errors.ts';
 import { authenticated, isAt, pathOf } from '../../../server/handle.ts';
@@ -77,11 +76,11 @@ export function serveMcp(
     // without sessions there are no messages of the server's own, and nothing to end
     if (!methods.includes(request.method))
       throw new HttpError(405, `The method here is ${methods.join(', ')}.`, { allow: methods.join(', ') });
-    return async (by) => {
+    return async ({ by, assertion }) => {
       const body = request.method === 'POST' ? await readJson(request, o) : undefined;
       const caller: Caller = {
         by,
-        assertion: assertionOf(request, o.auth),
+        assertion: assertion === undefined ? undefined : { type: 'jwt', token: assertion },
         mayDecide: typeof decide === 'function' ? decide(by) : decide,
         mayBeAsked: typeof elicit === 'function' ? elicit(by) : elicit,
         gone: request.signal,
@@ -99,12 +98,6 @@ export function serveMcp(
     changed: (list: 'resources' | 'prompts') => offering.changes.tell(list),
     updated: (uri: string) => offering.changes.tell({ updated: uri }),
   });
-}
-
-/** The token that authenticated the caller, for tools that exchange it or pass it on. */
-function assertionOf(request: Request, auth: AuthOption): Assertion | undefined {
-  const token = typeof auth === 'function' ? bearerToken(request.headers.get('authorization')) : undefined;
-  return token === undefined ? undefined : { type: 'jwt', token };
 }
 
 /** Calls with the same key of one caller are one run. */
