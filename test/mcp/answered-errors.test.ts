@@ -111,7 +111,9 @@ describe.each(['2025-11-25', '2026-07-28'] as const)('%s', (protocol) => {
     const key = 'sk-live-abcdef0123456789abcdef';
     // the key is where a long message is cut
     for (const message of [`bad credential ${key}`, `${'x'.repeat(1_990)} ${key}`]) {
-      const { url } = await answering(Object.fromEntries(methods.map((method) => [method, { status: 403, error: { code: -32_000, message } }])));
+      const { url } = await answering(
+        Object.fromEntries(methods.map((method) => [method, { status: 403, error: { code: -32_000, message } }])),
+      );
       for (const headers of [{ 'x-api-key': key }, () => ({ 'x-api-key': key })]) {
         const tools = [mcpTools({ url, name: 'odd', protocol, headers })];
         await using engine = new Engine();

@@ -237,12 +237,15 @@ describe('bad input', () => {
     expect(run).not.toHaveBeenCalled();
   });
 
-  test.each(['localhost/invocations?', 'ana@localhost', '\u00e9/ping?x'])('a Host of %j is answered 400, and is no part of the path', async (host) => {
-    await using engine = new Engine();
-    await using server = await serve(engine, echo(), { port: 0, container: false, auth: 'none' });
-    const text = await raw(server.port, `GET /elsewhere HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
-    expect(text).toMatch(/^HTTP\/1.1 400 /);
-  });
+  test.each(['localhost/invocations?', 'ana@localhost', '\u00e9/ping?x'])(
+    'a Host of %j is answered 400, and is no part of the path',
+    async (host) => {
+      await using engine = new Engine();
+      await using server = await serve(engine, echo(), { port: 0, container: false, auth: 'none' });
+      const text = await raw(server.port, `GET /elsewhere HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
+      expect(text).toMatch(/^HTTP\/1.1 400 /);
+    },
+  );
 
   test.each<[string, object]>([
     ['an unknown protocol', { protocol: 'grpc' }],
