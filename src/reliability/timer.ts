@@ -30,3 +30,19 @@ export class Timer {
 }
 
 const next = Timer.next;
+
+/** Resolves after `ms` milliseconds, by the global timers, which a test may fake. @throws the reason of the signal */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', abort);
+      resolve();
+    }, ms);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
+}

@@ -1,6 +1,7 @@
 import { ToolError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Message, Model, ModelRequest, ModelResponse, Part, Usage } from '../ports/model.ts';
+import { pause } from '../reliability/timer.ts';
 import { emitAnswer } from './deltas.ts';
 
 /** One answer of a scripted model: a text, a text with tool calls, or an error by its code (such as `THROTTLING`). */
@@ -47,7 +48,7 @@ export function scripted(
       const step = typeof steps === 'function' ? await steps(request, n) : steps[n];
       if (step === undefined) throw new ToolError('SCRIPT_ENDED', `the script has ${n} steps, and the model was asked once more.`);
       const s = typeof step === 'string' ? { text: step } : step;
-      if (s.delay) await wait(s.delay, signal);
+      if (s.delay) await pause(s.delay, signal);
       if (s.error)
         throw new ToolError(s.error, `scripted ${s.error}`, {
           retryable: RETRYABLE.has(s.error),
@@ -96,19 +97,4 @@ function measuring(): (messages: readonly Message[]) => number {
     known.set(messages, { count, last, size });
     return size;
   };
-}
-
-function wait(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', abort);
-      resolve();
-    }, ms);
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-  });
 }

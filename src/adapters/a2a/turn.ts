@@ -6,6 +6,7 @@ import { cut } from '../../foreign/ask-of.ts';
 import type { Json } from '../../json.ts';
 import type { Turn, TurnContext, TurnResult } from '../../ports/foreign.ts';
 import type { Effect } from '../../ports/tool.ts';
+import { pause } from '../../reliability/timer.ts';
 import { answering, asksOf, refusedConsent } from './asks.ts';
 import { depthOf } from './caller.ts';
 import { Exchange } from './exchange.ts';
@@ -199,19 +200,4 @@ export async function stop(peer: Peer, taskId: string | undefined, ctx: TurnCont
 async function openIn(client: Client, contextId: string): Promise<string[]> {
   const { tasks } = await client.listTasks({ tenant: '', contextId, status: 0, pageToken: '', statusTimestampAfter: undefined });
   return tasks.filter((t) => t.contextId === contextId && !isOver(t.status?.state)).map((t) => t.id);
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', abort);
-      resolve();
-    }, ms);
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-  });
 }
