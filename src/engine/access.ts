@@ -4,24 +4,46 @@ import { type Allowed, allowedContent } from '../hitl/content.ts';
 import { accessProblem } from '../hitl/policy.ts';
 import type { Decision } from '../journal/entries/entries.ts';
 import type { RunFold } from '../journal/fold/fold.ts';
+import type { RunHead } from '../journal/port.ts';
+import { sessionId } from '../journal/session.ts';
 import type { Judged } from '../ports/guardrail.ts';
 import { type Asked, inputOf, isConversation, wholeOf } from '../ports/input.ts';
 import type { AccessRequest } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
-import { ENGINE, findRun, type Viewer } from './read/lookup.ts';
+import { ENGINE, findRun, sees, type Viewer } from './read/lookup.ts';
 import type { Resources } from './resources.ts';
 
-type About = Pick<AccessRequest, 'agent' | 'runId' | 'session'>;
+/** What the policy is told of a run. */
+export type About = Pick<AccessRequest, 'agent' | 'runId' | 'session'> & { owner: NonNullable<AccessRequest['owner']> | undefined };
 
-export const aboutRun = ({ runId, root, started }: RunFold): About => ({ runId, agent: root.agent, session: started.session });
+/** @param by on whose behalf the run works. */
+export const aboutStart = (runId: string, started: { agent: string; session?: string | undefined; by?: Principal | undefined }): About => ({
+  runId,
+  agent: started.agent,
+  session: started.session,
+  owner: ownerOf(started.by),
+});
+
+export const ownerOf = (by: Pick<Principal, 'id' | 'tenant'> | undefined): About['owner'] =>
+  by && { id: by.id, ...(by.tenant !== undefined && { tenant: by.tenant }) };
+
+export const aboutRun = ({ runId, root, started }: RunFold): About => aboutStart(runId, { ...started, agent: root.agent });
+
+/** A run whose entries are not read. Its head must not be doubtful. */
+export const aboutHead = ({ runId, agent, session, by, tenant }: RunHead): About => ({
+  runId,
+  agent,
+  session: session === undefined ? undefined : sessionId(session),
+  owner: by === undefined ? undefined : ownerOf({ id: by, ...(tenant !== undefined && { tenant }) }),
+});
 
 /** Whether the policy allows the caller to do this. For lists, which leave out what is refused. */
-export const hasAccess = async (
-  { host }: Resources,
-  point: AccessRequest['point'],
-  by: Principal | undefined,
-  about: About,
-): Promise<boolean> => (await accessProblem(host.policy, { point, by, ...about })) === undefined;
+export const hasAccess = async ({ host }: Resources, point: AccessRequest['point'], by: Viewer, about: About): Promise<boolean> =>
+  by === ENGINE || (await accessProblem(host.policy, { point, by, ...about })) === undefined;
+
+/** Whether the caller may see a run and do this with it. */
+export const reaches = async (resources: Resources, point: AccessRequest['point'], by: Viewer, run: RunFold): Promise<boolean> =>
+  sees(by, run.started.by?.tenant) && hasAccess(resources, point, by, aboutRun(run));
 
 /** Asks the policy, except for the engine's own work. @throws RondoError `NOT_PERMITTED` with the policy's reason. */
 export async function assertAccess({ host }: Resources, point: AccessRequest['point'], by: Viewer, about: About): Promise<void> {
@@ -53,7 +75,8 @@ export const checksStarts = ({ host }: Resources): boolean => host.policy?.acces
  * @throws RondoError `INPUT_REFUSED` with the reason, or if the input was replaced with an invalid list of messages; `GUARDRAIL_FAILED` if
  * a guardrail could not be asked. Their details have the verdicts.
  */
-export async function allowedInput({ host }: Resources, by: Principal | undefined, about: About, asked: Asked): Promise<Asked & Judged> {
+export async function allowedInput({ host }: Resources, by: Principal | undefined, of: About, asked: Asked): Promise<Asked & Judged> {
+  const { owner: _, ...about } = of;
   const { runId } = about;
   const allowed = await allowedContent(host, { point: 'input', by, ...about, value: wholeOf(asked) });
   const verdicts = allowed.verdicts && { verdicts: allowed.verdicts };
@@ -85,13 +108,14 @@ export async function allowedAnswers(
 ): Promise<{ decisions: readonly Decision[]; verdicts: ReadonlyMap<string, Judged['verdicts']> }> {
   const verdicts = new Map<string, Judged['verdicts']>();
   if (!host.checks.input.asked) return { decisions, verdicts };
+  const { owner: _, ...about } = aboutRun(run);
   const told: Decision[] = [];
   for (const decision of decisions) {
     if (decision.type !== 'respond' || decision.answer === undefined) {
       told.push(decision);
       continue;
     }
-    const allowed = await allowedContent(host, { point: 'input', by, ...aboutRun(run), value: decision.answer });
+    const allowed = await allowedContent(host, { point: 'input', by, ...about, value: decision.answer });
     if (!allowed.ok) throw refusal(`the answer to ${decision.approval}`, run.runId, allowed);
     verdicts.set(decision.approval, allowed.verdicts);
     told.push(allowed.replaced === undefined ? decision : { ...decision, answer: allowed.replaced });

@@ -13,7 +13,7 @@ import { newId } from './drive/ids.ts';
 import { release } from './drive/lease.ts';
 import { LiveRun } from './drive/live-run.ts';
 import { Recorder } from './drive/recorder.ts';
-import { busy, type DecideOptions, type ResumeOptions, resume } from './drive/resume.ts';
+import { type DecideOptions, driven, type ResumeOptions, resume } from './drive/resume.ts';
 import { checkRun, start } from './drive/start.ts';
 import { dueRuns } from './due.ts';
 import { Evaluator } from './evaluate/evaluator.ts';
@@ -24,7 +24,7 @@ import { assertClaims } from './ledger/reopen.ts';
 import { Operations } from './operations.ts';
 import type { EngineOptions, EnqueueArgs, RunArgs, RunOptions, WithoutContext } from './options.ts';
 import { decide } from './outside.ts';
-import { ENGINE, notFound, sees, type Viewer } from './read/lookup.ts';
+import { ENGINE, sees, type Viewer } from './read/lookup.ts';
 import { mayGoOn, type RunResult } from './read/results.ts';
 import { follow } from './read/watch.ts';
 import { Resources } from './resources.ts';
@@ -129,7 +129,7 @@ export class Engine extends Operations implements AsyncDisposable {
 
   #taken(id: string, by: Principal | undefined): RondoError {
     const { asked } = this.#resources.active.get(id) ?? {};
-    return asked && sees(by, asked.tenant) ? runExists(id) : idTaken(id);
+    return asked && sees(by, asked.by?.tenant) ? runExists(id) : idTaken(id);
   }
 
   #resume(runId: string, o: ResumeOptions, viewer: Viewer): Run {
@@ -138,11 +138,7 @@ export class Engine extends Operations implements AsyncDisposable {
       resources.assertOpen();
       const other = resources.active.get(runId);
       if (!other) return this.#drive(runId, o.signal, (live) => resume(resources, live, o, viewer));
-      const tenant = async () => (await resources.opened(runId))?.run.started.by?.tenant;
-      return refused(
-        runId,
-        tenant().then((t) => (sees(viewer, t) ? busy(runId) : notFound(runId))),
-      );
+      return refused(runId, driven(resources, runId, viewer));
     } catch (error) {
       return refused(runId, error);
     }

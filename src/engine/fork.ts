@@ -61,7 +61,7 @@ export async function fork(resources: Resources, live: LiveRun, runId: string, o
   const agent = agentFor(resources, old, o.agent);
   if (!agent) throw unregistered(runId, old.root.agent);
   const by = o.by ? principal(o.by) : old.started.by;
-  live.asked = { tenant: by?.tenant, agent: agent.name, session: undefined };
+  live.asked = { by, agent: agent.name, session: undefined };
   const limits = limitsWith(old.limits, o.limits);
   const history = old.root.messages.slice(0, old.root.inherited);
   const started: Draft & { type: 'run.started' } = {

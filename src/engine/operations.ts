@@ -43,20 +43,21 @@ export abstract class Operations {
   /**
    * Starts runs at the times of a cron pattern, from any process that works (`work()`), each once. A schedule of that name and tenant is
    * replaced, and keeps what it has served. It needs the package croner, and the agent must be registered where it is served.
-   * @throws RondoError `CONFIG_INVALID`, also for an unknown time zone and a pattern without a next time.
+   * @throws RondoError `CONFIG_INVALID`, also for an unknown time zone and a pattern without a next time; `NOT_PERMITTED` where the policy
+   *   refuses to `run` its next run, or to `decide` that of the schedule that it replaces.
    */
   async schedule(name: string, o: ScheduleOptions): Promise<Schedule> {
     this.#resources.assertOpen();
     return this.#schedules.put(name, o);
   }
 
-  /** Ends a schedule of the caller's tenant. Its runs go on. @returns whether there was one. */
+  /** Ends a schedule of the caller's tenant. Its runs go on. @returns whether there was one. @throws RondoError `NOT_PERMITTED`. */
   async unschedule(name: string, o: { by?: Principal } = {}): Promise<boolean> {
     this.#resources.assertOpen();
     return this.#schedules.remove(name, o.by);
   }
 
-  /** The schedules of the caller's tenant, by name, with the times that started no run. */
+  /** The schedules of the caller's tenant whose next run it may `inspect`, by name, with the times that started no run. */
   async schedules(o: { by?: Principal } = {}): Promise<readonly Schedule[]> {
     this.#resources.assertOpen();
     return this.#schedules.list(o.by);
@@ -120,26 +121,34 @@ export abstract class Operations {
    * Forgets a run, the runs of a session, or all runs of a principal: their journals, and copies of their content in later runs of the
    * session and in forks. If one of these runs is open, nothing is forgotten. For a session and a principal, the memories forget too;
    * for a single run they do not. The journal's records stay: `deleteThread` of `journalSaver` deletes LangGraph checkpoints.
-   * @param o.by the caller, whose tenant must match that of the run. `target.by` is the owner of the session or the runs.
-   * @throws RondoError `RUN_NOT_FOUND`, or `RUN_BUSY` if one of the runs, or one with copies, is running or paused: cancel it first.
+   * @param o.by the caller, whose tenant must match that of the runs. `target.by` is the owner of the session or the runs, and the caller
+   * where none is given. Where the policy refuses one of the runs, nothing is forgotten.
+   * @throws RondoError `RUN_NOT_FOUND`, `NOT_PERMITTED`, or `RUN_BUSY` if one of the runs, or one with copies, is running or paused: cancel
+   * it first.
    */
   async forget(target: ForgetTarget, o: { by?: Principal } = {}): Promise<Forgotten> {
     this.#resources.assertOpen();
     return forget(this.#resources, this.#recorder, target, o.by);
   }
 
-  /** Forgets runs without new entries for some time. @returns the removed runs, and those that could not be removed. */
-  async prune(o: PruneOptions): Promise<Pruned> {
+  /**
+   * Forgets runs without new entries for some time.
+   * @param caller runs that it may not see, or that the policy does not let it `decide`, are left out. Default: `o.by`. Without both it is
+   * the application's own work, on the runs of all tenants, and the policy is not asked.
+   * @returns the removed runs, and those that could not be removed.
+   */
+  async prune(o: PruneOptions, caller: { by?: Principal } = {}): Promise<Pruned> {
     this.#resources.assertOpen();
-    return prune(this.#resources, this.#recorder, o);
+    return prune(this.#resources, this.#recorder, o, caller.by);
   }
 
   /**
-   * The runs that the caller may see (of its tenant and of none), newest first. `session`: the one that this caller would continue.
+   * The runs that the caller may see (of its tenant and of none, if the policy allows `inspect`), newest first. `session`: the one that this
+   * caller would continue.
    * `after`: the last run of the previous page.
    */
   runs(filter: RunFilter = {}): AsyncGenerator<RunSummary, void, undefined> {
-    return listedRuns(this.#resources.journal, filter);
+    return listedRuns(this.#resources, filter);
   }
 
   /**

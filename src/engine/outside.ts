@@ -12,7 +12,7 @@ import { type Json, plainJson } from '../json.ts';
 import type { AccessRequest } from '../ports/policy.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { sleep } from '../reliability/retry.ts';
-import { aboutRun, allowedAnswers, assertAccess, runFor } from './access.ts';
+import { aboutRun, aboutStart, allowedAnswers, assertAccess, runFor } from './access.ts';
 import { abandoned, cancelHooks } from './drive/cancelled.ts';
 import { leaseOf, release } from './drive/lease.ts';
 import { isDriven } from './drive/owner.ts';
@@ -123,9 +123,8 @@ export async function cancel(
 ): Promise<void> {
   // a run that is still starting has no journal to append to
   const starting = resources.active.get(runId);
-  if (starting?.asked && !starting.begun && sees(viewer, starting.asked.tenant)) {
-    const { agent, session } = starting.asked;
-    await assertAccess(resources, 'decide', viewer, { runId, agent, session });
+  if (starting?.asked && !starting.begun && sees(viewer, starting.asked.by?.tenant)) {
+    await assertAccess(resources, 'decide', viewer, aboutStart(runId, starting.asked));
     if (!starting.begun) return starting.stop({ why: 'cancel', reason: o.reason });
   }
   const log = await logOf(resources, runId, viewer, 'decide');

@@ -30,14 +30,17 @@ export type Ruling = { allow: boolean; reason?: string } | { ask: true | Approva
 /** An operation of a caller on a run. */
 export interface AccessRequest {
   /**
-   * `run`: start, resume or fork it, or send it a message. `decide`: decide an approval, settle an outcome, or cancel it.
-   * `inspect`: read it, or its approvals.
+   * `run`: start, resume or fork it, send it a message, or schedule it. `decide`: decide an approval, settle an outcome, dismiss a dead
+   * letter, cancel it, remove its schedule, or forget it. `inspect`: read it, list it, or list what it did.
    */
   point: 'run' | 'decide' | 'inspect';
   by: Principal | undefined;
+  /** Empty, as `runId`, where a whole session or principal is to be forgotten: then each of its runs is asked about too. */
   agent: string;
   runId: string;
   session: string | undefined;
+  /** On whose behalf the run works. Absent: on that of the application. */
+  owner?: Pick<Principal, 'id' | 'tenant'> | undefined;
 }
 
 /** A value on its way in or out. */

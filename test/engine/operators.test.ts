@@ -165,7 +165,7 @@ test('the policy is asked for each run, and approvals of a run that may not be i
   await ends(engine.run(asking('closed'), 'go', { by: ana, session: 's' }), 'paused');
   await ends(engine.run(asking('open'), 'go', { by: ana }), 'paused');
   expect((await all(engine.approvals({ by: ana }))).map((a) => a.agent)).toEqual(['open']);
-  expect(asked).toContainEqual({ point: 'inspect', by: ana, agent: 'closed', runId: '', session: 's' });
+  expect(asked).toContainEqual({ point: 'inspect', by: ana, agent: 'closed', runId: '', session: 's', owner: ana });
 });
 
 test('a run whose journal is damaged hides no approval of another run', async () => {

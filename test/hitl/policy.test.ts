@@ -202,9 +202,10 @@ describe('access to a run as a whole', () => {
     const { a } = refunding({ rule: { expires: 60_000 } });
     engine.register?.(a);
     const { runId } = await ends(engine.run(a, 'go'), 'paused');
+    const { wakeAt } = (await all(engine.runs())).find((run) => run.runId === runId) ?? {};
     down = true;
     expect((await refused('NOT_PERMITTED', engine.inspect(runId))).message).toContain('policy store is down');
-    const { wakeAt } = (await all(engine.runs())).find((run) => run.runId === runId) ?? {};
+    expect(await all(engine.runs())).toEqual([]);
     time.now = (wakeAt ?? 0) + 1;
     const swept = [];
     for await (const { run } of engine.sweep()) swept.push((await run).status);

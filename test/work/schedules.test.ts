@@ -144,13 +144,14 @@ describe.each(journals)('schedules on $name', ({ make }) => {
   });
 
   test('a run that the policy refuses is listed, and the schedule goes on', async () => {
-    let allow = false;
+    let allow = true;
     const policy: Policy = {
       decide: () => ({ allow: true }),
       access: ({ point }) => ({ allow: allow || point !== 'run', reason: 'not now' }),
     };
     const { clock, journal, engine, work } = setup({ policy });
     await engine.schedule('daily', daily);
+    allow = false;
     clock.forward(HOUR);
     await work.idle();
     expect(await engine.schedules({ by })).toMatchObject([{ missed: 1, misses: [{ why: 'refused' }], problem: { code: 'NOT_PERMITTED' } }]);

@@ -2,6 +2,7 @@ import type { Entry } from '../../journal/entries/entries.ts';
 import type { RunFold } from '../../journal/fold/fold.ts';
 import type { Log } from '../../journal/log.ts';
 import type { AgentDefinition, Caller, Drive, Halt, Host, Transient } from '../../loop/types.ts';
+import type { Principal } from '../../ports/principal.ts';
 import { CancelSource } from '../../reliability/cancel.ts';
 import { Secrets } from '../../secrets.ts';
 import type { AgentTrace } from '../../telemetry/trace.ts';
@@ -12,8 +13,8 @@ import { EventStream } from '../read/stream.ts';
 export class LiveRun implements Drive {
   readonly runId: string;
   readonly host: Host;
-  /** The input of the run and its principal; undefined until they are known. */
-  asked: { tenant: string | undefined; agent: string; session: string | undefined } | undefined;
+  /** What the run was asked to be; undefined until it is known. */
+  asked: { by: Principal | undefined; agent: string; session: string | undefined } | undefined;
   caller: Caller;
   readonly secrets = new Secrets();
   readonly cancel = new CancelSource();

@@ -13,8 +13,8 @@ import { Reserved } from '../../loop/reserved.ts';
 import type { Agent, AgentDefinition } from '../../loop/types.ts';
 import { checkOptions } from '../../options.ts';
 import { isSamePrincipal, type Principal, principal } from '../../ports/principal.ts';
-import { runFor } from '../access.ts';
-import { agentOf, findHead, type Viewer } from '../read/lookup.ts';
+import { aboutRun, assertAccess, runFor } from '../access.ts';
+import { agentOf, findHead, notFound, sees, type Viewer } from '../read/lookup.ts';
 import { type RunResult, resultOf } from '../read/results.ts';
 import type { Resources } from '../resources.ts';
 import { type AssertionOption, assertionOf } from './assertion.ts';
@@ -107,7 +107,16 @@ export async function acquireLease({ journal, host, owner }: Resources, runId: s
   return journal.renew(runId, owner, until);
 }
 
-export const busy = (runId: string) =>
+/** Why a run that this process drives is not resumed, as far as the caller may know. @throws RondoError `NOT_PERMITTED` */
+export async function driven(resources: Resources, runId: string, viewer: Viewer): Promise<RondoError> {
+  const log = await resources.opened(runId);
+  if (log && !sees(viewer, log.run.started.by?.tenant)) return notFound(runId);
+  if (log) await assertAccess(resources, 'run', viewer, aboutRun(log.run));
+  else await runFor(resources, runId, viewer, 'run');
+  return busy(runId);
+}
+
+const busy = (runId: string) =>
   new RondoError(
     'RUN_BUSY',
     `run ${runId} is being driven. watch() it, or try again after its owner's lease (${LEASE / 1_000} s) has ended.`,

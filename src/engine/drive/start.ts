@@ -9,7 +9,7 @@ import { checkOptions, plain } from '../../options.ts';
 import { type Asked, inputOf } from '../../ports/input.ts';
 import type { Message, ToolChoice } from '../../ports/model.ts';
 import { isName, type Principal, principal, principalProblem } from '../../ports/principal.ts';
-import { allowedInput, assertAccess, checksStarts } from '../access.ts';
+import { aboutStart, allowedInput, assertAccess, checksStarts } from '../access.ts';
 import { RUN_OPTIONS, type RunOptions } from '../options.ts';
 import type { RunResult } from '../read/results.ts';
 import type { Resources } from '../resources.ts';
@@ -73,7 +73,7 @@ export function firstEntry(resources: Resources, agent: AgentDefinition, input: 
 
 /** The first entry as policy and guardrails allow it. @throws RondoError `NOT_PERMITTED`, `INPUT_REFUSED`, `GUARDRAIL_FAILED`. */
 export async function allowedStart(resources: Resources, runId: string, started: Started): Promise<Started> {
-  const about = { runId, agent: started.agent, session: started.session };
+  const about = aboutStart(runId, started);
   await assertAccess(resources, 'run', started.by, about);
   return { ...started, earlier: undefined, ...(await allowedInput(resources, started.by, about, started)) };
 }
@@ -88,7 +88,7 @@ export async function start(
 ): Promise<RunResult> {
   const { runId } = live;
   const session = sessionOf(o);
-  live.asked = { tenant: o.by?.tenant, agent: agent.name, session: session?.id };
+  live.asked = { by: o.by, agent: agent.name, session: session?.id };
   let started = firstEntry(resources, agent, input, o);
   if (checksStarts(resources)) started = await allowedStart(resources, runId, started);
   let history: readonly Message[] = [];

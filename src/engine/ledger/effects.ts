@@ -2,10 +2,9 @@
 import { invalid, RondoError } from '../../errors.ts';
 import { type EffectOutcome, type EffectPlace, type EffectRow, laterCall, type EffectFilter as RowFilter } from '../../journal/effects.ts';
 import { headOf } from '../../journal/head.ts';
-import type { Journal, RunHead } from '../../journal/port.ts';
-import { sessionId } from '../../journal/session.ts';
+import type { Journal } from '../../journal/port.ts';
 import type { Principal } from '../../ports/principal.ts';
-import { aboutRun, hasAccess } from '../access.ts';
+import { aboutHead, hasAccess, reaches } from '../access.ts';
 import { isUnreadable } from '../drive/history.ts';
 import { isDriven } from '../drive/owner.ts';
 import { checkList, LIST, type ListOptions } from '../read/list-options.ts';
@@ -189,8 +188,7 @@ export class Reader {
   async #did(runId: string): Promise<{ did: Did; live: boolean } | undefined> {
     try {
       const did = await didOf(this.journal, runId);
-      if (!did || !sees(this.by, did.run.started.by?.tenant)) return undefined;
-      if (!(await hasAccess(this.#resources, 'inspect', this.by, aboutRun(did.run)))) return undefined;
+      if (!did || !(await reaches(this.#resources, 'inspect', this.by, did.run))) return undefined;
       const head = did.run.status === 'running' ? await findHead(this.journal, runId) : undefined;
       return { did, live: isDriven(head, await this.#resources.host.now()) };
     } catch (error) {
@@ -217,12 +215,6 @@ export class Reader {
     return allowed;
   }
 }
-
-const aboutHead = ({ runId, agent, session }: RunHead) => ({
-  runId,
-  agent,
-  session: session === undefined ? undefined : sessionId(session),
-});
 
 /** @see Engine.rebuildEffects */
 export async function rebuildEffects({ journal }: Resources): Promise<{ runs: number; effects: number }> {

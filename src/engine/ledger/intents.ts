@@ -5,6 +5,7 @@ import type { EntryOf } from '../../journal/entries/entries.ts';
 import { Log } from '../../journal/log.ts';
 import type { Journal } from '../../journal/port.ts';
 import type { HeldCall, Host, Intents } from '../../loop/types.ts';
+import { aboutStart } from '../access.ts';
 import { followRun, loadRun } from '../drive/history.ts';
 import { isDriven } from '../drive/owner.ts';
 import { wakeFor } from '../drive/wake.ts';
@@ -29,7 +30,7 @@ export function intents(
       const call = await heldCall(journal, holder);
       if (!call) return undefined;
       const { started, ...rest } = call;
-      const about = { runId: holder.run, agent: started.agent, session: started.session };
+      const about = aboutStart(holder.run, started);
       return (await accessProblem(policy, { point: 'inspect', by, ...about })) === undefined ? rest : { hidden: true };
     },
     async changed(runId, ms, cancel) {

@@ -4,7 +4,7 @@ import type { Journal } from '../../journal/port.ts';
 import { damaged } from '../../journal/refuse.ts';
 import { copyJson } from '../../json.ts';
 import type { Principal } from '../../ports/principal.ts';
-import { assertAccess } from '../access.ts';
+import { aboutStart, assertAccess } from '../access.ts';
 import type { Resources } from '../resources.ts';
 import { notFound, sees } from './lookup.ts';
 
@@ -24,7 +24,7 @@ export async function* entriesOf(resources: Resources, runId: string, o: Entries
   if (!first) throw notFound(runId);
   if (first.type !== 'run.started') throw damaged(runId, first.seq, 'it does not begin with its start');
   if (!sees(by, first.by?.tenant)) throw notFound(runId);
-  await assertAccess(resources, 'inspect', by, { runId, agent: first.agent, session: first.session });
+  await assertAccess(resources, 'inspect', by, aboutStart(runId, first));
   let next = after + 1;
   for await (const entry of journal.read(runId, after)) {
     if (entry.seq !== next) throw damaged(runId, next, 'it is missing');

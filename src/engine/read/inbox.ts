@@ -2,7 +2,7 @@ import type { Approval } from '../../hitl/approvals.ts';
 import type { RunFold } from '../../journal/fold/fold.ts';
 import type { RunHead } from '../../journal/port.ts';
 import type { Principal } from '../../ports/principal.ts';
-import { aboutRun, hasAccess } from '../access.ts';
+import { reaches } from '../access.ts';
 import { isUnreadable, loadRun } from '../drive/history.ts';
 import type { Resources } from '../resources.ts';
 import { checkList, LIST, type ListOptions } from './list-options.ts';
@@ -56,9 +56,9 @@ async function pausedRuns({ journal }: Resources, by: Principal | undefined): Pr
 async function approvalsIn(resources: Resources, runId: string, by: Principal | undefined): Promise<OpenApproval[]> {
   const run = await readable(resources, runId);
   // a run that was resumed since is listed again when it pauses again
-  if (run?.status !== 'paused' || !sees(by, run.started.by?.tenant)) return [];
+  if (run?.status !== 'paused') return [];
   const approvals = approvalsOf(run);
-  if (approvals.length === 0 || !(await hasAccess(resources, 'inspect', by, aboutRun(run)))) return [];
+  if (approvals.length === 0 || !(await reaches(resources, 'inspect', by, run))) return [];
   const { session } = run.started;
   return approvals.map((approval) => ({ ...approval, agent: run.root.agent, ...(session !== undefined && { session }) }));
 }

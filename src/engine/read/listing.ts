@@ -1,9 +1,14 @@
+import { RondoError } from '../../errors.ts';
 import type { RunStatus } from '../../journal/entries/entries.ts';
-import type { HeadCursor, Journal } from '../../journal/port.ts';
+import type { HeadCursor, RunHead } from '../../journal/port.ts';
+import { sessionId } from '../../journal/session.ts';
 import type { Principal } from '../../ports/principal.ts';
+import { aboutHead, hasAccess, reaches } from '../access.ts';
+import { loadRun } from '../drive/history.ts';
 import type { RunSummary } from '../options.ts';
+import type { Resources } from '../resources.ts';
 import { checkList, LIST, type ListOptions } from './list-options.ts';
-import { headsOfSession, summaryOf } from './lookup.ts';
+import { headsOfSession, sees } from './lookup.ts';
 
 export interface RunFilter {
   status?: RunStatus;
@@ -31,16 +36,53 @@ const OPTIONS: ListOptions = {
   places: { after: { runId: 'string', startedAt: 'number' } },
 };
 
-/** The runs that `by` may see, newest first. */
-export async function* listedRuns(journal: Journal, filter: RunFilter): AsyncGenerator<RunSummary, void, undefined> {
+/** The runs that `by` may see and inspect, newest first. */
+export async function* listedRuns(resources: Resources, filter: RunFilter): AsyncGenerator<RunSummary, void, undefined> {
   checkList(filter, OPTIONS);
+  const { journal } = resources;
   const { by, limit = Number.POSITIVE_INFINITY, session, ...wanted } = filter;
   let left = limit;
   for await (const head of session === undefined ? journal.heads(wanted) : await headsOfSession(journal, session, by, wanted)) {
     if (left <= 0) return;
-    const summary = await summaryOf(journal, head, by);
+    const summary = await summaryOf(resources, head, by);
     if (!summary) continue;
     left--;
     yield summary;
+  }
+}
+
+/**
+ * The summary of a run for a list; undefined if the caller may not see or inspect it. A doubtful head is not trusted: then the entries
+ * decide, or the summary says that they are damaged.
+ */
+export async function summaryOf(resources: Resources, head: RunHead, by: Principal | undefined): Promise<RunSummary | undefined> {
+  const { runId, agent, status, session, startedAt, wakeAt, unknowns } = head;
+  const summary: RunSummary = {
+    runId,
+    agent,
+    status,
+    startedAt,
+    unknowns: unknowns ?? 0,
+    ...(session !== undefined && { session: sessionId(session) }),
+    ...(wakeAt !== undefined && { wakeAt }),
+  };
+  const listed = async () => sees(by, head.tenant) && (await hasAccess(resources, 'inspect', by, aboutHead(head)));
+  if (!head.doubtful) return (await listed()) ? summary : undefined;
+  try {
+    const run = await loadRun(resources.journal, runId);
+    if (!run) return (await listed()) ? { ...summary, damaged: true } : undefined;
+    if (!(await reaches(resources, 'inspect', by, run))) return undefined;
+    const { started } = run;
+    return {
+      ...summary,
+      agent: started.agent,
+      status: run.status,
+      startedAt: started.at,
+      unknowns: run.unknowns.size,
+      session: started.session,
+    };
+  } catch (error) {
+    if (!RondoError.is(error, 'JOURNAL_DAMAGED')) throw error;
+    return (await listed()) ? { ...summary, damaged: true } : undefined;
   }
 }

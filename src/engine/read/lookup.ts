@@ -2,12 +2,11 @@ import { RondoError } from '../../errors.ts';
 import type { Frame, RunFold } from '../../journal/fold/fold.ts';
 import { callsOf } from '../../journal/fold/frame.ts';
 import type { HeadFilter, Journal, RunHead } from '../../journal/port.ts';
-import { sessionId, sessionKey } from '../../journal/session.ts';
+import { sessionKey } from '../../journal/session.ts';
 import type { AgentDefinition } from '../../loop/types.ts';
 
 import type { Principal } from '../../ports/principal.ts';
 import { loadRun } from '../drive/history.ts';
-import type { RunSummary } from '../options.ts';
 
 /** Who looks at a run: a principal, an application without principals, or the engine itself, which sees everything. */
 export type Viewer = Principal | undefined | typeof ENGINE;
@@ -48,42 +47,6 @@ const CALL = /^\d+\.\d+(\/|$)/;
 export async function findHead(journal: Journal, runId: string): Promise<RunHead | undefined> {
   for await (const head of journal.heads({ runId, limit: 1 })) if (head.runId === runId) return head;
   return undefined;
-}
-
-/**
- * The summary of a run for a list; undefined if the viewer may not see it. A doubtful head is not trusted: then the entries decide, or the
- * summary says that they are damaged.
- */
-export async function summaryOf(journal: Journal, head: RunHead, viewer: Viewer): Promise<RunSummary | undefined> {
-  const { runId, agent, status, session, startedAt, wakeAt, unknowns } = head;
-  const summary: RunSummary = {
-    runId,
-    agent,
-    status,
-    startedAt,
-    unknowns: unknowns ?? 0,
-    ...(session !== undefined && { session: sessionId(session) }),
-    ...(wakeAt !== undefined && { wakeAt }),
-  };
-  const visible = sees(viewer, head.tenant);
-  if (!head.doubtful) return visible ? summary : undefined;
-  try {
-    const run = await loadRun(journal, runId);
-    if (!run) return visible ? { ...summary, damaged: true } : undefined;
-    const { started } = run;
-    if (!sees(viewer, started.by?.tenant)) return undefined;
-    return {
-      ...summary,
-      agent: started.agent,
-      status: run.status,
-      startedAt: started.at,
-      unknowns: run.unknowns.size,
-      session: started.session,
-    };
-  } catch (error) {
-    if (!RondoError.is(error, 'JOURNAL_DAMAGED')) throw error;
-    return visible ? { ...summary, damaged: true } : undefined;
-  }
 }
 
 /** The agent of a frame, found by the calls on the path to it; undefined if it is no longer declared. */

@@ -1,6 +1,6 @@
 import { apply, emptyFold, type RunFold } from '../../journal/fold/fold.ts';
 import { damaged } from '../../journal/refuse.ts';
-import { aboutRun, assertAccess } from '../access.ts';
+import { aboutRun, aboutStart, assertAccess } from '../access.ts';
 import type { LiveRun } from '../drive/live-run.ts';
 import { type Wake, wakeFor } from '../drive/wake.ts';
 import type { Resources } from '../resources.ts';
@@ -60,7 +60,7 @@ export async function* watch(
           if (entry.type !== 'run.started') throw damaged(runId, entry.seq, 'it does not begin with its start');
           if (!sees(viewer, entry.by?.tenant)) throw notFound(runId);
           run = emptyFold(runId, entry.agent);
-          await assertAccess(resources, 'inspect', viewer, { runId, agent: entry.agent, session: entry.session });
+          await assertAccess(resources, 'inspect', viewer, aboutStart(runId, entry));
         }
         apply(run, entry);
         if (entry.seq <= after) continue;

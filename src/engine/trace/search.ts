@@ -6,11 +6,12 @@ import type { HeadCursor, RunHead } from '../../journal/port.ts';
 import type { Json } from '../../json.ts';
 import type { Message, Part } from '../../ports/model.ts';
 import type { Principal } from '../../ports/principal.ts';
-import { aboutRun, hasAccess } from '../access.ts';
+import { aboutHead, hasAccess } from '../access.ts';
 import { isUnreadable } from '../drive/history.ts';
 import type { RunSummary } from '../options.ts';
 import { checkList, LIST, type ListOptions, wrongField } from '../read/list-options.ts';
-import { headsOfSession, sees, summaryOf } from '../read/lookup.ts';
+import { summaryOf } from '../read/listing.ts';
+import { headsOfSession, sees } from '../read/lookup.ts';
 import type { Resources } from '../resources.ts';
 import { taken } from './trace.ts';
 import type { TraceRecord } from './trace-record.ts';
@@ -112,7 +113,7 @@ export async function search(resources: Resources, q: SearchQuery): Promise<Sear
       if (found) runs.push(found);
     } catch (error) {
       if (!isUnreadable(error)) throw error;
-      if (sees(by, head.tenant)) unreadable.push(head.runId);
+      if (sees(by, head.tenant) && (await hasAccess(resources, 'inspect', by, aboutHead(head)))) unreadable.push(head.runId);
     }
     left--;
     if (runs.length === limit || left === 0) return { runs, unreadable, cursor: { runId: head.runId, startedAt: head.startedAt } };
@@ -123,7 +124,7 @@ export async function search(resources: Resources, q: SearchQuery): Promise<Sear
 /** The run with its matches; undefined without any, and for one that the caller may not inspect. */
 async function searched(resources: Resources, head: RunHead, q: SearchQuery): Promise<FoundRun | undefined> {
   const { journal } = resources;
-  const summary = await summaryOf(journal, head, q.by);
+  const summary = await summaryOf(resources, head, q.by);
   if (!summary) return undefined;
   let matches: SearchMatch[] = [];
   let more = false;
@@ -141,8 +142,7 @@ async function searched(resources: Resources, head: RunHead, q: SearchQuery): Pr
     }
     const records = taken(tracer, entry);
     const { run } = tracer;
-    if (entry.seq === 0 && (!sees(q.by, run.started.by?.tenant) || !(await hasAccess(resources, 'inspect', q.by, aboutRun(run)))))
-      return undefined;
+    if (entry.seq === 0 && !sees(q.by, run.started.by?.tenant)) return undefined;
     const said = saidByUser(entry);
     if (said.length > 0) take({ from: 'user', seq: entry.seq, step: run.root.step, path: run.root.path }, said);
     for (const record of records) {

@@ -4,8 +4,8 @@ import type { Principal } from '../../ports/principal.ts';
 import { assertAccess, hasAccess } from '../access.ts';
 import type { Resources } from '../resources.ts';
 import { enqueueAgent } from './enqueue.ts';
+import { aboutFiring, runIdOf } from './firing.ts';
 import { type Miss, type Place, type ScheduleState, ScheduleStore } from './schedule-store.ts';
-import { runIdOf } from './schedules.ts';
 
 /** A time that no operator has started or dismissed since. */
 export type Missed = Pick<ScheduleState, 'name' | 'agent' | 'input' | 'by'> & Miss;
@@ -96,6 +96,3 @@ const closed = (state: ScheduleState, miss: Miss, how: Pick<Miss, 'started' | 'd
   ...state,
   misses: state.misses.map((one) => (one === miss ? { ...miss, ...how } : one)),
 });
-
-/** What the policy is asked about: the run that the time would have started. */
-const aboutFiring = (state: ScheduleState, at: number) => ({ agent: state.agent, runId: runIdOf(state, at), session: undefined });

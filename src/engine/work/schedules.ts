@@ -6,18 +6,19 @@
  * I3. No time at or before the last one that was served is served again.
  */
 import { invalid, RondoError } from '../../errors.ts';
-import { sha256 } from '../../journal/canonical.ts';
 import type { Json } from '../../json.ts';
 import { agentDefinition } from '../../loop/definition.ts';
 import type { Agent } from '../../loop/types.ts';
 import { checkOptions, plain } from '../../options.ts';
 import { isName, type Principal, principal } from '../../ports/principal.ts';
+import { assertAccess, hasAccess } from '../access.ts';
 import { keptLimits } from '../drive/drive.ts';
 import { checkBy, firstEntry } from '../drive/start.ts';
 import { findHead } from '../read/lookup.ts';
 import type { Resources } from '../resources.ts';
 import { type Times, timesOf } from './cron.ts';
 import { enqueueAgent } from './enqueue.ts';
+import { aboutNext, runIdOf } from './firing.ts';
 import { type Kept, type Miss, type ScheduleState, ScheduleStore } from './schedule-store.ts';
 
 export interface ScheduleOptions {
@@ -115,6 +116,8 @@ export class Schedules {
         last,
       };
       if (next !== undefined) state.next = next;
+      if (before) await assertAccess(this.#resources, 'decide', o.by, aboutNext(before));
+      await assertAccess(this.#resources, 'run', o.by, aboutNext(state));
       if (await store.put(state, kept)) return this.#view(state);
     }
   }
@@ -122,7 +125,10 @@ export class Schedules {
   /** @see Operations.schedules */
   async list(by: Principal | undefined): Promise<readonly Schedule[]> {
     const all = (await this.#store?.list(await this.#resources.host.now())) ?? [];
-    const visible = all.filter(({ state }) => state.by.tenant === by?.tenant).map(({ state }) => this.#view(state));
+    const visible: Schedule[] = [];
+    for (const { state } of all)
+      if (state.by.tenant === by?.tenant && (await hasAccess(this.#resources, 'inspect', by, aboutNext(state))))
+        visible.push(this.#view(state));
     return visible.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -132,6 +138,7 @@ export class Schedules {
     for (;;) {
       const kept = await store.find(by?.tenant, name);
       if (!kept?.state) return false;
+      await assertAccess(this.#resources, 'decide', by, aboutNext(kept.state));
       if (await store.remove(kept, await this.#resources.host.now())) return true;
     }
   }
@@ -285,10 +292,6 @@ function passedTimes(times: Times, next: number, now: number): { passed: readonl
   const passed = times.last(MOST_CAUGHT_UP, now).filter((at) => at >= next);
   return { passed, uncounted: Math.max(0, due.length - passed.length) };
 }
-
-/** The id of the run of one time. */
-export const runIdOf = ({ by, name }: ScheduleState, at: number) =>
-  `at-${sha256(JSON.stringify([by.tenant ?? null, name, at])).slice(0, 32)}`;
 
 const unregistered = ({ agent }: ScheduleState) => ({
   code: 'AGENT_NOT_REGISTERED',

@@ -1,0 +1,177 @@
+/** Finds what runs that are to be forgotten left in other runs: conversations that those continue, and entries that forks copied. */
+import type { Entry, EntryOf } from '../../journal/entries/entries.ts';
+import { redacted } from '../../journal/entries/redact.ts';
+import { standIn } from '../../journal/fold/compacted.ts';
+import { closedMessages, type RunFold } from '../../journal/fold/fold.ts';
+import type { Journal, RunHead } from '../../journal/port.ts';
+import { sessionKey } from '../../journal/session.ts';
+import { inWords } from '../../loop/descend.ts';
+import type { Message, Part } from '../../ports/model.ts';
+import { loadRun, startOf } from '../drive/history.ts';
+
+type Started = EntryOf<'run.started'>;
+
+/** The runs whose content is in a message. A summary may hold content of several runs. */
+type Origin = readonly string[];
+
+/** Finds copies of the content of some runs in other runs. */
+export class Copies {
+  readonly #journal: Journal;
+  readonly #ids: ReadonlySet<string>;
+  readonly #started = new Map<string, Started | undefined>();
+  readonly #origins = new Map<string, readonly Origin[]>();
+
+  constructor(journal: Journal, ids: ReadonlySet<string>) {
+    this.#journal = journal;
+    this.#ids = ids;
+  }
+
+  async #first(id: string): Promise<Started | undefined> {
+    if (!this.#started.has(id)) this.#started.set(id, await startOf(this.#journal, id));
+    return this.#started.get(id);
+  }
+
+  /** Runs that continue one of these or were forked from one, directly or indirectly, oldest first. */
+  async holders(): Promise<readonly string[]> {
+    const found = new Set<string>(this.#ids);
+    const sessions = new Set<string>();
+    for (const id of found) {
+      for await (const { runId } of this.#journal.heads({ fork: id })) found.add(runId);
+      const first = await this.#first(id);
+      const session = first && sessionKey(first);
+      if (session === undefined || sessions.has(session)) continue;
+      sessions.add(session);
+      const heads: RunHead[] = [];
+      for await (const head of this.#journal.heads({ session })) heads.push(head);
+      for (const { runId } of heads.reverse()) {
+        const previous = (await this.#first(runId))?.previous;
+        if (previous !== undefined && found.has(previous)) found.add(runId);
+      }
+    }
+    return [...found].filter((id) => !this.#ids.has(id));
+  }
+
+  /** Sequence number of the last entry that a run copied from one of these; -1: none. */
+  async copied(id: string): Promise<number> {
+    const fork = (await this.#first(id))?.fork;
+    if (!fork) return -1;
+    return this.#ids.has(fork.run) ? fork.at : Math.min(fork.at, await this.copied(fork.run));
+  }
+
+  /** For each message that a run started with: the runs that it comes from. Empty if they are gone. */
+  async #inherited(id: string): Promise<readonly Origin[]> {
+    const known = this.#origins.get(id);
+    if (known) return known;
+    const started = await this.#first(id);
+    let origins: readonly Origin[] = [];
+    if (started?.fork) origins = await this.#inherited(started.fork.run);
+    else if (started?.previous !== undefined) origins = await this.#conversation(started.previous, started.previousSeq);
+    if (started?.history) origins = originsOf(origins, started.history);
+    else if (started?.fork) origins = [];
+    this.#origins.set(id, origins);
+    return origins;
+  }
+
+  async #conversation(id: string, end: number | undefined): Promise<readonly Origin[]> {
+    const run = await loadRun(this.#journal, id, (end ?? Number.POSITIVE_INFINITY) - 1);
+    if (!run) return [];
+    const { inherited, messages, seen } = run.root;
+    const own = [id];
+    const whole = [...lastOf(await this.#inherited(id), inherited), ...Array<Origin>(messages.length - inherited).fill(own)];
+    // a summary stands for all messages that the model does not see
+    const left = seen ? together(whole.filter((_, i) => !seen.at.includes(i))) : [];
+    const told = seen ? seen.at.map((i) => (i < 0 ? left : (whole[i] as Origin))) : whole;
+    return closedMessages(run).length > told.length ? [...told, own] : told;
+  }
+
+  #has(origin: Origin | undefined): boolean {
+    return origin?.some((id) => this.#ids.has(id)) ?? false;
+  }
+
+  /** The rewritten entries of a run, without the content that is forgotten. */
+  async without(id: string): Promise<Entry[]> {
+    const copied = await this.copied(id);
+    const gone = new Set<string>();
+    const changed: Entry[] = [];
+    for await (const entry of this.#journal.read(id)) {
+      let now = entry;
+      if (now.type === 'run.started') {
+        const first = (await this.#first(id)) ?? now;
+        const begun = await this.#begin(first, id, gone, copied);
+        if (begun !== first) now = begun;
+      } else if (now.type === 'run.claimed' && now.previous !== undefined && changed[0]?.type === 'run.started') {
+        // the first entry says now what this one added to it
+        const { previous: _, previousSeq: _s, depth: _d, history: _h, ...rest } = now;
+        now = rest;
+      } else if (now.type === 'context.compacted') {
+        // the conversation has fewer messages now, and a summary may repeat them. Its cost stays
+        if (now.summary !== undefined) for (const part of standIn(now.summary).content) gone.add(JSON.stringify(part));
+        const { dropped: _, cleared: _c, summary: _s, ...rest } = now;
+        now = rest;
+      } else if (now.type === 'frame.opened' && now.history) {
+        const { history } = now;
+        const kept = left(history, gone);
+        if (kept.length < history.length || kept.some((message, i) => message !== history[i])) now = { ...now, history: kept };
+      }
+      if (entry.seq <= copied) now = redacted(now);
+      if (now !== entry) changed.push(now);
+    }
+    return changed;
+  }
+
+  /**
+   * The first entry of a run without content of these runs, linked to the run before them. Adds the forgotten parts to `gone`: of the
+   * messages that it started with, and of those that a fork copied up to the entry `copied`.
+   */
+  async #begin(entry: Started, id: string, gone: Set<string>, copied: number): Promise<Started> {
+    const origins = await this.#inherited(id);
+    const run = (await loadRun(this.#journal, id, Math.max(copied, 0))) as RunFold;
+    const { inherited } = run.root;
+    const words = closedMessages(run, run.root.messages).filter((_, i) => (i < inherited ? this.#has(origins[i]) : copied >= 0));
+    if (copied >= 0) for (const { messages } of run.frames.values()) words.push(...messages);
+    for (const { content } of words) for (const part of content.flatMap(partsOf)) gone.add(JSON.stringify(part));
+    let { previous, previousSeq, history } = entry;
+    const first = history;
+    if (history) history = history.filter((_, i) => !this.#has(origins[i]));
+    for (let steps = previous; steps !== undefined && this.#ids.has(steps); steps = previous) {
+      const before = await this.#first(steps);
+      if (!history && before?.history) {
+        const whose = await this.#inherited(steps);
+        history = before.history.filter((_, i) => !this.#has(whose[i]));
+      }
+      previous = before?.previous;
+      previousSeq = before?.previousSeq;
+    }
+    if (previous === entry.previous && history?.length === first?.length) return entry;
+    const { previous: _, previousSeq: _s, history: _h, ...rest } = entry;
+    return {
+      ...rest,
+      previous,
+      ...(previous !== undefined && previousSeq !== undefined && { previousSeq }),
+      history,
+    };
+  }
+}
+
+/** The parts to compare with `gone`. A sub-agent's history has calls as text and merged messages, so messages cannot be compared. */
+const partsOf = (part: Part): readonly Part[] => (part.type === 'toolResult' ? part.output : inWords(part));
+
+function left(history: readonly Message[], gone: ReadonlySet<string>): readonly Message[] {
+  return history.flatMap((message) => {
+    const content = message.content.filter((part) => !gone.has(JSON.stringify(part)));
+    return content.length === message.content.length ? message : content.length > 0 ? { ...message, content } : [];
+  });
+}
+
+/** The last `count` items, padded with unknown ones at the start. */
+const lastOf = (list: readonly Origin[], count: number): readonly Origin[] =>
+  list.length >= count ? list.slice(list.length - count) : [...Array<Origin>(count - list.length).fill([]), ...list];
+
+const together = (origins: readonly Origin[]): Origin => [...new Set(origins.flat())];
+
+/** The messages that were copied: the newest ones. They follow the summary of the older ones. */
+function originsOf(origins: readonly Origin[], history: readonly Message[]): readonly Origin[] {
+  const newest = lastOf(origins, history.length);
+  if (!history[0]?.summary || origins.length <= history.length) return newest;
+  return [together(origins.slice(0, origins.length - history.length + 1)), ...newest.slice(1)];
+}
