@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { timesOf } from '../../src/engine/work/cron.ts';
+import { refused } from '../kit/runs.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -47,6 +48,10 @@ describe('daylight saving time', () => {
     ['0 * * * *', '2027-10-30T22:30Z', ['23:00', '00:00', '01:00', '02:00']],
     ['0 0 * * * *', '2027-10-30T22:30Z', ['23:00', '00:00', '01:00', '02:00']],
     ['@hourly', '2027-10-30T22:30Z', ['23:00', '00:00', '01:00', '02:00']],
+    ['0 00-23 * * *', '2027-10-30T22:30Z', ['23:00', '00:00', '01:00', '02:00']],
+    ['0 0-23/1 * * *', '2027-10-30T22:30Z', ['23:00', '00:00', '01:00', '02:00']],
+    ['0 *,5 * * *', '2027-10-30T22:30Z', ['23:00', '00:00', '01:00', '02:00']],
+    ['0,30 0-11,12-23 * * *', '2027-10-30T23:50Z', ['00:00', '00:30', '01:00', '01:30']],
   ])('a pattern of every hour comes in each real one: %s from %s', async (cron, from, expected) => {
     expect((await times(cron, 'Europe/Berlin', from)).slice(0, 4).map((at) => at.slice(6))).toEqual(expected);
   });
@@ -68,5 +73,38 @@ describe('daylight saving time', () => {
         expect(last(before.length, until)).toEqual(before);
       }
     }
+  });
+});
+
+test('in a repeated hour, the next time is found without a look at each second of it', async () => {
+  const { next } = await timesOf('* * 1-5 * * *', 'America/New_York', 'test');
+  const looked = vi.spyOn(Intl.DateTimeFormat.prototype, 'formatToParts');
+  expect(next(Date.parse('2026-11-01T06:00:00Z'))).toBe(Date.parse('2026-11-01T07:00:00Z'));
+  expect(looked.mock.calls.length).toBeGreaterThan(0);
+  expect(looked.mock.calls.length).toBeLessThan(100);
+  looked.mockRestore();
+});
+
+describe('a date instead of a pattern', () => {
+  test.each([
+    ['2027-06-01T12:00:00Z', '2027-06-01T12:00:00Z'],
+    ['2027-06-01T12:00:00+02:00', '2027-06-01T10:00:00Z'],
+    ['2027-06-01T12:00:00', '2027-06-01T16:00:00Z'],
+    ['2027-06-01T12:00', '2027-06-01T16:00:00Z'],
+    // skipped, and shown twice
+    ['2027-03-14T02:30:00', '2027-03-14T07:00:00Z'],
+    ['2027-11-07T01:30:00', '2027-11-07T05:30:00Z'],
+    ['2027-11-07T01:30:00-05:00', '2027-11-07T06:30:00Z'],
+  ])('%s comes once, in New York at %s', async (cron, expected) => {
+    const { next, last } = await timesOf(cron, 'America/New_York', 'test');
+    const at = Date.parse(expected);
+    for (const before of [0, at - 1]) expect(next(before)).toBe(at);
+    expect(next(at)).toBeUndefined();
+    expect([last(5, at - 1), last(5, at), last(0, at)]).toEqual([[], [at], []]);
+  });
+
+  test('that is none is refused', async () => {
+    for (const cron of ['2027-02-32T12:00:00Z', '2027-06-01', 'tomorrow'])
+      await refused('CONFIG_INVALID', timesOf(cron, 'America/New_York', 'test'));
   });
 });

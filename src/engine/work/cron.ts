@@ -3,7 +3,7 @@
  *
  * I1. A time of day that the clock skips comes at the end of the gap; together with others that are due then, once.
  * I2. A time of day that the clock shows twice comes once, the first time.
- * I3. A pattern of every hour comes in each real one: a gap or a repetition changes nothing.
+ * I3. A pattern of every hour, however it is written, comes in each real one: a gap or a repetition changes nothing.
  */
 import { invalid } from '../../errors.ts';
 import { lazy } from '../../flight.ts';
@@ -17,22 +17,30 @@ export interface Times {
   last(count: number, until: number): readonly number[];
 }
 
-/** @throws RondoError `CONFIG_INVALID` for an invalid pattern, an unknown time zone, or without the package croner. */
+/**
+ * @param cron a pattern, or one date as ISO 8601: without an offset it is a time of the zone.
+ * @throws RondoError `CONFIG_INVALID` for an invalid pattern, an unknown time zone, or without the package croner.
+ */
 export async function timesOf(cron: string, timezone: string, where: string): Promise<Times> {
-  const { Cron } = await croner();
+  const { Cron, CronPattern } = await croner();
+  const inZone = (zone: string) => new Cron(cron, { timezone: zone, paused: true });
   try {
     const clock = wallClock(timezone);
-    const hourly = isHourly(cron);
-    const pattern = new Cron(cron, { timezone: hourly ? timezone : 'UTC', paused: true });
+    const inUtc = inZone('UTC');
+    const date = inUtc.getOnce()?.getTime();
+    if (date !== undefined) return once(inZone(ELSEWHERE).getOnce()?.getTime() === date ? date : clock.first(date));
     // some patterns are refused only now
-    pattern.nextRun(new Date(0));
-    return hourly ? inRealTime(pattern) : onTheWall(pattern, clock);
+    inUtc.nextRun(new Date(0));
+    return new CronPattern(cron).hour.every((taken) => taken === 1) ? inRealTime(inZone(timezone)) : onTheWall(inUtc, clock);
   } catch (error) {
     throw invalid(`${where}: the cron pattern "${cron}" in the time zone "${timezone}" cannot be used: ${messageOf(error)}`, {
       cause: error,
     });
   }
 }
+
+/** A zone whose clocks never show the time of UTC. */
+const ELSEWHERE = 'Etc/GMT+12';
 
 /** Loaded on demand, because most applications have no schedules. */
 const croner = lazy(() =>
@@ -41,19 +49,17 @@ const croner = lazy(() =>
   }),
 );
 
-/** Whether the field of the hour takes every hour. Of five fields it is the second, of more the third, after seconds and minutes. */
-function isHourly(cron: string): boolean {
-  const fields = cron.trim().split(/\s+/);
-  const hour = fields[fields.length === 5 ? 1 : 2] ?? '';
-  return fields[0]?.toLowerCase() === '@hourly' || /^(\*(\/1)?|\?|0-23)$/.test(hour);
-}
-
 /** The times that a pattern of croner has. */
 interface Pattern {
   nextRun(after: Date): Date | null;
   /** Newest first. */
   previousRuns(count: number, before: Date): Date[];
 }
+
+const once = (at: number): Times => ({
+  next: (after) => (at > after ? at : undefined),
+  last: (count, until) => (at <= until && count > 0 ? [at] : []),
+});
 
 const inRealTime = (pattern: Pattern): Times => ({
   next: (after) => pattern.nextRun(new Date(after))?.getTime(),
@@ -66,7 +72,8 @@ const inRealTime = (pattern: Pattern): Times => ({
 
 /** A clock on the wall of a place. What it shows is told as the epoch milliseconds at which a clock of UTC shows the same. */
 interface WallClock {
-  shows(at: number): number;
+  /** The newest of what it has shown up to a time: what it shows then, unless it was set back and does not show that again yet. */
+  newest(at: number): number;
   /** The first time at which it shows this, or the end of the gap if it skips it. What is shown later is not earlier. */
   first(shown: number): number;
 }
@@ -96,28 +103,33 @@ function wallClock(timeZone: string): WallClock {
     }
     return after;
   };
-  return { shows, first };
+  const newest = (at: number) => {
+    const shown = shows(at);
+    let [before, after] = [at - DAY, at];
+    // in a day it was not set back
+    if (shows(before) + DAY <= shown) return shown;
+    while (after - before > 1) {
+      const middle = Math.floor((before + after) / 2);
+      if (shows(middle) - middle === shown - at) after = middle;
+      else before = middle;
+    }
+    return Math.max(shown, shows(before));
+  };
+  return { first, newest };
 }
 
 /** @param pattern what a clock on the wall shows at its times, in UTC, where no time is skipped or comes twice. */
-const onTheWall = (pattern: Pattern, { shows, first }: WallClock): Times => ({
+const onTheWall = (pattern: Pattern, { first, newest }: WallClock): Times => ({
   next(after) {
-    for (let shown = pattern.nextRun(new Date(shows(after))); shown; shown = pattern.nextRun(shown)) {
-      const at = first(shown.getTime());
-      if (at > after) return at;
-    }
-    return undefined;
+    const shown = pattern.nextRun(new Date(newest(Math.floor(after))));
+    return shown ? first(shown.getTime()) : undefined;
   },
   last(count, until) {
     const found = new Set<number>();
-    // where the clock was set back, it has shown later times than it shows now
-    let before = new Date(Math.max(shows(until), shows(until - DAY) + DAY) + 1);
+    let before = new Date(newest(Math.floor(until)) + 1);
     while (found.size < count) {
       const some = pattern.previousRuns(count, before);
-      for (const shown of some) {
-        const at = first(shown.getTime());
-        if (at <= until && found.size < count) found.add(at);
-      }
+      for (const shown of some) if (found.size < count) found.add(first(shown.getTime()));
       const oldest = some.at(-1);
       if (!oldest) break;
       before = oldest;

@@ -22,7 +22,7 @@ import { aboutNext, runIdOf } from './firing.ts';
 import { type Kept, type Miss, type ScheduleState, ScheduleStore } from './schedule-store.ts';
 
 export interface ScheduleOptions {
-  /** Five or six fields, as of cron. */
+  /** Five or six fields, as of cron; or one date as ISO 8601, of the time zone where it has no offset. */
   cron: string;
   /** An IANA name, such as `Europe/Berlin`. Default `UTC`. */
   timezone?: string;
