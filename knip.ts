@@ -8,7 +8,7 @@ export default {
     '.': {
       entry: [
         ...doors().map(({ source }) => source),
-        'scripts/{build,lowest,node22,path,source,totals,verify}.ts',
+        'scripts/{build,docs-part,lowest,node22,path,source,totals,verify}.ts',
         'bench/peers/{main,play,turns}.ts',
         'examples/*/{main,check,demo-crash}.ts',
         // bundled for the browser

@@ -1,22 +1,24 @@
 /**
  * Compiles every TypeScript block of the docs as a user's strict project would, and runs those that say so.
  *
- *     ```ts            compiled: names that a block does not declare are those of rondo, or of scripts/docs-world.d.ts
+ *     ```ts            compiled: names that a block neither declares nor imports are those of scripts/docs-world.ts
  *     ```ts run        a whole program: compiled without that world, then run; it ends with exit code 0
+ *     ```ts run part   compiled as the first, and run in that world, after the parts before it on the page
  *     ```ts ignore: why   neither; the reason is in the page
  */
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { doors, root } from './doors.ts';
-import { run } from './run.ts';
+import { root } from './doors.ts';
+import { type Ran, run } from './run.ts';
 
 interface Block {
   page: string;
   /** Of its first line of code, from 1. */
   line: number;
   kind: 'part' | 'program';
+  runs: boolean;
   code: string;
 }
 
@@ -36,9 +38,10 @@ export function blocksOf(page: string, text: string): { blocks: Block[]; problem
       const { line: first, code } = open;
       open = undefined;
       if ((language !== 'ts' && language !== 'typescript') || /^ignore: \S/.test(what)) continue;
-      if (what === '' || what === 'run')
-        blocks.push({ page, line: first, kind: what === 'run' ? 'program' : 'part', code: code.join('\n') });
-      else problems.push(`${page}:${first - 1}: a block is \`\`\`ts, \`\`\`ts run or \`\`\`ts ignore: why, not "${what}"`);
+      if (what === '' || what === 'run' || what === 'run part')
+        blocks.push({ page, line: first, kind: what === 'run' ? 'program' : 'part', runs: what !== '', code: code.join('\n') });
+      else
+        problems.push(`${page}:${first - 1}: a block is \`\`\`ts, \`\`\`ts run, \`\`\`ts run part or \`\`\`ts ignore: why, not "${what}"`);
     }
   }
   if (open) problems.push(`${page}: a block is not closed`);
@@ -57,35 +60,7 @@ function moduleOf({ kind, code }: Block): string {
     head += `${text.replace(/\s*\n\s*/g, ' ')} `;
     body = body.replace(text, text.replace(/[^\n]/g, ''));
   }
-  return `${head}export {}; export async function block(): Promise<unknown> {${body.replace(/^export /gm, '')}\nreturn; }`;
-}
-
-/** Names that every block may use: what rondo and its doors export. */
-function exportsOf(): string {
-  const taken = new Set<string>();
-  const first = (name: string) => !taken.has(name) && taken.add(name);
-  return doors()
-    .filter(({ name }) => name !== 'rondo/testing')
-    .map(({ name, source }) => {
-      const file = ts.createSourceFile(source, readFileSync(join(root, source), 'utf8'), ts.ScriptTarget.Latest);
-      const values: string[] = [];
-      const types: string[] = [];
-      for (const s of file.statements) {
-        if (ts.isExportDeclaration(s) && s.exportClause && ts.isNamedExports(s.exportClause))
-          for (const e of s.exportClause.elements) (s.isTypeOnly || e.isTypeOnly ? types : values).push(e.name.text);
-        else if (ts.canHaveModifiers(s) && ts.getModifiers(s)?.some((m) => m.kind === ts.SyntaxKind.ExportKeyword)) {
-          if (ts.isFunctionDeclaration(s) && s.name) values.push(s.name.text);
-          else if (ts.isClassDeclaration(s) && s.name) values.push(s.name.text);
-          else if (ts.isVariableStatement(s)) values.push(...s.declarationList.declarations.map((d) => d.name.getText(file)));
-          else if ((ts.isInterfaceDeclaration(s) || ts.isTypeAliasDeclaration(s)) && !s.typeParameters) types.push(s.name.text);
-        }
-      }
-      return [
-        ...values.filter(first).map((v) => `const ${v}: typeof import('${name}').${v};`),
-        ...types.filter((t) => first(`type ${t}`)).map((t) => `type ${t} = import('${name}').${t};`),
-      ].join('\n');
-    })
-    .join('\n');
+  return `${head}export {}; export async function block(): Promise<unknown> {${body.replace(/^export /gm, '')}\nreturn 'end'; }`;
 }
 
 /** @returns what was compiled and run, and what does not hold, by page and line. */
@@ -98,73 +73,52 @@ export async function checkDocs(pages = ['README.md', 'docs/**/*.md']): Promise<
   mkdirSync(folder, { recursive: true });
   const files = new Map(blocks.map((block, i) => [join(folder, `${i}.ts`), block]));
   for (const [file, block] of files) writeFileSync(file, moduleOf(block));
-  // not a declaration file, which would not be checked
-  const names = join(folder, 'names.ts');
-  writeFileSync(names, `export {};\ndeclare global {\n${exportsOf()}\n}\n`);
-  problems.push(...compiled(files, 'part', [names, join(root, 'scripts', 'docs-world.d.ts')], names), ...compiled(files, 'program', []));
-  const programs = problems.length > 0 ? [] : [...files].filter(([, { kind }]) => kind === 'program');
-  for (const [file, { page, line }] of programs) {
-    const cwd = mkdtempSync(join(tmpdir(), 'rondo-docs-'));
-    const { ok, output } = await run('node', ['--import', join(root, 'scripts', 'source.ts'), file], { cwd, timeout: 60_000 });
-    rmSync(cwd, { recursive: true, force: true });
-    if (!ok) problems.push(`${page}:${line}: does not run:\n${output.trimEnd().split('\n').slice(-15).join('\n')}`);
+  problems.push(...compiled(files, 'part', [join(root, 'scripts', 'docs-world.ts')]), ...compiled(files, 'program', []));
+  const ran = problems.length > 0 ? [] : [...files].filter(([, { runs }]) => runs);
+  for (const [file, { page, line }] of ran.filter(([, { kind }]) => kind === 'program')) {
+    const { ok, output } = await runIn([file]);
+    if (!ok) problems.push(`${page}:${line}: does not run:\n${tail(output)}`);
   }
-  return { compiled: blocks.length, ran: programs.length, problems };
+  const parts = ran.filter(([, { kind }]) => kind === 'part');
+  for (const page of new Set(parts.map(([, block]) => block.page))) {
+    const ofPage = parts.filter(([, block]) => block.page === page);
+    const { ok, output } = await runIn([join(root, 'scripts', 'docs-part.ts'), ...ofPage.map(([file]) => file)]);
+    const failed = ofPage.find(([file]) => output.includes(`${file}\n`));
+    if (!ok) problems.push(`${page}:${failed?.[1].line ?? '?'}: does not run:\n${tail(output)}`);
+  }
+  return { compiled: blocks.length, ran: ran.length, problems };
 }
 
-/** Type `X` requires type arguments. */
-const GENERIC = [2314, 2707];
+const tail = (output: string) => output.trimEnd().split('\n').slice(-15).join('\n');
 
-/** @param names the file of the names that every block may use. */
-function compiled(files: ReadonlyMap<string, Block>, kind: Block['kind'], more: readonly string[], names?: string): string[] {
+async function runIn(args: readonly string[]): Promise<Ran> {
+  const cwd = mkdtempSync(join(tmpdir(), 'rondo-docs-'));
+  const ran = await run('node', ['--import', join(root, 'scripts', 'source.ts'), ...args], {
+    cwd,
+    env: { TMPDIR: cwd, LOCAL_DEV: '1' },
+    timeout: 60_000,
+  });
+  rmSync(cwd, { recursive: true, force: true });
+  return ran;
+}
+
+/** @param more files of names that every such block may use. */
+function compiled(files: ReadonlyMap<string, Block>, kind: Block['kind'], more: readonly string[]): string[] {
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile);
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root);
-  const own = [...files].filter(([, block]) => block.kind === kind).map(([file]) => file);
-  const program = ts.createProgram([...own, ...more], {
+  const own = [...files].filter(([, block]) => block.kind === kind);
+  const program = ts.createProgram([...own.map(([file]) => file), ...more], {
     ...options,
     incremental: false,
     tsBuildInfoFile: undefined,
     // a block may end where the reader goes on
     noUnusedLocals: false,
   });
-  const told = (file: string) => {
-    const { page, line: first } = files.get(file) as Block;
-    return ({ line, text }: { line: number; text: string }) => `${page}:${first + line}: ${text}`;
-  };
-  const wrong = (file: string) => {
+  return own.flatMap(([file, { page, line }]) => {
     const source = program.getSourceFile(file);
-    return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)].map((d) => ({
-      line: source && d.start !== undefined ? source.getLineAndCharacterOfPosition(d.start).line : 0,
-      code: d.code,
-      text: ts.flattenDiagnosticMessageText(d.messageText, ' ').slice(0, 400),
-    }));
-  };
-  if (names === undefined) return own.flatMap((file) => wrong(file).map(told(file)));
-  // a type that needs arguments would be `any` in a block that takes it from here without them
-  const lines = readFileSync(names, 'utf8').split('\n');
-  const generic = new Set<string>();
-  const problems: string[] = [];
-  for (const { line, code, text } of wrong(names)) {
-    const [, type] = /type (\w+) =/.exec(lines[line] ?? '') ?? [];
-    if (type && GENERIC.includes(code)) generic.add(type);
-    else problems.push(`the names of the doors: ${lines[line]}: ${text}`);
-  }
-  const checker = program.getTypeChecker();
-  const ofNames = (name: ts.Identifier) =>
-    generic.has(name.text) && checker.getSymbolAtLocation(name)?.declarations?.some((d) => d.getSourceFile().fileName === names) === true;
-  const bare = (file: string) => {
-    const found: { line: number; text: string }[] = [];
-    const source = program.getSourceFile(file) as ts.SourceFile;
-    const visit = (node: ts.Node): void => {
-      if (ts.isTypeReferenceNode(node) && ts.isIdentifier(node.typeName) && ofNames(node.typeName))
-        found.push({
-          line: source.getLineAndCharacterOfPosition(node.getStart()).line,
-          text: `import ${node.typeName.text}: it takes type arguments`,
-        });
-      ts.forEachChild(node, visit);
-    };
-    visit(source);
-    return found;
-  };
-  return [...problems, ...own.flatMap((file) => [...wrong(file), ...bare(file)].map(told(file)))];
+    return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)].map((d) => {
+      const at = source && d.start !== undefined ? source.getLineAndCharacterOfPosition(d.start).line : 0;
+      return `${page}:${line + at}: ${ts.flattenDiagnosticMessageText(d.messageText, ' ').slice(0, 400)}`;
+    });
+  });
 }

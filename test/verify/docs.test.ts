@@ -16,11 +16,15 @@ it('finds the TypeScript blocks of a page, with the line of their code', () => {
     '  ```ts run',
     '  go();',
     '  ```',
+    '```ts run part',
+    'show(1);',
+    '```',
   );
   expect(problems).toEqual([]);
   expect(blocks).toEqual([
-    { page: 'docs/x.md', line: 3, kind: 'part', code: 'const a = 1;' },
-    { page: 'docs/x.md', line: 10, kind: 'program', code: 'go();' },
+    { page: 'docs/x.md', line: 3, kind: 'part', runs: false, code: 'const a = 1;' },
+    { page: 'docs/x.md', line: 10, kind: 'program', runs: true, code: 'go();' },
+    { page: 'docs/x.md', line: 13, kind: 'part', runs: true, code: 'show(1);' },
   ]);
 });
 
