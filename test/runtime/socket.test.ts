@@ -13,6 +13,13 @@ afterEach(() => void vi.restoreAllMocks());
 
 const ana = { [SESSION]: session(), [USER]: 'ana' };
 
+/** Resolves once the server has read what the client sent so far. */
+const heard = ({ socket }: { socket: WebSocket }) =>
+  new Promise((resolve) => {
+    socket.once('pong', resolve);
+    socket.ping();
+  });
+
 describe('/ws', () => {
   test('takes turns of the session: text, approvals and decisions', async () => {
     const { agent, paid } = payer();
@@ -86,8 +93,9 @@ describe('/ws', () => {
     client.say({ type: 'input', input: 'first' });
     await client.until('result');
     client.say({ type: 'input', input: 'second' });
-    await client.until('run');
+    await heard(client);
     taken?.();
+    await client.until('run');
     client.say({ type: 'input', input: 'third' });
     expect(await client.until('error')).toMatchObject({ code: 'BAD_REQUEST' });
     gate.resolve();
@@ -110,6 +118,38 @@ describe('/ws', () => {
     expect(await second.until('run')).toMatchObject({ repeated: true });
     finish('seen');
     expect(await second.until('result')).toMatchObject({ status: 'completed', output: 'seen' });
+  });
+
+  /** A client whose long result is sent to its first frame, and what lets the rest of it go. */
+  async function halfSent(long: string) {
+    const { url } = await serving(agent({ name: 'a', instructions: '', model: scripted(() => long) }));
+    const client = await connect(url, ana);
+    await client.next();
+    const halved = deferred<() => void>();
+    const { send } = WebSocket.prototype;
+    const spy = vi.spyOn(WebSocket.prototype, 'send').mockImplementation(function (this: WebSocket, ...args: unknown[]) {
+      const [data, options, done] = args as [Buffer, { fin?: boolean } | undefined, (error?: Error) => void];
+      if (options?.fin !== false) return send.call(this, data, options as object, done);
+      spy.mockRestore();
+      send.call(this, data, options as object, () => halved.resolve(done));
+    });
+    client.say({ type: 'input', input: 'go' });
+    return { client, rest: await halved.promise };
+  }
+  test('sends a message whole before the next one, however many frames it has', async () => {
+    const long = 'z'.repeat(200_000);
+    const { client, rest } = await halfSent(long);
+    client.say({ type: 'nonsense' });
+    await heard(client);
+    rest();
+    expect(await client.until('error')).toMatchObject({ code: 'BAD_REQUEST' });
+    expect(await client.until('result')).toMatchObject({ output: long });
+  });
+
+  test('is closed for a client that has too much answered and does not read it', async () => {
+    const { client } = await halfSent('z'.repeat(200_000));
+    for (let i = 0; i < 110; i++) client.say({ type: 'nonsense' });
+    expect(await client.closed).toBe(1008);
   });
 
   test('sends no frame that is larger than the platform passes on', async () => {

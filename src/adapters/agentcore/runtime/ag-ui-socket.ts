@@ -3,12 +3,12 @@ import type { WebSocket } from 'ws';
 import type { agUiTurns } from '../../ag-ui/handler.ts';
 import { type Asked, within } from './invocation.ts';
 import type { Invocations } from './invocations.ts';
-import { attend, sent } from './socket.ts';
+import { attend, sender, TOO_MANY } from './socket.ts';
 
 /** Inputs that wait for the turn before them. */
 const MOST = 10;
-/** Codes of a close. */
-const [NO_TEXT, TOO_MANY] = [1003, 1008];
+/** The code of a close. */
+const NO_TEXT = 1003;
 
 /**
  * One turn at a time, in the order of the inputs: an event does not say of which turn it is, and an error would end the one that goes on. A socket
@@ -17,13 +17,14 @@ const [NO_TEXT, TOO_MANY] = [1003, 1008];
 export function converseInEvents(o: Invocations, asked: Asked, socket: WebSocket, turns: ReturnType<typeof agUiTurns>): void {
   const gone = new AbortController();
   attend(o, socket, () => gone.abort());
+  const send = sender(socket);
   let waiting = 0;
   let last = Promise.resolve();
 
   const take = (text: string) =>
     within(asked, async () => {
       if (gone.signal.aborted || o.closing.aborted) return;
-      for await (const event of turns(text, asked, gone.signal)) await sent(socket, JSON.stringify(event));
+      for await (const event of turns(text, asked, gone.signal)) await send(JSON.stringify(event));
     });
 
   socket.on('message', (data, binary) => {

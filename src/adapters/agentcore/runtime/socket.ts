@@ -13,8 +13,11 @@ import { take, turnBody } from './turn.ts';
 
 /** Most bytes of a frame that the platform passes on. */
 export const FRAME = 64 * 1024;
-/** The code of a close because the server goes away. */
+/** Codes of a close: the server goes away; the client does what it may not. */
 const GOING_AWAY = 1001;
+export const TOO_MANY = 1008;
+/** Messages that wait until a slow reader has taken those before them. A turn waits by itself; these are answers to messages of the client. */
+const MOST_WAITING = 100;
 
 /** The first message of a socket: the session, and its open run, if there is one. */
 type Hello = { type: 'session'; session: string; open?: OpenRun };
@@ -44,7 +47,8 @@ export async function converse(o: Invocations, asked: Asked, socket: WebSocket):
   let turn: Promise<TakenTurn> | undefined;
   attend(o, socket, () => void turn?.then(({ events }) => events.return?.()).catch(() => undefined));
   const problem = (error: unknown): Message => ({ type: 'error', ...problemOf(error, o.tell).problem });
-  const say = (message: Message | Hello) => sent(socket, JSON.stringify(message));
+  const send = sender(socket);
+  const say = (message: Message | Hello) => send(JSON.stringify(message));
   socket.on('message', (data, binary) => void heard(data, binary).catch((error) => say(problem(error))));
 
   async function heard(data: RawData, binary: boolean): Promise<void> {
@@ -101,8 +105,22 @@ function fieldsOf(body: Json): { readonly [field: string]: Json | undefined } {
   return body as { readonly [field: string]: Json };
 }
 
-/** Sends a text in frames that the platform passes on. Resolves once the socket has taken it, so that a slow reader slows the run's reader. */
-export async function sent(socket: WebSocket, text: string): Promise<void> {
+/**
+ * Sends texts one after the other, since the frames of one must not stand among those of another. Each resolves once the socket has taken it, so that
+ * a slow reader slows the run's reader. A socket for which too many wait is closed.
+ */
+export function sender(socket: WebSocket): (text: string) => Promise<void> {
+  let waiting = 0;
+  let last = Promise.resolve();
+  return (text) => {
+    if (++waiting > MOST_WAITING) socket.close(TOO_MANY, `more than ${MOST_WAITING} messages wait to be read`);
+    last = last.then(() => inFrames(socket, text)).finally(() => waiting--);
+    return last;
+  };
+}
+
+/** In frames that the platform passes on. */
+async function inFrames(socket: WebSocket, text: string): Promise<void> {
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; at += FRAME) {
     if (socket.readyState !== WebSocket.OPEN) return;
