@@ -8,8 +8,13 @@ export function cancelWhenGone(engine: Engine, turn: TakenTurn, by: Principal, s
   const cancel = () => {
     if (!serverCloses(signal)) engine.cancel(turn.runId, { by, reason: 'its caller left' }).catch(tell);
   };
-  if (signal.aborted) cancel();
-  else signal.addEventListener('abort', cancel, { once: true });
-  const over = () => signal.removeEventListener('abort', cancel);
-  turn.result.then(over, over);
+  whenGone(turn, signal, cancel);
+}
+
+/** Calls `act` if the caller of a turn leaves before the turn has ended. Then the signal, which may be of a socket with many turns, keeps nothing of it. */
+export function whenGone({ result }: TakenTurn, signal: AbortSignal, act: () => void): void {
+  if (signal.aborted) act();
+  else signal.addEventListener('abort', act, { once: true });
+  const over = () => signal.removeEventListener('abort', act);
+  result.then(over, over);
 }

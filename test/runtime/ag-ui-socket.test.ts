@@ -1,6 +1,8 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { getEventListeners } from 'node:events';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { agUiTurns } from '../../src/adapters/ag-ui/handler.ts';
 import { currentInvocation, type ServeOptions } from '../../src/adapters/agentcore/runtime/index.ts';
-import { agent, tool } from '../../src/index.ts';
+import { agent, Engine, tool } from '../../src/index.ts';
 import { jsonSchema } from '../../src/json-schema.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { obedient } from '../ag-ui/agents.ts';
@@ -45,6 +47,22 @@ test('a turn gives the events of /invocations, each in a message', async () => {
   expect(plain(events)).toEqual(plain(streamed));
   expect(events.at(0)).toEqual({ type: 'RUN_STARTED', threadId: 'thread', runId: 'r1' });
   expect(events.at(-1)).toMatchObject({ type: 'RUN_FINISHED', result: 'You said: hello' });
+});
+
+test('a socket keeps nothing of the turns that it has had', async () => {
+  const engine = new Engine();
+  onTestFinished(() => engine.close());
+  const of = echo();
+  engine.register(of);
+  const gone = new AbortController();
+  const turns = agUiTurns(engine, of, {});
+  for (const id of ['r1', 'r2', 'r3']) {
+    const types: string[] = [];
+    for await (const { type } of turns(JSON.stringify(said('hi', id)), { by: { id: 'ana' }, assertion: undefined }, gone.signal))
+      types.push(type);
+    expect(types.at(-1)).toBe('RUN_FINISHED');
+  }
+  await expect.poll(() => getEventListeners(gone.signal, 'abort')).toEqual([]);
 });
 
 test('an interrupt is answered on the same socket, by the user whom the platform names', async () => {

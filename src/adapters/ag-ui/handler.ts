@@ -9,7 +9,7 @@ import { idOf } from '../../server/accept.ts';
 import type { AuthOption, KnownCaller } from '../../server/auth.ts';
 import { type BodyLimits, parseJson, readJson } from '../../server/body.ts';
 import { HttpError, problemOf } from '../../server/errors.ts';
-import { cancelWhenGone } from '../../server/gone.ts';
+import { cancelWhenGone, whenGone } from '../../server/gone.ts';
 import { agentAt, agentsOf, authenticated, pathOf } from '../../server/handle.ts';
 import type { Handler } from '../../server/listen.ts';
 import { report } from '../../server/report.ts';
@@ -125,9 +125,7 @@ async function turnOf(
     return one(problem(error, tell));
   }
   const { by } = caller;
-  const leave = () => void turn.events.return?.();
-  if (signal.aborted) leave();
-  else signal.addEventListener('abort', leave, { once: true });
+  whenGone(turn, signal, () => void turn.events.return?.());
   if (o.cancelOnDisconnect) cancelWhenGone(engine, turn, by, signal, tell);
   return eventsOf({ engine, by, turn, input, after, reasoning: o.reasoning ?? false, usage: o.usage ?? false });
 }

@@ -2,6 +2,7 @@
 import type { RunResult } from '../../../engine/read/results.ts';
 import { type BodyLimits, parseJson, readText } from '../../../server/body.ts';
 import { HttpError, problemOf } from '../../../server/errors.ts';
+import { whenGone } from '../../../server/gone.ts';
 import { eventStream, type ServerEvent } from '../../../server/sse.ts';
 import type { TakenTurn } from '../../../server/turns.ts';
 import { REQUEST, SESSION } from '../headers.ts';
@@ -45,9 +46,7 @@ export async function invoke(o: Invocations, request: Request, answer: Answer): 
 }
 
 function streamed(o: Invocations, { signal }: Request, turn: TakenTurn, session: string, headers: Record<string, string>): Response {
-  const leave = () => void turn.events.return?.();
-  if (signal.aborted) leave();
-  else signal.addEventListener('abort', leave, { once: true });
+  whenGone(turn, signal, () => void turn.events.return?.());
   const problem = (error: unknown) => ({ type: 'error', ...problemOf(error, o.tell).problem });
   const response = eventStream(framed(turn, session), { signal: o.closing, heartbeat: o.heartbeat, maxChunk: CHUNK, problem });
   for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
