@@ -141,6 +141,43 @@ describe('the resources and prompts of targets', () => {
     expect(seen[0]).toEqual({ name: 'north___resources/read', arguments: { uri: 'menu://today' } });
   });
 
+  it('are listed whatever the interceptors make of the list of tools, in which what reads them is not', async () => {
+    const seen: unknown[] = [];
+    const { request } = await client({
+      interceptors: {
+        lists: true,
+        response({ mcp: { gatewayResponse } }) {
+          const { result } = gatewayResponse?.body ?? {};
+          seen.push(result);
+          const body = { jsonrpc: '2.0', id: 1, result: { tools: [] } };
+          return { interceptorOutputVersion: '1.0', mcp: { transformedGatewayResponse: { body } } };
+        },
+      },
+    });
+    expect((await request('resources/list')).resources).toHaveLength(2);
+    expect((await request('prompts/list')).prompts).toHaveLength(2);
+    expect(seen).toEqual([]);
+    expect((await request('tools/list')).tools).toMatchObject([{ name: 'decide' }]);
+    expect(JSON.stringify(seen)).not.toContain('resources/read');
+    expect(seen).toHaveLength(1);
+  });
+
+  it('that the gateway of a target denies are denied, and not unknown', async () => {
+    const policy = { decide: () => ({ allow: false as const, reason: 'not for you' }) };
+    const inner = await serving((one) => gatewayHandler(one, gateway({ name: 'inner', targets: { north: menus('north') } }), { auth }), {
+      policy,
+    });
+    const headers = { authorization: 'Bearer ana' };
+    for (const protocol of ['2025-11-25', '2026-07-28'] as const) {
+      const up = mcpTools({ url: inner.url, pass, headers, protocol });
+      const { read } = await client({ targets: { up } });
+      await expect(read(`gateway:up/${NORTH}`)).rejects.toMatchObject({ code: -32002, data: { code: 'NOT_PERMITTED' } });
+      await expect(read('gateway:up/gateway:north2/menu://today')).rejects.toMatchObject({
+        message: expect.stringContaining('Resource not found'),
+      });
+    }
+  });
+
   it('are denied by a policy that permits nothing, and listed where it may permit', async () => {
     const targets = { north: mcpTools({ url: await serverOf('north'), pass }), south: mcpTools({ url: await serverOf('south'), pass }) };
     const policy = await cedarPolicy({

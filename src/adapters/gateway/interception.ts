@@ -60,7 +60,12 @@ export interface InterceptorOptions {
 export interface Interceptors {
   request?: InterceptorFunction | InterceptorOptions;
   response?: InterceptorFunction | InterceptorOptions;
-  /** Whether they are asked about `tools/list` too, as at AgentCore: what a caller is shown is what their answer has. Default false: about calls alone. */
+  /**
+   * Whether they are asked about `tools/list` too: a caller is shown those tools whose names are in their answer. Other changes of it count for
+   * nothing: descriptions and schemas stay, and a name that is not the caller's shows nothing. The lists of resources and prompts are not asked about,
+   * their reads are, as calls. A gateway of AgentCore, and of the local server, asks them about every request, and sends what they answer as it is.
+   * Default false: about calls alone.
+   */
   lists?: boolean;
   /** Calls the function of an ARN with an event. @returns what it answered. */
   invoke?(arn: string, event: InterceptorInput, call: InterceptedCall): Promise<unknown>;

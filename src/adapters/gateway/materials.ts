@@ -8,6 +8,7 @@ import type { Materials, Tool } from '../../ports/tool.ts';
 import { inTime } from '../../reliability/patience.ts';
 import { fullName, nameIn, SEPARATOR } from './names.ts';
 import type { GatewayTool, Offered } from './offered.ts';
+import type { Shown } from './offers.ts';
 import type { Target } from './target.ts';
 
 const SCHEME = 'gateway:';
@@ -34,14 +35,10 @@ export interface PassingTarget {
 /** The resources and prompts of these targets, as far as the caller may be shown the tools that read them. */
 export class GatewayMaterials implements Materials {
   readonly #targets: readonly PassingTarget[];
-  readonly #offers: (tools: readonly GatewayTool[]) => Promise<readonly GatewayTool[]>;
+  readonly #offers: Shown;
   readonly #patience: number;
 
-  constructor(
-    targets: readonly PassingTarget[],
-    offers: (tools: readonly GatewayTool[]) => Promise<readonly GatewayTool[]>,
-    patience: number,
-  ) {
+  constructor(targets: readonly PassingTarget[], offers: Shown, patience: number) {
     this.#targets = targets;
     this.#offers = offers;
     this.#patience = patience;

@@ -12,67 +12,75 @@ import { type Interception, requestOf } from './interception.ts';
 import type { GatewayTool } from './offered.ts';
 
 /** The tools among these that the caller may be shown. */
-export type Offers = (tools: readonly GatewayTool[]) => Promise<readonly GatewayTool[]>;
+export type Shown = (tools: readonly GatewayTool[]) => Promise<readonly GatewayTool[]>;
 
-type Shown = (tools: readonly GatewayTool[]) => Promise<ReadonlySet<unknown>>;
+export interface Offers {
+  /** Of tools that models call. */
+  readonly tools: Shown;
+  /** Of tools that read the resources and prompts of a target: they are in no `tools/list`, so the interceptors are not asked about them. */
+  readonly readers: Shown;
+}
 
 /** Whether a caller may be shown less than every tool. */
 export const hides = ({ policy, interception }: Door): boolean => policy?.offers !== undefined || interception?.lists === true;
 
 /** What cannot be asked shows nothing, with a warning once. */
 export function offersOf({ policy, interception }: Door, caller: SourceCaller, where: string): Offers {
-  const filters = [
-    ...(policy?.offers ? [unlessFails(policy, 'the policy', where, byPolicy(policy, caller))] : []),
-    ...(interception?.lists ? [unlessFails(interception, 'the interceptors', where, byInterception(interception, caller))] : []),
-  ];
-  return async (tools) => {
-    let left = tools;
-    for (const filter of filters) if (left.length > 0) left = await filter(left);
-    return left;
+  const readers: Shown = async (all) =>
+    policy?.offers && all.length > 0
+      ? shownBy(policy, () => byPolicy(policy, caller, all), all, `${where}: the policy could not be asked`)
+      : all;
+  const tools: Shown = async (all) => {
+    const left = await readers(all);
+    return interception?.lists && left.length > 0
+      ? shownBy(interception, () => byInterception(interception, caller, left), left, `${where}: the interceptors could not be asked`)
+      : left;
   };
+  return { tools, readers };
 }
 
 const warned = new WeakSet<object>();
 
-const unlessFails =
-  (asked: object, name: string, where: string, shown: Shown): Offers =>
-  async (tools) => {
-    try {
-      const names = await shown(tools);
-      return tools.filter(({ fullName }) => names.has(fullName));
-    } catch (error) {
-      if (!warned.has(asked))
-        process.emitWarning(`${where}: ${name} could not be asked what to offer, so nothing is. ${messageOf(error)}`, 'RondoWarning');
-      warned.add(asked);
-      return [];
-    }
-  };
+async function shownBy(asked: object, ask: () => Promise<ReadonlySet<unknown>>, tools: readonly GatewayTool[], failed: string) {
+  try {
+    const names = await ask();
+    return tools.filter(({ fullName }) => names.has(fullName));
+  } catch (error) {
+    if (!warned.has(asked)) process.emitWarning(`${failed} what to offer, so nothing is. ${messageOf(error)}`, 'RondoWarning');
+    warned.add(asked);
+    return [];
+  }
+}
 
-const byPolicy =
-  (policy: Pick<Policy, 'offers'>, { by }: SourceCaller): Shown =>
-  async (tools) => {
-    const names: unknown = await inTime(policy.offers?.({ by, tools: tools.map(({ fullName }) => fullName) }), HOOK_TIMEOUT, 'the policy');
-    if (!Array.isArray(names)) throw new Error('it answered no list of names');
-    return new Set(names);
-  };
+async function byPolicy(
+  policy: Pick<Policy, 'offers'>,
+  { by }: SourceCaller,
+  tools: readonly GatewayTool[],
+): Promise<ReadonlySet<unknown>> {
+  const names: unknown = await inTime(policy.offers?.({ by, tools: tools.map(({ fullName }) => fullName) }), HOOK_TIMEOUT, 'the policy');
+  if (!Array.isArray(names)) throw new Error('it answered no list of names');
+  return new Set(names);
+}
 
-/** The tools that the answer of `tools/list` has behind the interceptors. */
-const byInterception =
-  (interception: Interception, { by, session }: SourceCaller): Shown =>
-  async (tools) => {
-    const call = { by, session, signal: new AbortController().signal };
-    const list = tools.map(({ tool, fullName }): JsonObject => {
-      const { description, input } = definition(tool).spec;
-      return { name: fullName, description, inputSchema: input as JsonObject };
-    });
-    const asked = requestOf('tools/list', 'tools/list', {});
-    const taken = await interception.request(asked, call);
-    const response =
-      'response' in taken ? taken.response : { statusCode: 200, body: { jsonrpc: '2.0', id: 'tools/list', result: { tools: list } } };
-    const { body } = await interception.response('request' in taken ? taken.request : asked, response, call);
-    // an error: the caller may not list
-    if (body?.error !== undefined) return new Set();
-    const answered = isObject(body?.result) ? body.result.tools : undefined;
-    if (!Array.isArray(answered)) throw new Error('they answered no list of tools');
-    return new Set(answered.map((tool) => (isObject(tool) ? tool.name : undefined)));
-  };
+/** The names that the answer of `tools/list` has behind the interceptors. */
+async function byInterception(
+  interception: Interception,
+  { by, session }: SourceCaller,
+  tools: readonly GatewayTool[],
+): Promise<ReadonlySet<unknown>> {
+  const call = { by, session, signal: new AbortController().signal };
+  const list = tools.map(({ tool, fullName }): JsonObject => {
+    const { description, input } = definition(tool).spec;
+    return { name: fullName, description, inputSchema: input as JsonObject };
+  });
+  const asked = requestOf('tools/list', 'tools/list', {});
+  const taken = await interception.request(asked, call);
+  const response =
+    'response' in taken ? taken.response : { statusCode: 200, body: { jsonrpc: '2.0', id: 'tools/list', result: { tools: list } } };
+  const { body } = await interception.response('request' in taken ? taken.request : asked, response, call);
+  // an error: the caller may not list
+  if (body?.error !== undefined) return new Set();
+  const answered = isObject(body?.result) ? body.result.tools : undefined;
+  if (!Array.isArray(answered)) throw new Error('they answered no list of tools');
+  return new Set(answered.map((tool) => (isObject(tool) ? tool.name : undefined)));
+}

@@ -6,7 +6,7 @@ import { type Catalogue, catalogue } from './catalogue.ts';
 import { GatewayMaterials } from './materials.ts';
 import { beginningIn, nameIn } from './names.ts';
 import type { GatewayTool, Offered } from './offered.ts';
-import type { Offers } from './offers.ts';
+import type { Offers, Shown } from './offers.ts';
 import type { ToolSearch } from './search.ts';
 import type { Offer, Target } from './target.ts';
 
@@ -34,7 +34,7 @@ export class OpenedTargets implements OpenedSource {
   readonly #where: string;
   readonly #targets: readonly OpenedTarget[];
   readonly #search: Search | undefined;
-  readonly #offers: Offers;
+  readonly #offers: Shown;
   readonly #hides: boolean;
   /** Decided once: a choice that changed with the number of tools would change every request. */
   #searches = false;
@@ -55,11 +55,12 @@ export class OpenedTargets implements OpenedSource {
     this.#where = o.where;
     this.#search = o.search;
     this.#hides = o.offers !== undefined;
-    this.#offers = o.offers ?? (async (tools) => tools);
+    const all: Shown = async (tools) => tools;
+    this.#offers = o.offers?.tools ?? all;
     const targets = o.open((list) => this.#listener?.(list));
     this.#targets = targets;
     const passing = targets.filter(({ passes }) => passes);
-    if (passing.length > 0) this.materials = new GatewayMaterials(passing, this.#offers, o.patience);
+    if (passing.length > 0) this.materials = new GatewayMaterials(passing, o.offers?.readers ?? all, o.patience);
   }
 
   async list(): Promise<readonly Tool[]> {

@@ -1,4 +1,5 @@
 /** Resources and prompts of a server as they are, for the clients of a gateway. Nothing that a server says of them is trusted. */
+import { ToolError } from '../../errors.ts';
 import { isDeep, type Json, type JsonObject } from '../../json.ts';
 import { isObject } from '../../json-schema/keywords.ts';
 import type { ListedPrompt, ListedResource, ListedTemplate, MaterialCaller, MaterialKind } from '../../ports/materials.ts';
@@ -75,10 +76,11 @@ export function passedMaterials(connection: Connection, kinds: readonly Material
   };
 }
 
-/** A server that has no such resource says it in one of two ways. */
+/** A server that has no such resource says it in one of two ways. By the number of the first one a gateway also refuses what it has, and says so. */
 function unlessMissing(error: unknown): never {
-  const { code } = ((error as Error).cause ?? {}) as { code?: unknown };
-  throw code === -32002 || code === -32602 ? noResource() : error;
+  if (!ToolError.is(error)) throw error;
+  const { code } = (error.cause ?? {}) as { code?: unknown };
+  throw error.code === 'MCP_INVALID_PARAMS' || (error.code === 'MCP_ERROR' && code === -32002) ? noResource() : error;
 }
 
 /** An item with these texts. @throws ToolError `MCP_BAD_RESULT` if it lacks one that every item has. */
