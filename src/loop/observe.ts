@@ -1,11 +1,10 @@
 import { ToolError } from '../errors.ts';
 import { seenOf } from '../journal/fold/conversation.ts';
-import type { Fact } from '../ports/memory.ts';
 import type { ModelRequest } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { inTime } from '../reliability/patience.ts';
 import { choiceOf } from './model/tool-choice.ts';
-import { blockOf, recallable, recalled } from './remembered.ts';
+import { blockOf, type Recalled, recallable, recalled } from './remembered.ts';
 import { isStale, relist } from './tools/offered.ts';
 import type { LoopDefinition, LoopScope, Scope } from './types.ts';
 
@@ -29,13 +28,13 @@ async function refresh(scope: LoopScope): Promise<ModelRequest> {
   if (isStale(scope)) await relist(scope);
   const { agent, frame } = scope;
   if (frame.waiting.length > 0) await scope.append(() => [{ type: 'context.changed', heard: frame.waiting.length }]);
-  const changed: { instructions?: string; memory?: readonly Fact[] } = {};
+  const changed: { instructions?: string } & Partial<Recalled> = {};
   if (typeof agent.instructions === 'function') {
     const text = await instructed(agent.instructions, scope);
     if (text !== frame.instructions) changed.instructions = text;
   }
   const memory = recallable(scope);
-  if (memory) changed.memory = await recalled(memory, scope);
+  if (memory) Object.assign(changed, await recalled(memory, scope));
   if (Object.keys(changed).length > 0) {
     await scope.append(() => [{ type: 'context.changed', ...changed }]);
     scope.request = undefined;

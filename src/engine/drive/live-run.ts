@@ -4,6 +4,8 @@ import type { Log } from '../../journal/log.ts';
 import type { AgentDefinition, Caller, Drive, Halt, Host, Transient } from '../../loop/types.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { CancelSource } from '../../reliability/cancel.ts';
+import { messageOf } from '../../reliability/classify.ts';
+import { warnOnce } from '../../reliability/warn.ts';
 import { Secrets } from '../../secrets.ts';
 import type { AgentTrace } from '../../telemetry/trace.ts';
 import { eventOf, type RunEvent } from '../read/events.ts';
@@ -125,12 +127,20 @@ export class LiveRun implements Drive {
 
   #tell(event: RunEvent): void {
     for (const stream of this.#streams) stream.push(event);
-    if (!this.#onEvent) return;
+    const listener = this.#onEvent;
+    if (!listener) return;
+    // a listener that throws never disturbs a run, now or later
+    const failed = (error: unknown) =>
+      warnOnce(
+        listener,
+        'throws',
+        `onEvent failed for "${event.type}" of run ${this.runId}: ${messageOf(error)}. Later errors of it are not told.`,
+      );
     try {
-      const answer: unknown = this.#onEvent(event);
-      if (answer instanceof Promise) answer.catch(() => undefined);
-    } catch {
-      // a listener that throws never disturbs a run, now or later
+      const answer: unknown = listener(event);
+      if (answer instanceof Promise) answer.catch(failed);
+    } catch (error) {
+      failed(error);
     }
   }
 

@@ -12,14 +12,14 @@ import type { Recording } from '../../journal/entries/outbox.ts';
 import { outputParts } from '../../journal/fold/conversation.ts';
 import type { RunFold } from '../../journal/fold/fold.ts';
 import { Log } from '../../journal/log.ts';
-import { memoryOf } from '../../loop/remembered.ts';
+import { memoryFailure, memoryOf } from '../../loop/remembered.ts';
 import type { AgentDefinition } from '../../loop/types.ts';
 import type { Memory } from '../../ports/memory.ts';
 import type { Message } from '../../ports/model.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { CancelSource } from '../../reliability/cancel.ts';
-import { classify } from '../../reliability/classify.ts';
 import { inTime } from '../../reliability/patience.ts';
+import { warnOnce } from '../../reliability/warn.ts';
 import { allDue } from '../due.ts';
 import type { Resources } from '../resources.ts';
 import { ended } from './closing.ts';
@@ -35,8 +35,6 @@ const RETRY = { first: 1_000, longest: 3_600_000, attempts: 100 };
 const PARALLEL = 8;
 /** Most runs whose next attempt is scheduled in this process. A sweep finds the others. */
 const MOST_PLANNED = 1_000;
-/** Most characters of a memory's error message. */
-const LONGEST_MESSAGE = 500;
 
 /** A run with conversations to record, scheduled in this process. */
 interface Job {
@@ -187,7 +185,7 @@ export class Recorder {
     } catch (error) {
       if (signal.aborted) return undefined;
       source.cancel(error);
-      return failed(run, key, attempt, error);
+      return failed(run, memory, key, attempt, error);
     } finally {
       unlink();
     }
@@ -201,17 +199,16 @@ function messagesOf(run: RunFold, { path, messages }: Recording): readonly Messa
   return [...messages, { role: 'assistant', content: outputParts(output) }];
 }
 
-function failed(run: RunFold, key: string, attempt: number, thrown: unknown): Draft {
-  const { code, message, retryable } = classify(thrown, 'MEMORY_FAILED');
-  const told = ToolError.is(thrown) || RondoError.is(thrown);
-  const error = { code, message: told ? message.slice(0, LONGEST_MESSAGE) : undefined };
+function failed(run: RunFold, memory: Memory, key: string, attempt: number, thrown: unknown): Draft {
+  const { code, message, text, retryable } = memoryFailure(thrown);
+  const error = { code, message };
+  const conversation = `the conversation of run ${run.runId} is not in the memory`;
   if ((ToolError.is(thrown) && !retryable) || attempt >= RETRY.attempts) {
-    process.emitWarning(
-      `the conversation of run ${run.runId} is not in the memory, and will not be: ${told ? `${code}: ${error.message}` : code}.`,
-      'RondoWarning',
-    );
+    process.emitWarning(`${conversation}, and will not be: ${text}.`, 'RondoWarning');
     return { type: 'memory.recorded', key, attempt, error };
   }
+  const later = `It is tried again, at most ${RETRY.attempts} times. Later failures of this memory are only in the journals`;
+  warnOnce(memory, 'record', `${conversation} yet: ${text}. ${later}.`);
   return { type: 'memory.recorded', key, attempt, error, retryIn: Math.min(RETRY.longest, RETRY.first * 2 ** (attempt - 1)) };
 }
 

@@ -54,8 +54,11 @@ export type RunEvent = At &
             costUsd?: number;
           }
         | { type: 'agent.started'; callId: CallId; agent: string; input: Json }
-        /** The model request changed, in the fields that are set. `memory` counts facts, `tools` are names, `heard` counts messages. */
-        | { type: 'context.changed'; instructions?: true; memory?: number; tools?: readonly string[]; heard?: number }
+        /**
+         * The model request changed, in the fields that are set. `memory` counts facts, `tools` are names, `heard` counts messages. `memoryError`:
+         * the code of the failure where the memory could not be asked.
+         */
+        | { type: 'context.changed'; instructions?: true; memory?: number; memoryError?: string; tools?: readonly string[]; heard?: number }
         /** The model sees less of the conversation from now on: see docs/context.md. `dropped` and `cleared` count messages and results. */
         | {
             type: 'context.compacted';
@@ -178,12 +181,13 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
     case 'state.changed':
       return { ...base, type: 'state.changed', state: copyJson(entry.state) };
     case 'context.changed': {
-      const { instructions, memory, tools, heard } = entry;
+      const { instructions, memory, memoryError, tools, heard } = entry;
       return {
         ...base,
         type: 'context.changed',
         ...(instructions !== undefined && { instructions: true as const }),
         ...(memory && { memory: memory.length }),
+        ...(memoryError !== undefined && { memoryError }),
         ...(tools && { tools: tools.map(({ name }) => name) }),
         ...(heard !== undefined && { heard }),
       };

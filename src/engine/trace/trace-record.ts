@@ -134,7 +134,7 @@ export type TraceRecord = About &
         message?: string;
       }
     /** `RECALL`: what the memory knew, when it changed. `RECORD`: an attempt to record the conversation; it has no duration in the journal. */
-    | ({ type: 'MEMORY_OPERATION'; operation: 'RECALL'; facts: number } & Pick<Attempted, 'status'>)
+    | ({ type: 'MEMORY_OPERATION'; operation: 'RECALL'; facts: number } & Pick<Attempted, 'status' | 'errorCode'>)
     | ({ type: 'MEMORY_OPERATION'; operation: 'RECORD' } & Omit<Attempted, 'durationMs'>)
     /** A grader's score, after the end. */
     | {

@@ -104,7 +104,8 @@ export class Tracer {
             type: 'MEMORY_OPERATION',
             operation: 'RECALL',
             facts: entry.memory.length,
-            status: 'SUCCEEDED',
+            status: entry.memoryError === undefined ? 'SUCCEEDED' : 'FAILED',
+            errorCode: entry.memoryError,
           }),
         ];
       case 'memory.recorded':

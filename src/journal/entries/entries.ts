@@ -116,6 +116,8 @@ type Body =
       type: 'context.changed';
       instructions?: string;
       memory?: readonly Fact[];
+      /** The code of the failure where the memory could not be asked; `memory` is empty then. */
+      memoryError?: string;
       tools?: readonly { name: string; hash: string }[];
       /** The changes that `step` wrappers make to requests from now on; null: none any more. */
       reshaped?: Reshaped | null;

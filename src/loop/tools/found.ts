@@ -17,6 +17,7 @@ import type { Tool } from '../../ports/tool.ts';
 import { bounded, messageOf } from '../../reliability/classify.ts';
 import { Halted, signalled, unlessHalted } from '../../reliability/patience.ts';
 import type { AttemptContext } from '../../reliability/timeout.ts';
+import { warnOnce } from '../../reliability/warn.ts';
 import type { Ready } from '../call/call.ts';
 import { isGranted } from '../grants.ts';
 import type { Scope, Searchable, ToolDefinition } from '../types.ts';
@@ -28,8 +29,6 @@ const MOST = { tools: 20, description: 2_000, schema: 16_384, all: 40_000, other
 const SHARE = 1 / 12;
 /** Milliseconds that a source has to find a tool by name. */
 const FIND_TIMEOUT = 20_000;
-/** Warnings per source; later ones are dropped. */
-const MOST_WARNINGS = 100;
 
 /** A tool as the model sees it. */
 type Told = { name: string; description: string; input: Json };
@@ -188,16 +187,10 @@ function taken(
   return `the source "${other}" has a tool of that name: rename one`;
 }
 
-const warned = new WeakMap<object, Set<string>>();
-
 /** Warns once per source and reason. */
 function leftOut({ opened, name: source }: Searchable, name: string, why: string): undefined {
-  const known = warned.get(opened) ?? new Set();
-  warned.set(opened, known);
   const text = `the source "${source}" found a tool that is left out: ${bounded(name)}: ${why}`;
-  if (known.has(text) || known.size >= MOST_WARNINGS) return undefined;
-  known.add(text);
-  process.emitWarning(text, 'RondoWarning');
+  warnOnce(opened, text, text);
 }
 
 function briefly(description: string): string {

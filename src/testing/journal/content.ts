@@ -45,6 +45,7 @@ const KINDS: { readonly [T in EntryType]: Extract<Draft, { type: T }> } = {
     type: 'context.changed',
     instructions: 'Be brief.',
     memory: [{ id: 'f1', text: 'likes tea', score: 0.5 }],
+    memoryError: 'TIMEOUT',
     tools: [{ name: 'refund', hash: 'h' }],
   },
   'context.compacted': {
