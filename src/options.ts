@@ -5,23 +5,92 @@ import { type Json, plainJson } from './json.ts';
 /** Options by name, each with an example. */
 export type Examples = { readonly [option: string]: string };
 
+/** What the value of an option is: of a type, or one of some texts. */
+export type Kind = keyof typeof KINDS | readonly string[];
+/** What some options are, by name. */
+export type Kinds = { readonly [option: string]: Kind };
+
+const KINDS = {
+  function: ['a function', (value: unknown) => typeof value === 'function'],
+  list: ['a list', (value: unknown) => Array.isArray(value)],
+  object: ['an object', isObject],
+  text: ['a text that is not empty', (value: unknown) => typeof value === 'string' && value !== ''],
+  flag: ['true or false', (value: unknown) => typeof value === 'boolean'],
+  seq: ['the seq of an entry, a whole number', (value: unknown) => Number.isInteger(value)],
+  signal: ['an AbortSignal', (value: unknown) => typeof (value as AbortSignal | null)?.addEventListener === 'function'],
+} as const satisfies Record<string, readonly [string, (value: unknown) => boolean]>;
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /**
- * Checks the names of options. An option whose value is undefined is ignored.
+ * Checks the names of options, and what some of them are. An option whose value is undefined is ignored.
  * @param where the owner of the options in messages, such as `tool "refund"`.
- * @throws RondoError `CONFIG_INVALID` for a value that is not an object, and for an unknown option. The message suggests the nearest name.
+ * @throws RondoError `CONFIG_INVALID` for a value that is not an object, an unknown option, and another kind of value. The message names the
+ *   option that was meant, with its example, or all there are.
  */
-export function checkOptions(given: unknown, examples: Examples, where: string): void {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    throw invalid(`${where} takes its options as an object: { ${Object.values(examples)[0]} }.`);
+export function checkOptions(given: unknown, examples: Examples, where: string, kinds: Kinds = {}): void {
+  if (!isObject(given)) throw invalid(`${where} takes its options as an object: { ${Object.values(examples)[0]} }.`);
   for (const [name, value] of Object.entries(given)) {
-    if (Object.hasOwn(examples, name) || value === undefined) continue;
-    const meant = nearest(name, Object.keys(examples));
-    throw invalid(
-      meant
-        ? `${where} has no option "${name}". Did you mean "${meant}"? For example: { ${examples[meant]} }.`
-        : `${where} has no option "${name}". There are ${Object.keys(examples).join(', ')}.`,
-    );
+    if (value === undefined) continue;
+    if (!Object.hasOwn(examples, name)) {
+      const meant = meantBy(name, Object.keys(examples));
+      throw invalid(
+        `${where} has no option "${name}". ${meant ? `Did you mean "${meant}"? For example: { ${examples[meant]} }.` : `There are ${Object.keys(examples).join(', ')}.`}`,
+      );
+    }
+    const kind = kinds[name];
+    const fits = kind === undefined || (typeof kind === 'string' ? KINDS[kind][1](value) : kind.includes(value as string));
+    if (fits) continue;
+    const what = typeof kind === 'string' ? KINDS[kind][0] : kind.map((one) => `'${one}'`).join(' or ');
+    throw invalid(`${where}: ${name} is ${what}, not ${shown(value)}. For example: { ${examples[name]} }.`);
   }
+}
+
+/** A value in a message: short, and without what it holds. */
+const shown = (value: unknown): string =>
+  value === null || typeof value === 'number' || typeof value === 'boolean'
+    ? String(value)
+    : typeof value === 'string'
+      ? JSON.stringify(value.slice(0, 50))
+      : Array.isArray(value)
+        ? 'a list'
+        : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`;
+
+/**
+ * Checks something that users may implement. Whatever else it has is free, except for a function whose name is nearly that of a missing one.
+ * @param what in messages, such as `new Engine(): memory`.
+ * @param example what to pass, such as `memory: sqliteMemory('memory.db')`.
+ * @throws RondoError `CONFIG_INVALID` for a value without these functions, and where the name of an optional one has another value.
+ */
+export function checkPort(port: unknown, { needs, may = [] }: Functions, what: string, example: string): void {
+  const list = needs.length > 0 ? `the function${needs.length === 1 ? '' : 's'} ${needs.join(', ')}` : `a function ${may.join(' or ')}`;
+  const wrong = (why: string) => invalid(`${what} is an object with ${list}${why} For example: { ${example} }.`);
+  if (!isObject(port)) throw wrong(`, not ${shown(port)}.`);
+  const has = (name: string) => (port as Readonly<Record<string, unknown>>)[name];
+  const all = [...needs, ...may];
+  const missing = all.filter((name) => has(name) === undefined);
+  for (const name of missing.length > 0 ? namesOf(port) : []) {
+    const meant = all.includes(name) || typeof has(name) !== 'function' ? undefined : meantBy(name, missing);
+    if (meant) throw wrong(`. It has "${name}". Did you mean "${meant}"?`);
+  }
+  const odd = all.find((name) => typeof has(name) !== 'function' && (needs.includes(name) || has(name) !== undefined));
+  if (odd !== undefined) throw wrong(has(odd) === undefined ? `, and has no ${odd}.` : `. Its ${odd} is ${shown(has(odd))}.`);
+  if (missing.length === all.length) throw wrong(', and this has none.');
+}
+
+/** Names of functions that an object must have, and may have. */
+export interface Functions {
+  readonly needs: readonly string[];
+  readonly may?: readonly string[];
+}
+
+/** The names of an object's fields, and of the methods of its class. */
+function namesOf(port: object): string[] {
+  const names: string[] = [];
+  for (let one = port; one && one !== Object.prototype; one = Object.getPrototypeOf(one)) names.push(...Object.getOwnPropertyNames(one));
+  return names;
 }
 
 /** A copy as plain JSON, so that later changes by the caller have no effect. @throws RondoError `CONFIG_INVALID` if JSON cannot hold it. */
@@ -36,8 +105,44 @@ export function plain(value: unknown, what: string): Json {
 
 /** A suggestion for an unknown name. */
 export function hint(name: string, names: readonly string[]): string {
-  const meant = nearest(name, names);
+  const meant = meantBy(name, names);
   return meant ? `Did you mean "${meant}"?` : `There are ${names.join(', ')}.`;
+}
+
+/** What other libraries call an option that is called this here. */
+const ELSEWHERE: { readonly [name: string]: string } = {
+  instructions: 'system systemPrompt prompt systemMessage',
+  steps: 'maxSteps maxTurns maxIterations',
+  limits: 'maxSteps maxTurns maxIterations budget',
+  costUsd: 'cost maxCost usd budget',
+  tokens: 'maxTokens',
+  roles: 'role groups',
+  tenant: 'tenantId org orgId organization',
+  id: 'userId sub',
+  by: 'user userId principal',
+  input: 'schema parameters inputSchema args',
+  output: 'outputSchema outputType responseFormat',
+  execute: 'handler run fn func',
+  approval: 'needsApproval requireApproval requiresApproval confirm',
+  retry: 'retries maxRetries maxAttempts',
+  attempts: 'retries maxRetries maxAttempts',
+  journal: 'store storage checkpointer db database',
+  use: 'middleware middlewares hooks',
+  agents: 'subagents subAgents handoffs',
+  session: 'sessionId threadId thread conversation',
+  signal: 'abortSignal',
+  tags: 'metadata labels',
+  timeout: 'timeoutMs ms',
+  auth: 'authenticate authentication authorization',
+  path: 'prefix basePath',
+  host: 'hostname',
+  model: 'llm modelId',
+  reason: 'why message comment',
+};
+
+/** The name that was meant by an unknown one: what other libraries call so, or else the most similar. */
+export function meantBy(name: string, names: readonly string[]): string | undefined {
+  return names.find((here) => Object.hasOwn(ELSEWHERE, here) && ELSEWHERE[here]?.split(' ').includes(name)) ?? nearest(name, names);
 }
 
 /** The most similar name, if at most a third of its letters differ. */

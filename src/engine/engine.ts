@@ -223,13 +223,13 @@ export class Engine extends Operations implements AsyncDisposable {
   ): Promise<readonly Approval[]>;
   decide(runId: string, decisions: unknown, o?: DecideOptions): Promise<readonly Approval[]> | Run {
     const { by, resume, ...more } = o ?? ({} as DecideOptions);
-    const decided = this.#decide(runId, decisions as readonly Decision[], by);
+    const decided = this.#decide(runId, decisions as readonly Decision[], o);
     return resume ? runAfter(runId, decided, () => this.resume(runId, { ...more, by })) : decided;
   }
 
-  async #decide(runId: string, decisions: readonly Decision[], by: Principal): Promise<readonly Approval[]> {
+  async #decide(runId: string, decisions: readonly Decision[], o?: DecideOptions): Promise<readonly Approval[]> {
     this.#resources.assertOpen();
-    return decide(this.#resources, runId, decisions, by);
+    return decide(this.#resources, runId, decisions, o);
   }
 
   /**
@@ -257,7 +257,7 @@ export class Engine extends Operations implements AsyncDisposable {
     const open = async () => resources.assertOpen();
     if (letter?.kind === 'event' || letter?.kind === 'firing') return open().then(() => retried(resources, letter, o));
     const { runId = '' } = letter ?? {};
-    const checked = open().then(() => assertRetriable(resources, letter, o?.by));
+    const checked = open().then(() => assertRetriable(resources, letter, o));
     return runAfter(runId, checked, () => this.resume(runId, { by: o.by }));
   }
 

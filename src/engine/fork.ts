@@ -9,14 +9,13 @@ import { emptyFold, type RunFold, unfinishedCalls } from '../journal/fold/fold.t
 import { copyJson, type Json } from '../json.ts';
 import { checkLimits } from '../loop/definition.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
-import { plain } from '../options.ts';
-import { type Principal, principal } from '../ports/principal.ts';
+import { checkOptions, plain } from '../options.ts';
+import { checkBy, type Principal, principal } from '../ports/principal.ts';
 import { validate } from '../schema.ts';
 import { runFor } from './access.ts';
 import { drive } from './drive/drive.ts';
 import type { LiveRun } from './drive/live-run.ts';
 import { agentFor, unregistered } from './drive/resume.ts';
-import { checkBy } from './drive/start.ts';
 import { findRun } from './read/lookup.ts';
 import type { RunResult } from './read/results.ts';
 import type { Resources } from './resources.ts';
@@ -37,9 +36,20 @@ export interface ForkOptions {
   signal?: AbortSignal;
 }
 
+const FORK = {
+  at: 'at: 12',
+  state: "state: { topic: 'tea' }",
+  id: 'id: requestId',
+  agent: 'agent: support',
+  by: "by: { id: 'ana' }",
+  limits: 'limits: { steps: 20 }',
+  signal: 'signal: request.signal',
+} satisfies Record<keyof ForkOptions, string>;
+
 /** Checks the options of a fork, before anything starts. @throws RondoError `CONFIG_INVALID`. */
 export function checkFork(runId: string, o: ForkOptions): void {
   const where = `the fork of run ${runId}`;
+  checkOptions(o ?? {}, FORK, where, { signal: 'signal' });
   if (!Number.isInteger(o?.at) || o.at < 0)
     throw invalid(`${where} needs { at }: the seq of the last entry it takes over, a whole number of 0 or more.`);
   checkLimits(o.limits, where);

@@ -12,6 +12,7 @@ import { type HandOutsOptions, handOuts } from './ledger/hand-outs.ts';
 import type { HandOutRecord } from './ledger/handed.ts';
 import { dismiss, type LetterRef } from './ledger/letters.ts';
 import { reopen } from './ledger/reopen.ts';
+import { checkCall, checkMethod } from './method-options.ts';
 import type { RunSummary } from './options.ts';
 import { cancel, settle } from './outside.ts';
 import { type AgentInfo, describedAgent } from './read/described.ts';
@@ -54,12 +55,14 @@ export abstract class Operations {
   /** Ends a schedule of the caller's tenant. Its runs go on. @returns whether there was one. @throws RondoError `NOT_PERMITTED`. */
   async unschedule(name: string, o: { by?: Principal } = {}): Promise<boolean> {
     this.#resources.assertOpen();
+    checkCall('unschedule', o);
     return this.#schedules.remove(name, o.by);
   }
 
   /** The schedules of the caller's tenant whose next run it may `inspect`, by name, with the times that started no run. */
   async schedules(o: { by?: Principal } = {}): Promise<readonly Schedule[]> {
     this.#resources.assertOpen();
+    checkCall('schedules', o);
     return this.#schedules.list(o.by);
   }
 
@@ -76,6 +79,7 @@ export abstract class Operations {
 
   /** The state of a run, now or after the entry `at`. @throws RondoError `RUN_NOT_FOUND`. */
   async inspect(runId: string, o: { at?: number; by?: Principal } = {}): Promise<RunState> {
+    checkCall('inspect', o);
     await this.#resources.active.get(runId)?.opened;
     return stateOf(await runFor(this.#resources, runId, o.by, 'inspect', o.at));
   }
@@ -98,6 +102,7 @@ export abstract class Operations {
    */
   async signal(event: EventSignal, o: { by: Principal }): Promise<Signalled> {
     this.#resources.assertOpen();
+    checkMethod('signal', o);
     return signal(this.#resources, event, o?.by);
   }
 
@@ -128,6 +133,7 @@ export abstract class Operations {
    */
   async forget(target: ForgetTarget, o: { by?: Principal } = {}): Promise<Forgotten> {
     this.#resources.assertOpen();
+    checkCall('forget', o);
     return forget(this.#resources, this.#recorder, target, o.by);
   }
 
@@ -139,6 +145,7 @@ export abstract class Operations {
    */
   async prune(o: PruneOptions, caller: { by?: Principal } = {}): Promise<Pruned> {
     this.#resources.assertOpen();
+    checkCall('forget', caller, 'prune()');
     return prune(this.#resources, this.#recorder, o, caller.by);
   }
 

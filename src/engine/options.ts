@@ -2,7 +2,9 @@ import type { Mistake } from '../errors.ts';
 import type { Limits } from '../journal/entries/entries.ts';
 import type { Journal } from '../journal/port.ts';
 import type { Middleware } from '../loop/middleware.ts';
+import { checkLayers, checkPorts, checkUse } from '../loop/ports.ts';
 import type { Agent, Reliability } from '../loop/types.ts';
+import { checkOptions } from '../options.ts';
 import type { Compaction } from '../ports/compaction.ts';
 import type { Guardrail } from '../ports/guardrail.ts';
 import type { Identity } from '../ports/identity.ts';
@@ -101,7 +103,7 @@ export interface RunSummary {
   damaged?: true;
 }
 
-export const ENGINE_OPTIONS = {
+const ENGINE_OPTIONS = {
   agents: 'agents: [support]',
   journal: "journal: sqliteJournal('runs.db')",
   memory: 'memory',
@@ -118,6 +120,22 @@ export const ENGINE_OPTIONS = {
   onEvent: 'onEvent: (event) => log(event)',
   evaluate: 'evaluate: { sample: 0.1, graders: [grounded({ model })] }',
 } satisfies Record<keyof EngineOptions, string>;
+
+/** @throws RondoError `CONFIG_INVALID`. */
+export function checkEngine(o: EngineOptions): void {
+  const where = 'new Engine()';
+  checkOptions(o, ENGINE_OPTIONS, where, { agents: 'list', onEvent: 'function' });
+  checkPorts(o, where);
+  checkUse(o.use, where);
+  checkLayers(o.reliability, where);
+  if (o.telemetry !== undefined) checkOptions(o.telemetry, TELEMETRY, `${where}: telemetry`, { content: 'flag' });
+}
+
+const TELEMETRY = {
+  content: 'content: true',
+  tracer: "tracer: trace.getTracer('app')",
+  meter: "meter: metrics.getMeter('app')",
+} satisfies Record<keyof TelemetryOptions, string>;
 
 export const RUN_OPTIONS = {
   id: 'id: requestId',

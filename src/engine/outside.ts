@@ -9,6 +9,7 @@ import type { CallId, Decision, Draft, Intent } from '../journal/entries/entries
 import { type Approval as Asked, isOver } from '../journal/fold/fold.ts';
 import { Log } from '../journal/log.ts';
 import { type Json, plainJson } from '../json.ts';
+import { checkOptions } from '../options.ts';
 import type { AccessRequest } from '../ports/policy.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { sleep } from '../reliability/retry.ts';
@@ -16,8 +17,9 @@ import { aboutRun, aboutStart, allowedAnswers, assertAccess, runFor } from './ac
 import { abandoned, cancelHooks } from './drive/cancelled.ts';
 import { leaseOf, release } from './drive/lease.ts';
 import { isDriven } from './drive/owner.ts';
-import { acquireLease } from './drive/resume.ts';
+import { acquireLease, type DecideOptions, RESUME_OPTIONS } from './drive/resume.ts';
 import { didOf, intentOf } from './ledger/did.ts';
+import { checkCall, checkMethod } from './method-options.ts';
 import { agentOf, findHead, notFound, sees, type Viewer } from './read/lookup.ts';
 import { approvalsOf } from './read/results.ts';
 import type { Resources } from './resources.ts';
@@ -53,13 +55,17 @@ export function assertPrincipal(by: unknown, what: string): void {
     throw new RondoError('NOT_PERMITTED', `${what} needs { by: { id, tenant?, roles? } }, from the caller's authentication: ${wrong}.`);
 }
 
+const DECIDE = { ...RESUME_OPTIONS, resume: 'resume: true' } satisfies Record<keyof DecideOptions, string>;
+
 /** @see Engine.decide */
 export async function decide(
   resources: Resources,
   runId: string,
   decisions: readonly Decision[],
-  by: Principal,
+  o?: DecideOptions,
 ): Promise<readonly Approval[]> {
+  checkOptions(o ?? {}, DECIDE, 'decide()', { signal: 'signal', resume: 'flag' });
+  const by: Principal = o?.by as Principal;
   assertPrincipal(by, 'a decision');
   checkDecisions(decisions);
   const plain = plainDecisions(decisions);
@@ -69,12 +75,12 @@ export async function decide(
   const agent = resources.agentOf(runId, run.root.agent);
   const allowed = await allowedAnswers(resources, run, plain, decider);
   for (;;) {
-    const o = {
+    const deciding = {
       by: decider,
       now: await resources.host.now(),
       schemaOf: ({ asked, frame }: Asked) => agent && agentOf(agent, frame)?.tools.get(asked.tool)?.options.input,
     };
-    const decided = await decisionEntries(run, allowed.decisions, o);
+    const decided = await decisionEntries(run, allowed.decisions, deciding);
     const entries = decided.map((entry) => ('id' in entry ? { ...entry, verdicts: allowed.verdicts.get(entry.id) } : entry));
     if (entries.length === 0) return approvalsOf(run);
     const seen = run.next;
@@ -121,6 +127,7 @@ export async function cancel(
   o: { reason?: string; by?: Principal },
   viewer: Viewer = o.by,
 ): Promise<void> {
+  checkCall('cancel', o);
   // a run that is still starting has no journal to append to
   const starting = resources.active.get(runId);
   if (starting?.asked && !starting.begun && sees(viewer, starting.asked.by?.tenant)) {
@@ -190,6 +197,7 @@ export async function settle(
   callId: CallId,
   o: { outcome: 'done' | 'failed' | 'not-run'; note?: string; output?: Json; by: Principal },
 ): Promise<void> {
+  checkMethod('settle', o);
   assertPrincipal(o?.by, 'settling an outcome');
   if (!['done', 'failed', 'not-run'].includes(o.outcome))
     throw new RondoError('DECISION_INVALID', `an outcome is done, failed or not-run, not "${o.outcome}".`);

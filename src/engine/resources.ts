@@ -12,7 +12,6 @@ import { checkLimits } from '../loop/definition.ts';
 import type { Middleware } from '../loop/middleware.ts';
 import { planOf } from '../loop/plan.ts';
 import type { AgentDefinition, Host, Plan } from '../loop/types.ts';
-import { checkOptions } from '../options.ts';
 import { checkPrices } from '../pricing/prices.ts';
 import { Breakers } from '../reliability/breaker.ts';
 import { resolvePolicy } from '../reliability/policy.ts';
@@ -22,7 +21,7 @@ import type { LiveRun } from './drive/live-run.ts';
 import { newOwner } from './drive/owner.ts';
 import { Sources } from './drive/sources.ts';
 import { intents } from './ledger/intents.ts';
-import { ENGINE_OPTIONS, type EngineOptions } from './options.ts';
+import { checkEngine, type EngineOptions } from './options.ts';
 import { Agents } from './read/agents.ts';
 import type { RunEvent } from './read/events.ts';
 
@@ -51,7 +50,7 @@ export class Resources {
   readonly closing = new Set<() => void>();
 
   constructor(options: EngineOptions) {
-    checkOptions(options, ENGINE_OPTIONS, 'new Engine()');
+    checkEngine(options);
     checkLimits(options.limits, 'new Engine()');
     checkCompaction(options, 'new Engine()');
     this.#options = options;

@@ -7,7 +7,7 @@ import { inputOf } from '../ports/input.ts';
 import type { AgentInput } from '../ports/model.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import { aboutRun, allowedInput } from './access.ts';
-import { checkBy } from './drive/start.ts';
+import { checkCall } from './method-options.ts';
 import { logOf } from './outside.ts';
 import type { Resources } from './resources.ts';
 
@@ -17,7 +17,7 @@ const MOST_WAITING = 100;
 
 /** @see Engine.send */
 export async function send(resources: Resources, runId: string, message: AgentInput, o: { by?: Principal }): Promise<void> {
-  checkBy(o.by, `the message to run ${runId}`);
+  checkCall('send', o);
   const refused = (why: string) =>
     new RondoError('INPUT_REFUSED', `the message to run ${runId} was not taken: ${why}.`, { details: { runId } });
   const json = plain(message, 'the message');

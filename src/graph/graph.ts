@@ -39,6 +39,9 @@ export function graph<const SS extends SchemaLike, A extends Record<string, unkn
   const input = declaredSchema(o.state, `the state of graph "${name}"`);
   if (input.json.type !== 'object')
     throw invalid(`the state of graph "${name}" must be an object schema: its fields are what nodes update.`);
+  const fields = fieldsOf(input.schema, input.json);
+  if (fields && o.reducers)
+    checkOptions(o.reducers, Object.fromEntries([...fields].map((field) => [field, `${field}: append`])), `graph "${name}": reducers`);
   for (const [key, reducer] of Object.entries(o.reducers ?? {}))
     if (reducer !== undefined && typeof reducer !== 'function')
       throw invalid(`graph "${name}": the reducer of "${key}" is not a function.`);
@@ -50,7 +53,7 @@ export function graph<const SS extends SchemaLike, A extends Record<string, unkn
     name,
     description: o.description,
     input,
-    fields: fieldsOf(input.schema, input.json),
+    fields,
     nodes,
     shape,
     reducers: (o.reducers ?? {}) as GraphDefinition['reducers'],
@@ -136,8 +139,9 @@ function nodeOf(graphName: string, name: string, spec: unknown): Node {
   const where = `graph "${graphName}": node "${name}"`;
   if (RESERVED.has(name)) throw invalid(`${where} has a name that is taken: every graph has its start and its end.`);
   if (typeof spec === 'function') return { kind: 'function', run: spec as Extract<Node, { kind: 'function' }>['run'] };
-  if (typeof spec === 'object' && spec !== null) checkOptions(spec, optionsOf(spec), where);
-  const { agent, input, output, ask, wait, answer, reason, roles, expires } = (spec ?? {}) as { [key: string]: unknown };
+  if (typeof spec !== 'object' || spec === null) throw noNode(where);
+  checkOptions(spec, optionsOf(spec), where);
+  const { agent, input, output, ask, wait, answer, reason, roles, expires } = spec as { [key: string]: unknown };
   if (typeof wait === 'function') return { kind: 'wait', wait } as Extract<Node, { kind: 'wait' }>;
   if (typeof output !== 'function' && (agent !== undefined || ask !== undefined || 'event' in (spec as object)))
     throw invalid(`${where} has no output function: what of the state does its result change?`);
@@ -147,10 +151,7 @@ function nodeOf(graphName: string, name: string, spec: unknown): Node {
     if (typeof input !== 'function') throw invalid(`${where} has no input function: what of the state is its agent given?`);
     return { kind: 'agent', agent: definition, input, output } as Extract<Node, { kind: 'agent' }>;
   }
-  if (typeof ask !== 'function')
-    throw invalid(
-      `${where} is neither a function, nor { agent, input, output }, nor { ask, answer, output }, nor { wait }, nor { event, key, schema, for, output }.`,
-    );
+  if (typeof ask !== 'function') throw noNode(where);
   if (expires !== undefined && !(typeof expires === 'number' && expires > 0))
     throw invalid(`${where}: expires is a number of milliseconds above 0.`);
   if (roles !== undefined && !(Array.isArray(roles) && roles.length > 0 && roles.every((r) => typeof r === 'string')))
@@ -163,6 +164,11 @@ function nodeOf(graphName: string, name: string, spec: unknown): Node {
   };
   return { kind: 'ask', ask, answer: declaredSchema(answer, `the answer of ${where}`), rule, output } as Extract<Node, { kind: 'ask' }>;
 }
+
+const noNode = (where: string) =>
+  invalid(
+    `${where} is neither a function, nor { agent, input, output }, nor { ask, answer, output }, nor { wait }, nor { event, key, schema, for, output }.`,
+  );
 
 function eventNode(where: string, { event, key, schema, for: ms, output, timeout }: { [key: string]: unknown }): Node {
   if (!isName(event)) throw invalid(`${where}: event is the name of an event, ${EVENT_NODE.event}.`);

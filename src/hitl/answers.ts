@@ -1,10 +1,16 @@
 /** Helpers that create decisions for `engine.decide()`. */
+import { invalid } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Decision } from '../ports/tool.ts';
 
 /** An approval from a run's result or `inspect()`, or its id. */
 type Asked = string | { readonly id: string };
-const idOf = (approval: Asked) => (typeof approval === 'string' ? approval : approval.id);
+function idOf(approval: Asked): string {
+  const id: unknown = typeof approval === 'string' ? approval : approval?.id;
+  if (typeof id === 'string' && id !== '') return id;
+  throw invalid('a decision is about an approval: one of result.approvals or inspect(), or its id: approve(result.approvals[0]).');
+}
+
 const noted = (note: string | undefined) => (note === undefined ? {} : { note });
 
 /** Approves the call with its arguments. @param note stored with the decision. */

@@ -4,14 +4,34 @@ import type { Decision, Draft } from '../journal/entries/entries.ts';
 import { type Approval, isOver, type RunFold } from '../journal/fold/fold.ts';
 import { copyJson } from '../json.ts';
 import { foreignSchema } from '../json-schema.ts';
+import { meantBy } from '../options.ts';
 import type { Principal } from '../ports/principal.ts';
 import { type Schema, validate } from '../schema.ts';
 import { decidedDigest } from './approvals.ts';
 
+const FIELDS: { readonly [type: string]: readonly string[] } = {
+  approve: ['type', 'note'],
+  edit: ['type', 'input', 'note'],
+  reject: ['type', 'reason', 'note'],
+  respond: ['type', 'answer', 'note'],
+};
+
+/** Other fields do not count, since clients send more; but not a misspelt one. */
+function checkFields(decision: Readonly<Record<string, unknown>>): void {
+  const missing = (FIELDS[String(decision.type)] ?? ['type']).filter((name) => decision[name] === undefined);
+  for (const name of missing.length > 0 ? Object.keys(decision) : []) {
+    const meant = meantBy(name, missing);
+    if (meant) throw invalid(`a decision has no "${name.slice(0, 100)}". Did you mean "${meant}"?`, decision.approval as string);
+  }
+}
+
 /** Checks the shape of decisions, which may come from a caller. @throws RondoError `DECISION_INVALID`. */
 export function checkDecisions(decisions: unknown): asserts decisions is readonly Decision[] {
   const isList = Array.isArray(decisions);
-  if (isList && decisions.every((one) => typeof one === 'object' && one !== null && typeof one.approval === 'string')) return;
+  if (isList && decisions.every((one) => typeof one === 'object' && one !== null && typeof one.approval === 'string')) {
+    for (const one of decisions) checkFields(one);
+    return;
+  }
   throw new RondoError(
     'DECISION_INVALID',
     'decisions are a list: [{ approval, type: "approve" }], with the id of each approval as a text.',

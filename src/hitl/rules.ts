@@ -1,4 +1,5 @@
 /** Approval rules: validates them, combines several, and checks whether a person satisfies one. */
+import { hint } from '../options.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { ApprovalRule, DecisionType } from '../ports/tool.ts';
 
@@ -7,8 +8,9 @@ export function ruleProblem(rule: unknown, besides: readonly string[] = []): str
   if (typeof rule !== 'object' || rule === null || Array.isArray(rule))
     return `an approval rule is true, false, or an object such as { reason, roles, expires }, not ${typeof rule}`;
   // unknown fields are refused: with a misspelt `roles`, anyone could decide
-  const odd = Object.keys(rule).find((key) => !RULE.has(key) && !besides.includes(key));
-  if (odd !== undefined) return `an approval rule has no "${odd}": it has ${[...RULE].join(', ')}`;
+  const odd = Object.entries(rule).find(([key, value]) => value !== undefined && !RULE.has(key) && !besides.includes(key))?.[0];
+  if (odd !== undefined)
+    return `an approval rule has no "${odd}". ${hint(odd, [...RULE]).replace(/\.$/, '')}, as in { roles: ['lead'], expires: 86_400_000 }`;
   const { reason, roles, expires, allow } = rule as ApprovalRule;
   if (reason !== undefined && typeof reason !== 'string') return 'reason must be a text';
   const texts = (list: unknown) => Array.isArray(list) && list.length > 0 && list.every((item) => typeof item === 'string' && item !== '');

@@ -14,6 +14,7 @@ import { checkGrants, checkLimits, checkName, isAgent, made } from './definition
 import { loop } from './loop.ts';
 import type { Middleware } from './middleware.ts';
 import { checkToolChoice } from './model/tool-choice.ts';
+import { checkLayers, checkPorts, checkUse } from './ports.ts';
 import { delegated } from './sub-agent.ts';
 import { isTool } from './tools/tool.ts';
 import type { Agent, Grants, LoopDefinition, LoopScope, Reliability, ToolDefinition } from './types.ts';
@@ -98,8 +99,9 @@ export function agent<
   checkToolChoice(o.toolChoice, { name, tools, sources });
   checkLimits(o.limits, `agent "${name}"`);
   checkGrants(o.grants, `agent "${name}"`);
-  if (o.memory && !(typeof o.memory.recall === 'function' && typeof o.memory.record === 'function'))
-    throw invalid(`agent "${name}": memory has the functions recall and record, or is false.`);
+  checkPorts({ memory: o.memory === false ? undefined : o.memory }, `agent "${name}"`);
+  checkUse(o.use, `agent "${name}"`);
+  checkLayers(o.reliability, `agent "${name}"`);
   if (o.parallel !== undefined && !(Number.isInteger(o.parallel) && o.parallel > 0))
     throw invalid(`agent "${name}": parallel must be a whole number above 0.`);
   checkCompaction(o, `agent "${name}"`);
@@ -138,7 +140,7 @@ export function agent<
   return definition as Agent<AgentInput, Out<OS>, ContextOfAll<T> & ContextOfAll<A>>;
 }
 
-const AGENT = {
+export const AGENT = {
   name: "name: 'support'",
   description: "description: 'Answers customers'",
   instructions: "instructions: 'Answer the customer.'",

@@ -2,6 +2,7 @@
 import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries/entries.ts';
 import { jsonSchema } from '../json-schema.ts';
+import { checkOptions } from '../options.ts';
 import type { Message } from '../ports/model.ts';
 import { agentDefinition, checkLimits } from './definition.ts';
 import { delegateTool, TOOL_NAME } from './tools/tool.ts';
@@ -22,12 +23,20 @@ export interface DelegateOptions {
   limits?: Limits;
 }
 
+const DELEGATE = {
+  name: "name: 'research'",
+  description: "description: 'Finds sources'",
+  share: "share: 'history'",
+  limits: 'limits: { steps: 10 }',
+} satisfies Record<keyof DelegateOptions, string>;
+
 /**
  * An agent as a tool of another agent: it gets a task and returns its answer. An agent in a list of agents is treated the same way, with
  * default options.
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function delegate<A extends Agent>(a: A, o: DelegateOptions = {}): A {
+  checkOptions(o, DELEGATE, `delegate("${a?.name}")`, { name: 'text', description: 'text' });
   checkLimits(o.limits, `delegate("${a?.name}")`);
   if (o.share !== undefined && o.share !== 'task' && o.share !== 'history' && typeof o.share !== 'function')
     throw invalid(`delegate("${a?.name}"): share is 'task', 'history' or a function, not ${JSON.stringify(o.share)}.`);
@@ -42,6 +51,7 @@ export function delegate<A extends Agent>(a: A, o: DelegateOptions = {}): A {
 export function handoff<A extends Agent>(a: A, o: { when?: string } = {}): A {
   const agent = agentDefinition(a);
   const { name, description } = agent;
+  checkOptions(o, { when: "when: 'the customer asks for a refund'" }, `handoff("${name}")`, { when: 'text' });
   if (agent.input) throw invalid(`handoff("${name}"): this agent takes no conversation, so it cannot be handed one. Delegate to it.`);
   return asAgent<A>(
     delegateTool(

@@ -1,9 +1,9 @@
 import { invalid } from '../errors.ts';
-import { renamed } from '../options.ts';
+import { checkOptions, renamed } from '../options.ts';
 import type { AgentInput } from '../ports/model.ts';
 import type { Tool, ToolSource } from '../ports/tool.ts';
 import type { Out, Schema, SchemaLike } from '../schema.ts';
-import { type AgentOptions, agent, type ContextOfAll, type OnlyAgents } from './agent.ts';
+import { AGENT, type AgentOptions, agent, type ContextOfAll, type OnlyAgents } from './agent.ts';
 import type { Agent } from './types.ts';
 
 /** @deprecated Use {@link AgentOptions}, which has `agents`. */
@@ -24,6 +24,7 @@ export function supervisor<
   const OS extends SchemaLike = Schema<string>,
 >(o: SupervisorOptions<A, T, OS>): Agent<AgentInput, Out<OS>, ContextOfAll<T> & ContextOfAll<A>> {
   renamed('supervisor({ agents })', 'agent({ agents })');
+  checkOptions(o, AGENT, typeof o?.name === 'string' ? `supervisor "${o.name}"` : 'supervisor()');
   const { agents }: { agents: readonly unknown[] } = o;
   if (!Array.isArray(agents) || agents.length === 0) throw invalid(`supervisor "${o.name}" has no agents. Pass some: agents: [research].`);
   return agent<T, OS, A>(o);

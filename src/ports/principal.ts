@@ -1,3 +1,6 @@
+import { invalid } from '../errors.ts';
+import { meantBy } from '../options.ts';
+
 /** A user or service that starts runs or decides. It comes from authentication, never from a model or a request body. */
 export type Principal = {
   id: string;
@@ -19,6 +22,28 @@ export function principalProblem(by: unknown): string | undefined {
   if (roles !== undefined && !(Array.isArray(roles) && roles.every(isName))) return 'its roles must be a list of texts';
   if (claims !== undefined && !areClaims(claims))
     return `its claims must be an object of at most ${MOST_CLAIMS} texts, each of at most ${LONGEST_CLAIM} characters`;
+  return misspelt(by as object);
+}
+
+/** @throws RondoError `CONFIG_INVALID` for an invalid principal. */
+export function checkBy(by: unknown, where: string): void {
+  const wrong = by === undefined ? undefined : principalProblem(by);
+  if (wrong) throw invalid(`${where}: by comes from the caller's authentication: ${wrong}.`);
+}
+
+const FIELDS: readonly string[] = ['id', 'tenant', 'roles', 'claims'] satisfies (keyof Principal)[];
+
+/** Other fields are free, because authentication may return more; but a misspelt `tenant` would be a caller of none. */
+function misspelt(by: object): string | undefined {
+  const has = (name: string) => (by as { [k: string]: unknown })[name] !== undefined;
+  for (const name of Object.keys(by)) {
+    if (FIELDS.includes(name) || !has(name)) continue;
+    const meant = meantBy(
+      name,
+      FIELDS.filter((field) => !has(field)),
+    );
+    if (meant) return `it has "${name}". Did you mean "${meant}"? It is { id, tenant, roles, claims }`;
+  }
   return undefined;
 }
 

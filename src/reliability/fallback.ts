@@ -1,4 +1,5 @@
 import { invalid, ToolError } from '../errors.ts';
+import { checkOptions } from '../options.ts';
 import type { Model, ModelResponse } from '../ports/model.ts';
 import { type Classified, classify } from './classify.ts';
 
@@ -39,6 +40,7 @@ const DEFAULT_OUTPUT = 4_096;
 export function fallback(models: readonly [Model, ...Model[]], o?: { on?: readonly string[] }): Model {
   if (!Array.isArray(models) || models.length === 0 || !models.every((m) => typeof m?.generate === 'function'))
     throw invalid('fallback() takes a list of at least one model, such as fallback([bedrock(a), bedrock(b)]).');
+  if (o !== undefined) checkOptions(o, { on: "on: ['ACCESS_DENIED']" }, 'fallback()', { on: 'list' });
   // a nested fallback without `on` is flattened
   const all = models.flatMap((m) => (candidatesOf(m)?.on.length === 0 ? candidates(m) : [m]));
   const first = all[0] as Model;

@@ -1,4 +1,5 @@
 import { invalid } from '../errors.ts';
+import { checkOptions } from '../options.ts';
 import type { Breaker, Effect, Retry } from '../ports/tool.ts';
 import type { Classified } from './classify.ts';
 import { LONGEST_TIMER } from './timer.ts';
@@ -63,7 +64,7 @@ export function resolvePolicy(...layers: readonly ((ReliabilityOptions & { name?
   // most general first, so that more specific layers overwrite
   for (const layer of layers.toReversed()) {
     if (!layer) continue;
-    check(layer);
+    checkReliability(layer);
     if (layer.effect !== undefined) policy.effect = layer.effect;
     if (layer.timeout !== undefined) policy.timeout = layer.timeout;
     if (layer.longest !== undefined) policy.longest = layer.longest;
@@ -94,7 +95,16 @@ export function mayRetry(
   return named ?? (failure.retryable || failure.unclassified === true);
 }
 
-function check(layer: ReliabilityOptions & { name?: string }): void {
+const RETRY = {
+  attempts: 'attempts: 3',
+  on: "on: ['THROTTLING']",
+  initialDelay: 'initialDelay: 100',
+  maxDelay: 'maxDelay: 20_000',
+} satisfies Record<keyof Retry, string>;
+const BREAKER = { failures: 'failures: 5', recovery: 'recovery: 30_000' } satisfies Record<keyof Breaker, string>;
+
+/** @throws RondoError `CONFIG_INVALID` for an unknown name or an invalid value. */
+export function checkReliability(layer: ReliabilityOptions & { name?: string }): void {
   const where = layer.name ? `${layer.name}: ` : '';
   const bad = (what: string, must: string, got: unknown): never => {
     throw invalid(`${where}${what} must be ${must}, not ${show(got)}.`);
@@ -111,6 +121,7 @@ function check(layer: ReliabilityOptions & { name?: string }): void {
   const { retry, breaker } = layer;
   if (retry !== undefined) {
     if (typeof retry !== 'object' || retry === null) bad('retry', 'an object such as { attempts: 3 }', retry);
+    checkOptions(retry, RETRY, `${where}retry`);
     number('retry.attempts', retry.attempts, 1, 'a whole number, at least 1 (1 means no retry)', true);
     number('retry.initialDelay', retry.initialDelay, 0, 'a number of milliseconds, at least 0');
     number('retry.maxDelay', retry.maxDelay, 0, 'a number of milliseconds, at least 0');
@@ -119,6 +130,7 @@ function check(layer: ReliabilityOptions & { name?: string }): void {
   }
   if (breaker !== undefined && breaker !== false) {
     if (typeof breaker !== 'object' || breaker === null) bad('breaker', 'false or an object such as { failures: 5 }', breaker);
+    checkOptions(breaker, BREAKER, `${where}breaker`);
     number('breaker.failures', breaker.failures, 1, 'a whole number, at least 1', true);
     number('breaker.recovery', breaker.recovery, 1, `a number of milliseconds from 1 to ${LONGEST_TIMER}`, false, LONGEST_TIMER);
   }

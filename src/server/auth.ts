@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { invalid } from '../errors.ts';
+import { checkOptions } from '../options.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { isLoopback } from './addresses.ts';
 import { readBytes } from './body.ts';
@@ -66,8 +67,15 @@ export function bearerToken(authorization: string | null | undefined): string | 
   return token === undefined || token.length > LONGEST_TOKEN ? undefined : token;
 }
 
+const BEARER = {
+  verify: 'verify: jwt({ ... })',
+  oauth2: "oauth2: { tokenUrl: 'https://id.example.com/token' }",
+} satisfies Record<keyof BearerOptions, string>;
+
 /** Authentication by `Authorization: Bearer ...`. @throws RondoError `CONFIG_INVALID`. */
-export function bearer({ verify, oauth2 }: BearerOptions): Auth {
+export function bearer(o: BearerOptions): Auth {
+  checkOptions(o, BEARER, 'bearer()');
+  const { verify, oauth2 } = o;
   if (typeof verify !== 'function') throw invalid('bearer() needs verify: a function from a token to a principal, such as jwt({ ... }).');
   const auth = ({ headers }: AuthRequest) => {
     const token = bearerToken(headers.authorization);
@@ -92,8 +100,15 @@ export function checkHost(request: Request, auth: AuthOption): void {
   if (auth === undefined && !isLoopback(new URL(request.url).hostname)) throw new HttpError(403, 'Not for this host.');
 }
 
+/** @throws RondoError `CONFIG_INVALID` for anything else, such as `true`: a server must not be open by mistake. */
+export function checkAuth(auth: unknown, where: string): void {
+  if (auth !== undefined && auth !== 'none' && typeof auth !== 'function')
+    throw invalid(`${where}: auth is a function such as bearer({ verify: jwt({ ... }) }), or 'none'.`);
+}
+
 /** @throws RondoError `CONFIG_INVALID` if a server without authentication would accept requests of other machines. */
 export function checkOpen(host: string, auth: AuthOption, where: string): void {
+  checkAuth(auth, where);
   if (auth === undefined && !isLoopback(host))
     throw invalid(`${where}: on ${host} any machine could call. Pass auth, or auth: 'none' if that is meant.`);
 }

@@ -1,5 +1,7 @@
 /** The check of a caller's JWT with the options of an AgentCore `customJWTAuthorizer`, so that it is the same locally as deployed. */
+
 import { invalid } from '../errors.ts';
+import { checkOptions } from '../options.ts';
 import type { Principal } from '../ports/principal.ts';
 import { type Auth, bearer } from './auth.ts';
 import { type Claims, type CustomClaim, checkCustomClaim, fitsClaim, type PrincipalClaims, principalFrom, scopesOf } from './claims.ts';
@@ -58,6 +60,24 @@ export interface ProtectedResource {
 export const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 const SUFFIX = '/.well-known/openid-configuration';
 const WHERE = 'jwtAuthorizer()';
+const OPTIONS = {
+  discoveryUrl: "discoveryUrl: 'https://id.example.com/.well-known/openid-configuration'",
+  allowedAudience: "allowedAudience: ['support']",
+  allowedClients: "allowedClients: ['web']",
+  allowedScopes: "allowedScopes: ['support']",
+  advertisedScopeMapping: "advertisedScopeMapping: { support: 'api/support' }",
+  customClaims: 'customClaims: [{ inboundTokenClaimName, inboundTokenClaimValueType, authorizingClaimMatchValue }]',
+  principal: "principal: { tenant: 'org_id' }",
+  resourceMetadata: "resourceMetadata: 'https://example.com/.well-known/oauth-protected-resource'",
+  allow: "allow: ['http://127.0.0.1:9000']",
+} satisfies Record<keyof JwtAuthorizerOptions, string>;
+const PRINCIPAL = {
+  id: "id: 'sub'",
+  tenant: "tenant: 'org_id'",
+  roles: "roles: 'groups'",
+  claims: "claims: ['department']",
+} satisfies Record<keyof PrincipalClaims, string>;
+
 /** Milliseconds for which a discovery document is used, and within which it must arrive. */
 const FRESH = 600_000;
 /** Milliseconds for which an old document is used after no new one could be had: callers must not wait for a failing issuer each time. */
@@ -79,7 +99,7 @@ export const jwtAuthorizer = (o: JwtAuthorizerOptions): JwtAuthorizer => authori
 
 /** The same by a clock of its own. @param now epoch milliseconds. */
 export function authorizerAt(o: JwtAuthorizerOptions, now: () => number): JwtAuthorizer {
-  checkOptions(o);
+  checkAuthorizer(o);
   const { allowedAudience, allowedClients, allowedScopes, customClaims = [], principal, resourceMetadata } = o;
   const toPrincipal = typeof principal === 'function' ? principal : (claims: Claims) => principalFrom(claims, principal);
   const issuerOf = issuerAt(o.discoveryUrl, o.allow);
@@ -134,7 +154,9 @@ export function authorizerAt(o: JwtAuthorizerOptions, now: () => number): JwtAut
 
 const refusal = (reason: Extract<Checked, { ok: false }>['reason'], message: string): Checked => ({ ok: false, reason, message });
 
-function checkOptions(o: JwtAuthorizerOptions): void {
+function checkAuthorizer(o: JwtAuthorizerOptions): void {
+  checkOptions(o, OPTIONS, WHERE);
+  if (typeof o.principal !== 'function' && o.principal !== undefined) checkOptions(o.principal, PRINCIPAL, `${WHERE}: principal`);
   const { discoveryUrl, customClaims, resourceMetadata } = o;
   if (typeof discoveryUrl !== 'string' || !URL.canParse(discoveryUrl) || !discoveryUrl.endsWith(SUFFIX))
     throw invalid(`${WHERE}: discoveryUrl is a URL that ends with ${SUFFIX}.`);

@@ -10,6 +10,12 @@ export interface BodyLimits {
   timeout?: number;
 }
 
+export const BODY = {
+  maxBytes: 'maxBytes: 1_000_000',
+  maxDepth: 'maxDepth: 200',
+  timeout: 'timeout: 30_000',
+} satisfies Record<keyof BodyLimits, string>;
+
 /** It keeps a byte order mark, so that a signature of the bytes fits. Making one for each body costs more than it does. */
 const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

@@ -9,6 +9,7 @@ import type { Handler } from './listen.ts';
 
 /** Registers the agents with the engine. @returns them by name. @throws RondoError `CONFIG_INVALID` without an agent. */
 export function agentsOf(engine: Engine, agents: Agent | readonly Agent[], where: string): ReadonlyMap<string, Agent> {
+  if (typeof engine?.register !== 'function') throw invalid(`${where} takes an engine and its agents: (engine, [support]).`);
   const list: readonly Agent[] = Array.isArray(agents) ? agents : [agents as Agent];
   if (list.length === 0) throw invalid(`${where} needs an agent.`);
   for (const agent of list) engine.register(agent);

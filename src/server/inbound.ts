@@ -2,9 +2,10 @@ import type { Engine } from '../engine/engine.ts';
 import type { EventSignal } from '../engine/signal.ts';
 import { invalid, RondoError } from '../errors.ts';
 import type { Json } from '../json.ts';
+import { checkOptions } from '../options.ts';
 import { type Principal, principalProblem } from '../ports/principal.ts';
 import { errorAnswer, json } from './answer.ts';
-import { type BodyLimits, parseJson, readText } from './body.ts';
+import { BODY, type BodyLimits, parseJson, readText } from './body.ts';
 import { HttpError } from './errors.ts';
 import type { Handler } from './listen.ts';
 import { report } from './report.ts';
@@ -19,6 +20,13 @@ export interface EventHandlerOptions extends BodyLimits {
   read?: (body: Json) => Pick<EventSignal, 'event' | 'key' | 'data'>;
 }
 
+const OPTIONS = {
+  ...BODY,
+  secrets: "secrets: ['whsec_...']",
+  by: "by: { id: 'billing' }",
+  read: 'read: ({ ticket }) => ({ event, key: ticket, data })',
+} satisfies Record<keyof EventHandlerOptions, string>;
+
 const WHERE = 'eventHandler()';
 
 /**
@@ -29,6 +37,7 @@ const WHERE = 'eventHandler()';
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function eventHandler(engine: Engine, o: EventHandlerOptions): Handler {
+  checkOptions(o, OPTIONS, WHERE, { read: 'function' });
   const { secrets, by, read = whole } = o;
   const wrong = principalProblem(by);
   if (wrong) throw invalid(`${WHERE}: by is the principal that sends the events: ${wrong}.`);

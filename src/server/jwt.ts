@@ -1,6 +1,7 @@
 import type { KeyObject, webcrypto } from 'node:crypto';
 import { invalid } from '../errors.ts';
 import { lazy } from '../flight.ts';
+import { checkOptions } from '../options.ts';
 import type { Principal } from '../ports/principal.ts';
 import { type Claims, principalFrom, scopesOf } from './claims.ts';
 import { isBadToken, isTrusted, jose } from './jose.ts';
@@ -19,6 +20,15 @@ export interface JwtOptions {
   principal?: (claims: Claims) => Principal | undefined;
 }
 
+const OPTIONS = {
+  issuer: "issuer: 'https://id.example.com'",
+  audience: "audience: 'support'",
+  keys: "keys: new URL('https://id.example.com/jwks')",
+  algorithms: "algorithms: ['RS256']",
+  scopes: "scopes: ['support']",
+  principal: 'principal: ({ sub }) => ({ id: String(sub) })',
+} satisfies Record<keyof JwtOptions, string>;
+
 type Verify = (token: string) => Promise<Claims>;
 
 /**
@@ -27,6 +37,7 @@ type Verify = (token: string) => Promise<Claims>;
  * @throws RondoError `CONFIG_INVALID`. The returned function rejects if the keys cannot be fetched.
  */
 export function jwt(o: JwtOptions): (token: string) => Promise<Principal | undefined> {
+  checkOptions(o, OPTIONS, 'jwt()', { principal: 'function', scopes: 'list', algorithms: 'list' });
   const { issuer, keys } = o;
   const audience = typeof o.audience === 'string' ? o.audience : [...(o.audience ?? [])];
   if (!issuer || audience.length === 0 || !keys) throw invalid('jwt() needs issuer, audience and keys.');

@@ -1,7 +1,9 @@
 /** Runs a web-standard handler, `Request -> Response`, on Node's HTTP server. */
+
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { invalid } from '../errors.ts';
+import { checkOptions } from '../options.ts';
 import { isAuthority } from './addresses.ts';
 import { errorAnswer } from './answer.ts';
 import { HttpError } from './errors.ts';
@@ -18,6 +20,12 @@ export interface ListenOptions {
   /** The name of the server in errors and warnings. Default `listen()`. */
   where?: string;
 }
+
+const OPTIONS = {
+  port: 'port: 8080',
+  host: "host: '0.0.0.0'",
+  where: "where: 'serve()'",
+} satisfies Record<keyof ListenOptions, string>;
 
 export interface Listening extends AsyncDisposable {
   /** For example `http://127.0.0.1:8080`. */
@@ -57,6 +65,7 @@ export const bound = (server: Server, { port, host, where }: Required<ListenOpti
 
 /** @throws RondoError `CONFIG_INVALID` if it cannot listen. */
 export async function listen(handler: Handler, o: ListenOptions = {}): Promise<Listening> {
+  checkOptions(o, OPTIONS, o?.where ?? 'listen()');
   const { port = 0, host = '127.0.0.1', where = 'listen()' } = o;
   const tell = report(where);
   const open = new Map<AbortController, Request | undefined>();

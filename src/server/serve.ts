@@ -2,14 +2,15 @@ import type { Engine } from '../engine/engine.ts';
 import type { Limits } from '../journal/entries/entries.ts';
 import type { Json } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
+import { checkOptions } from '../options.ts';
 import type { Principal } from '../ports/principal.ts';
-import type { AuthOption } from './auth.ts';
-import type { BodyLimits } from './body.ts';
+import { type AuthOption, checkAuth } from './auth.ts';
+import { BODY, type BodyLimits } from './body.ts';
 import { agentsOf, authenticated, pathOf } from './handle.ts';
 import type { Handler, Listening } from './listen.ts';
 import { report } from './report.ts';
 import { type RunsOptions, routeOf } from './runs.ts';
-import { type ServedOptions, served } from './served.ts';
+import { SERVED, type ServedOptions, served } from './served.ts';
 
 export interface HandlerOptions<C = unknown> extends BodyLimits {
   /**
@@ -31,6 +32,16 @@ export interface ServeOptions<C = unknown> extends HandlerOptions<C>, ServedOpti
   auth?: AuthOption;
 }
 
+/** Examples of the options that handlers of agents have. */
+export const HANDLER = {
+  ...BODY,
+  auth: 'auth: bearer({ verify })',
+  path: "path: '/api'",
+  limits: 'limits: { steps: 20 }',
+  context: 'context: (by) => ({ tenant: by.tenant })',
+  heartbeat: 'heartbeat: 15_000',
+} satisfies Record<keyof HandlerOptions, string>;
+
 const WHERE = 'serve()';
 
 /**
@@ -40,7 +51,13 @@ const WHERE = 'serve()';
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function requestHandler<C>(engine: Engine, agents: Agent | readonly Agent[], o: HandlerOptions<C> = {}): Handler {
+  checkOptions(o, HANDLER, 'requestHandler()');
+  return handlerOf(engine, agents, o);
+}
+
+function handlerOf<C>(engine: Engine, agents: Agent | readonly Agent[], o: HandlerOptions<C>): Handler {
   const { auth } = o;
+  checkAuth(auth, WHERE);
   const tell = report(WHERE);
   const { maxBytes, maxDepth, timeout, limits, heartbeat } = o;
   const runs: RunsOptions = {
@@ -64,5 +81,6 @@ export function requestHandler<C>(engine: Engine, agents: Agent | readonly Agent
  * @throws RondoError `CONFIG_INVALID`.
  */
 export async function serve<C>(engine: Engine, agents: Agent | readonly Agent[], o: ServeOptions<C> = {}): Promise<Listening> {
-  return served(engine, () => requestHandler(engine, agents, o), o, WHERE);
+  checkOptions(o, { ...HANDLER, ...SERVED }, WHERE);
+  return served(engine, () => handlerOf(engine, agents, o), o, WHERE);
 }

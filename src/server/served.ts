@@ -10,6 +10,12 @@ export interface ServedOptions extends Omit<ListenOptions, 'where'> {
   worker?: boolean | Omit<WorkOptions, 'signal'>;
 }
 
+export const SERVED = {
+  port: 'port: 8080',
+  host: "host: '0.0.0.0'",
+  worker: 'worker: false',
+} satisfies Record<Exclude<keyof ServedOptions, 'auth'>, string>;
+
 /** Listens, and drives the runs that need a process until the server closes. @throws RondoError `CONFIG_INVALID`. */
 export async function served(engine: Engine, handler: () => Handler, o: ServedOptions, where: string): Promise<Listening> {
   const { host = '127.0.0.1', port = 0, worker } = o;

@@ -1,4 +1,5 @@
 import { invalid } from '../errors.ts';
+import { checkOptions } from '../options.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { Auth, AuthRequest } from './auth.ts';
 import type { Signable, SigningKeys } from './sigv4.ts';
@@ -13,16 +14,20 @@ export interface SigV4Options<K extends SigningKeys = SigningKeys> {
   principal?: (keys: K) => Principal;
 }
 
+const OPTIONS = {
+  keys: 'keys: [{ accessKeyId, secretAccessKey }]',
+  service: "service: 'bedrock-agentcore'",
+  principal: 'principal: ({ accessKeyId }) => ({ id: accessKeyId })',
+} satisfies Record<keyof SigV4Options, string>;
+
 /**
  * Authentication by AWS Signature Version 4, in headers or a presigned URL. The signature covers the body, so the body of a request with a known key
  * is read before it is answered, at most 6 MB.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export function sigV4<K extends SigningKeys>({
-  keys,
-  service = 'bedrock-agentcore',
-  principal = ({ accessKeyId }) => ({ id: accessKeyId }),
-}: SigV4Options<K>): Auth {
+export function sigV4<K extends SigningKeys>(o: SigV4Options<K>): Auth {
+  checkOptions(o, OPTIONS, 'sigV4()', { principal: 'function', service: 'text' });
+  const { keys, service = 'bedrock-agentcore', principal = ({ accessKeyId }) => ({ id: accessKeyId }) } = o;
   if (!Array.isArray(keys) || keys.some((key) => !key?.accessKeyId || !key.secretAccessKey))
     throw invalid('sigV4() needs keys: a list of { accessKeyId, secretAccessKey, sessionToken? }.');
   const auth = async ({ method, url, headers, body }: AuthRequest): Promise<Principal | undefined> => {

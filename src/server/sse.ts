@@ -1,6 +1,7 @@
 import type { RunEvent } from '../engine/read/events.ts';
 import type { Run } from '../engine/run.ts';
 import { RondoError } from '../errors.ts';
+import { checkOptions } from '../options.ts';
 import { HttpError } from './errors.ts';
 
 /** A Server-Sent Event. `data` is sent as JSON. A client that reconnects sends the last `id` that it received. */
@@ -21,6 +22,13 @@ export interface StreamOptions {
   problem?: (error: unknown) => unknown;
 }
 
+const OPTIONS = {
+  signal: 'signal: request.signal',
+  heartbeat: 'heartbeat: 15_000',
+  maxChunk: 'maxChunk: 65_536',
+  problem: 'problem: (error) => ({ code })',
+} satisfies Record<keyof StreamOptions, string>;
+
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-cache, no-transform',
@@ -30,6 +38,7 @@ const HEADERS = {
 
 /** Events as a streaming `Response` with backpressure. When the reader disconnects, the source's `return()` is called. */
 export function eventStream(events: AsyncIterable<ServerEvent>, o: StreamOptions = {}): Response {
+  checkOptions(o, OPTIONS, 'eventStream()');
   const { signal, heartbeat = 15_000, problem = told, maxChunk = Number.POSITIVE_INFINITY } = o;
   const encoder = new TextEncoder();
   let source: AsyncIterator<ServerEvent> | undefined;

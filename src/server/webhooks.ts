@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { ToolError } from '../errors.ts';
+import { checkOptions } from '../options.ts';
 import { ofStatus, outcomeOf } from '../reliability/codes.ts';
 import { type Guarded, guard } from '../reliability/envelope.ts';
 import { addressProblem, hop, originsOf } from './egress.ts';
@@ -43,6 +44,23 @@ export interface Webhooks {
   send(webhook: Webhook): Promise<Guarded<number>>;
 }
 
+const OPTIONS = {
+  allow: "allow: ['http://127.0.0.1:9000']",
+  timeout: 'timeout: 5_000',
+  attempts: 'attempts: 3',
+  where: "where: 'serve(): '",
+} satisfies Record<keyof WebhookOptions, string>;
+
+const WEBHOOK = {
+  url: "url: 'https://example.com/hook'",
+  body: 'body: JSON.stringify(event)',
+  contentType: "contentType: 'application/json'",
+  headers: "headers: { 'x-event': 'done' }",
+  secret: "secret: 'whsec_...'",
+  id: "id: 'msg_1'",
+  signal: 'signal: controller.signal',
+} satisfies Record<keyof Webhook, string>;
+
 /** Milliseconds before the first retry, and the most before any retry. */
 const RETRY = { initialDelay: 200, maxDelay: 5_000 };
 
@@ -52,6 +70,7 @@ const RETRY = { initialDelay: 200, maxDelay: 5_000 };
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function webhooks(o: WebhookOptions = {}): Webhooks {
+  checkOptions(o, OPTIONS, 'webhooks()');
   const { timeout = 5_000, attempts = 3, where = 'webhooks(): ' } = o;
   const allow = originsOf(o.allow ?? [], where);
   const policy = { effect: 'idempotent', timeout, attempts, ...RETRY } as const;
@@ -64,7 +83,10 @@ export function webhooks(o: WebhookOptions = {}): Webhooks {
     return why || (url.protocol !== 'https:' && !allow.has(url.origin)) ? 'A webhook is a public https address.' : undefined;
   }
 
-  async function send({ url, body, contentType = 'application/json', id = randomUUID(), secret, signal, ...w }: Webhook) {
+  async function send(webhook: Webhook) {
+    // without its secret, a message would be sent unsigned
+    checkOptions(webhook, WEBHOOK, 'a webhook');
+    const { url, body, contentType = 'application/json', id = randomUUID(), secret, signal, ...w } = webhook;
     const sign = secret === undefined ? undefined : await signer(keyOf(secret));
     const attempt = async (given: AbortSignal): Promise<number> => {
       // checked again, because a stored URL may be older than the current rules

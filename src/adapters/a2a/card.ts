@@ -35,6 +35,21 @@ export interface CardOptions {
   sign?: CardKey;
 }
 
+export const CARD = {
+  url: "url: 'https://agents.example.com'",
+  rest: 'rest: false',
+  name: "name: 'Support'",
+  description: "description: 'Answers customers'",
+  version: "version: '1.0.0'",
+  provider: "provider: { url: 'https://example.com', organization: 'Example' }",
+  documentationUrl: "documentationUrl: 'https://example.com/docs'",
+  iconUrl: "iconUrl: 'https://example.com/icon.png'",
+  skills: "skills: [{ id: 'refund', name: 'Refunds', description: 'Refunds an order' }]",
+  securitySchemes: 'securitySchemes: { ... }',
+  securityRequirements: 'securityRequirements: [{ ... }]',
+  sign: "sign: { key, alg: 'ES256', kid: 'k1' }",
+} satisfies Record<keyof CardOptions, string>;
+
 interface Declared {
   readonly securitySchemes: { readonly [name: string]: SecurityScheme };
   readonly securityRequirements: readonly SecurityRequirement[];

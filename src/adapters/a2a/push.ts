@@ -10,6 +10,7 @@ import {
   type StoredPushNotificationConfig,
   V1PushNotificationSerializer,
 } from '@a2a-js/sdk/server';
+import { checkOptions } from '../../options.ts';
 import { type Webhooks, webhooks } from '../../server/webhooks.ts';
 import { callerOf } from './caller.ts';
 import { isOver } from './names.ts';
@@ -27,6 +28,12 @@ export interface PushOptions {
   store?: PushNotificationStore;
   timeout?: number;
 }
+
+const OPTIONS = {
+  allow: "allow: ['http://127.0.0.1:9000']",
+  store: 'store: new DatabasePushNotificationStore()',
+  timeout: 'timeout: 5_000',
+} satisfies Record<keyof PushOptions, string>;
 
 /** Milliseconds between polls of a waiting task: the first and the longest interval. */
 const LOOK = { first: 500, last: 15_000 };
@@ -49,6 +56,7 @@ export class Push {
   readonly #closing = new AbortController();
 
   constructor(reading: Reading, o: PushOptions) {
+    checkOptions(o, OPTIONS, 'serveA2A(): push');
     this.#reading = reading;
     this.#store = o.store ?? new InMemoryPushNotificationStore((ctx) => callerOf(ctx).scope);
     this.#webhooks = webhooks({ allow: o.allow, timeout: o.timeout, where: 'serveA2A(): push.' });

@@ -3,13 +3,14 @@ import { invalid } from '../../errors.ts';
 import type { Limits } from '../../journal/entries/entries.ts';
 import type { Json } from '../../json.ts';
 import type { Agent } from '../../loop/types.ts';
+import { checkOptions } from '../../options.ts';
 import type { Prompt } from '../../ports/model.ts';
 import type { Principal } from '../../ports/principal.ts';
-import { type AuthOption, checkOpen } from '../../server/auth.ts';
+import { type AuthOption, checkAuth, checkOpen } from '../../server/auth.ts';
 import { pathOf } from '../../server/handle.ts';
 import { type Handler, listen } from '../../server/listen.ts';
 import { report } from '../../server/report.ts';
-import { type CardOptions, cardOf, declared, legacyCard } from './card.ts';
+import { CARD, type CardOptions, cardOf, declared, legacyCard } from './card.ts';
 import { endpoint } from './endpoint.ts';
 import { Handler as Operations } from './handler.ts';
 import { Push, type PushOptions } from './push.ts';
@@ -64,6 +65,23 @@ export interface A2AServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+const HANDLER = {
+  path: "path: '/a2a'",
+  auth: 'auth: bearer({ verify })',
+  tasks: "tasks: 'tenant'",
+  card: "card: { url: 'https://agents.example.com' }",
+  push: 'push: true',
+  limits: 'limits: { steps: 20 }',
+  context: 'context: (by) => ({ tenant: by.tenant })',
+  maxDepth: 'maxDepth: 8',
+  maxBytes: 'maxBytes: 1_000_000',
+  usage: 'usage: true',
+} satisfies Record<keyof A2AHandlerOptions, string>;
+const SERVE = { ...HANDLER, port: 'port: 8080', host: "host: '0.0.0.0'", recover: 'recover: false' } satisfies Record<
+  keyof ServeOptions,
+  string
+>;
+
 const isAny = (host: string): boolean => /^(0\.0\.0\.0|\[?::\]?)$/.test(host);
 const WHERE = 'serveA2A()';
 
@@ -73,6 +91,7 @@ const WHERE = 'serveA2A()';
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function a2aHandler<O, C>(engine: Engine, agent: Agent<Prompt, O, C>, o: A2AHandlerOptions<C>): A2AHandler {
+  checkOptions(o, HANDLER, 'a2aHandler()');
   const url = o.card?.url;
   if (url === undefined) throw invalid("a2aHandler(): say where callers reach it: card: { url: 'https://agents.example.com' }.");
   const { push, answering } = prepared(engine, agent, o, 'a2aHandler()');
@@ -87,6 +106,7 @@ export function a2aHandler<O, C>(engine: Engine, agent: Agent<Prompt, O, C>, o: 
  * @throws RondoError `CONFIG_INVALID`.
  */
 export async function serveA2A<O, C>(engine: Engine, agent: Agent<Prompt, O, C>, o: ServeOptions<C> = {}): Promise<A2AServer> {
+  checkOptions(o, SERVE, WHERE);
   const { host = '127.0.0.1', port = 0, auth } = o;
   checkOpen(host, auth, WHERE);
   if (isAny(host) && !o.card?.url)
@@ -118,6 +138,9 @@ const baseOf = (url: string) => url.replace(/\/+$/, '');
 /** Checks the options. @returns the maker of the handler, for the URL that callers use. */
 function prepared(engine: Engine, agent: Agent, o: A2AHandlerOptions, where: string) {
   const { auth, maxBytes, tasks = 'own', path = '/a2a', usage = false } = o;
+  checkAuth(auth, where);
+  if (o.card) checkOptions(o.card, CARD, `${where}: card`);
+  if (tasks !== 'own' && tasks !== 'tenant') throw invalid(`${where}: tasks is 'own' or 'tenant'.`);
   pathOf(path, where, '/a2a');
   // so that waiting tasks from before a restart can be answered
   engine.register(agent);

@@ -1,18 +1,20 @@
 import { type AGUIEvent, EventType, type RunAgentInput } from '@ag-ui/core';
 import type { Engine } from '../../engine/engine.ts';
-import { RondoError } from '../../errors.ts';
+import { invalid, RondoError } from '../../errors.ts';
 import type { Limits } from '../../journal/entries/entries.ts';
 import { agentDefinition } from '../../loop/definition.ts';
 import type { Agent } from '../../loop/types.ts';
+import { checkOptions } from '../../options.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { idOf } from '../../server/accept.ts';
-import type { AuthOption, KnownCaller } from '../../server/auth.ts';
+import { type AuthOption, checkAuth, type KnownCaller } from '../../server/auth.ts';
 import { type BodyLimits, parseJson, readJson } from '../../server/body.ts';
 import { HttpError, problemOf } from '../../server/errors.ts';
 import { cancelWhenGone, whenGone } from '../../server/gone.ts';
 import { agentAt, agentsOf, authenticated, pathOf } from '../../server/handle.ts';
 import type { Handler } from '../../server/listen.ts';
 import { report } from '../../server/report.ts';
+import { HANDLER } from '../../server/serve.ts';
 import { eventStream, lastEventId, type ServerEvent } from '../../server/sse.ts';
 import { type TakenTurn, takeTurn } from '../../server/turns.ts';
 import { checkInput, newestOf } from './input.ts';
@@ -43,6 +45,14 @@ export interface AgUiOptions<C = unknown> extends BodyLimits {
   heartbeat?: number;
 }
 
+export const AG_UI = {
+  ...HANDLER,
+  sessions: "sessions: 'tenant'",
+  reasoning: 'reasoning: true',
+  usage: 'usage: true',
+  cancelOnDisconnect: 'cancelOnDisconnect: true',
+} satisfies Record<keyof AgUiOptions, string>;
+
 /** Of the error of a server that a client cannot be told about. */
 type Tell = (error: unknown) => void;
 
@@ -63,6 +73,15 @@ const MAX_BYTES = 10_000_000;
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function agUiHandler<C>(engine: Engine, agents: Agent | readonly Agent[], o: AgUiOptions<C> = {}): Handler {
+  checkOptions(o, AG_UI, WHERE);
+  return handlerOf(engine, agents, o);
+}
+
+/** The handler, for a server that has checked its options. */
+export function handlerOf<C>(engine: Engine, agents: Agent | readonly Agent[], o: AgUiOptions<C>): Handler {
+  checkAuth(o.auth, WHERE);
+  if (o.sessions !== undefined && o.sessions !== 'own' && o.sessions !== 'tenant')
+    throw invalid(`${WHERE}: sessions is 'own' or 'tenant'.`);
   const path = pathOf(o.path ?? '/', WHERE, '/agui');
   const served = agentsOf(engine, agents, WHERE);
   const serving: Serving = { engine, o: o as AgUiOptions, tell: report(WHERE) };

@@ -1,9 +1,10 @@
 import type { Engine } from '../../engine/engine.ts';
 import type { Agent } from '../../loop/types.ts';
+import { checkOptions } from '../../options.ts';
 import type { AuthOption } from '../../server/auth.ts';
 import type { Listening } from '../../server/listen.ts';
-import { type ServedOptions, served } from '../../server/served.ts';
-import { type AgUiOptions, agUiHandler } from './handler.ts';
+import { SERVED, type ServedOptions, served } from '../../server/served.ts';
+import { AG_UI, type AgUiOptions, handlerOf } from './handler.ts';
 
 export interface ServeAgUiOptions<C = unknown> extends AgUiOptions<C>, ServedOptions {
   auth?: AuthOption;
@@ -15,5 +16,6 @@ export interface ServeAgUiOptions<C = unknown> extends AgUiOptions<C>, ServedOpt
  * @throws RondoError `CONFIG_INVALID`.
  */
 export async function serveAgUi<C>(engine: Engine, agents: Agent | readonly Agent[], o: ServeAgUiOptions<C> = {}): Promise<Listening> {
-  return served(engine, () => agUiHandler(engine, agents, o), o, 'serveAgUi()');
+  checkOptions(o, { ...AG_UI, ...SERVED }, 'serveAgUi()');
+  return served(engine, () => handlerOf(engine, agents, o), o, 'serveAgUi()');
 }

@@ -10,6 +10,7 @@ import { type Listener, Listeners, type SubscribeOptions } from '../../journal/l
 import type { AppendOptions, DueFilter, HeadFilter, Journal, RunHead } from '../../journal/port.ts';
 import type { Records } from '../../journal/records.ts';
 import { conflict } from '../../journal/refuse.ts';
+import { checkOptions } from '../../options.ts';
 import { Access } from './sqlite/access.ts';
 import { explain, isBusy } from './sqlite/errors.ts';
 import { differs } from './sqlite/heads.ts';
@@ -32,6 +33,7 @@ export interface SqliteJournalOptions {
 export function sqliteJournal(path: string, o: SqliteJournalOptions = {}): Journal {
   if (typeof path !== 'string' || path === '' || path.startsWith(':memory:'))
     throw invalid('sqliteJournal() takes the path of a file. For a journal in memory, use memoryJournal().');
+  checkOptions(o, { durability: "durability: 'power'" }, 'sqliteJournal()', { durability: ['power', 'process'] });
   return new SqliteJournal(path, o.durability);
 }
 

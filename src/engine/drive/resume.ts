@@ -12,7 +12,7 @@ import { estimate } from '../../loop/model/estimate.ts';
 import { Reserved } from '../../loop/reserved.ts';
 import type { Agent, AgentDefinition } from '../../loop/types.ts';
 import { checkOptions } from '../../options.ts';
-import { isSamePrincipal, type Principal, principal } from '../../ports/principal.ts';
+import { checkBy, isSamePrincipal, type Principal, principal } from '../../ports/principal.ts';
 import { aboutRun, assertAccess, runFor } from '../access.ts';
 import { agentOf, findHead, notFound, sees, type Viewer } from '../read/lookup.ts';
 import { type RunResult, resultOf } from '../read/results.ts';
@@ -38,7 +38,7 @@ export interface ResumeOptions {
 /** `by`: the person who decides. With `resume`, the run is resumed on its behalf. */
 export type DecideOptions = Omit<ResumeOptions, 'by'> & { by: Principal; resume?: boolean };
 
-const RESUME_OPTIONS = {
+export const RESUME_OPTIONS = {
   agent: 'agent: support',
   by: "by: { id: 'ana' }",
   limits: 'limits: { steps: 40 }',
@@ -49,7 +49,8 @@ const RESUME_OPTIONS = {
 /** Claims a run and drives it. For a run that cannot continue now, it returns the current result. */
 export async function resume(resources: Resources, live: LiveRun, o: ResumeOptions, viewer: Viewer): Promise<RunResult> {
   const { runId } = live;
-  checkOptions(o, RESUME_OPTIONS, `the resume of run ${runId}`);
+  checkOptions(o, RESUME_OPTIONS, `the resume of run ${runId}`, { signal: 'signal' });
+  checkBy(o.by, `the resume of run ${runId}`);
   checkLimits(o.limits, `the resume of run ${runId}`);
   const given = assertionOf(o.assertion, `the resume of run ${runId}`);
   const run = await runFor(resources, runId, viewer, 'run');

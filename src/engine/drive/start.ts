@@ -8,7 +8,7 @@ import type { AgentDefinition } from '../../loop/types.ts';
 import { checkOptions, plain } from '../../options.ts';
 import { type Asked, inputOf } from '../../ports/input.ts';
 import type { Message, ToolChoice } from '../../ports/model.ts';
-import { isName, type Principal, principal, principalProblem } from '../../ports/principal.ts';
+import { checkBy, isName, principal } from '../../ports/principal.ts';
 import { aboutStart, allowedInput, assertAccess, checksStarts } from '../access.ts';
 import { RUN_OPTIONS, type RunOptions } from '../options.ts';
 import type { RunResult } from '../read/results.ts';
@@ -20,12 +20,15 @@ import type { LiveRun } from './live-run.ts';
 
 export type Started = Draft & { type: 'run.started' };
 
+const SESSION = { id: "id: 'ticket-7'", shared: 'shared: true' };
+
 /** Checks the options of a run, before anything starts. @throws RondoError `CONFIG_INVALID`. */
 export function checkRun(agent: AgentDefinition, o: RunOptions<Json>, known: Readonly<Record<string, string>> = RUN_OPTIONS): void {
   const where = `the run of agent "${agent.name}"`;
-  checkOptions(o, known, where);
+  checkOptions(o, known, where, { signal: 'signal', tags: 'object' });
   checkLimits(o.limits, where);
   if (o.id !== undefined && !isName(o.id)) throw invalid(`${where}: an id is a text of 1 to 500 characters.`);
+  if (typeof o.session === 'object' && o.session) checkOptions(o.session, SESSION, `${where}: session`, { shared: 'flag' });
   const session = typeof o.session === 'object' && o.session ? o.session.id : o.session;
   if (o.session !== undefined && !isName(session))
     throw invalid(`${where}: a session is a text of 1 to 500 characters, or { id, shared: true }.`);
@@ -41,12 +44,6 @@ function inputFor(agent: AgentDefinition, input: unknown): Asked {
   const where = `the input of agent "${agent.name}"`;
   const json = plain(input, where);
   return agent.input ? { input: json } : inputOf(json, (why) => invalid(`${where}: ${why}.`));
-}
-
-/** @throws RondoError `CONFIG_INVALID` for an invalid principal. */
-export function checkBy(by: Principal | undefined, where: string): void {
-  const wrong = by === undefined ? undefined : principalProblem(by);
-  if (wrong) throw invalid(`${where}: by comes from the caller's authentication: ${wrong}.`);
 }
 
 const sessionOf = ({ session }: RunOptions<Json>) => (typeof session === 'string' ? { id: session } : session);

@@ -3,6 +3,7 @@
  * copied entries. Those entries are rewritten without it, later runs are linked to the run before it, and only then is the run itself
  * removed. If this is interrupted, calling it again completes it.
  */
+
 import { invalid, RondoError } from '../../errors.ts';
 import type { Entry, RunStatus } from '../../journal/entries/entries.ts';
 import { isOver, type RunFold } from '../../journal/fold/fold.ts';
@@ -11,7 +12,7 @@ import { isName, type Principal } from '../../ports/principal.ts';
 import { hasAccess, ownerOf, reaches, runFor } from '../access.ts';
 import { loadRun, startOf } from '../drive/history.ts';
 import type { Recorder } from '../drive/recorder.ts';
-import { checkBy } from '../drive/start.ts';
+import { checkCall } from '../method-options.ts';
 import { cancel } from '../outside.ts';
 import { ENGINE, findRun, headsOfSession, sees, type Viewer } from '../read/lookup.ts';
 import type { Resources } from '../resources.ts';
@@ -63,9 +64,9 @@ export async function forget(
   }
   if (typeof target !== 'object' || target === null || !('session' in target || 'by' in target))
     throw invalid('forget() takes the id of a run, { session, by } or { by }.');
+  checkCall('target', target, 'forget()');
   const { by } = target;
   const session = 'session' in target ? target.session : undefined;
-  checkBy(by, 'forget()');
   if (!('session' in target) && !by) throw invalid('forget({ by }) needs the principal that is to be forgotten.');
   if ('session' in target && !isName(session)) throw invalid('forget({ session }): a session is a text of 1 to 500 characters.');
   const caller = viewer ?? by;
@@ -121,17 +122,12 @@ async function runsOf(journal: Journal, session: string, by: Principal | undefin
 }
 
 /** @see Engine.prune */
-export async function prune(
-  resources: Resources,
-  recorder: Recorder,
-  { olderThan, status, by }: PruneOptions,
-  caller: Principal | undefined,
-): Promise<Pruned> {
+export async function prune(resources: Resources, recorder: Recorder, o: PruneOptions, caller: Principal | undefined): Promise<Pruned> {
+  checkCall('prune', o);
+  const { olderThan, status, by } = o;
   if (typeof olderThan !== 'number' || !(olderThan >= 0)) throw invalid('prune() needs { olderThan }: milliseconds, 0 or more.');
   const wanted = new Set(status === undefined ? [...STATUSES].filter((s) => !OPEN.has(s)) : [status].flat());
   for (const s of wanted) if (!STATUSES.has(s)) throw invalid(`prune(): there is no status "${s}". There are ${[...STATUSES].join(', ')}.`);
-  checkBy(by, 'prune()');
-  checkBy(caller, 'prune()');
   const viewer = caller ?? by ?? ENGINE;
   const { journal } = resources;
   const before = (await resources.host.now()) - olderThan;

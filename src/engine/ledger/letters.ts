@@ -1,9 +1,11 @@
 /** What operators do with dead letters: try them again, or dismiss them. */
+
 import { RondoError } from '../../errors.ts';
 import type { CallId } from '../../journal/entries/entries.ts';
 import { isOver } from '../../journal/fold/fold.ts';
 import { type Principal, principal } from '../../ports/principal.ts';
 import { runFor } from '../access.ts';
+import { checkMethod } from '../method-options.ts';
 import { assertPrincipal, logOf } from '../outside.ts';
 import { hasFields } from '../read/list-options.ts';
 import type { Resources } from '../resources.ts';
@@ -30,6 +32,7 @@ function checkLetter(letter: LetterRef): void {
 
 /** @see Engine.dismiss */
 export async function dismiss(resources: Resources, letter: LetterRef, o: { by: Principal; reason: string }): Promise<void> {
+  checkMethod('dismiss', o);
   assertPrincipal(o?.by, 'dismissing a dead letter');
   checkLetter(letter);
   if (typeof o.reason !== 'string' || o.reason.trim() === '')
@@ -55,6 +58,7 @@ export async function retried(
   letter: EventRef | FiringRef,
   o: { by: Principal; data?: unknown },
 ): Promise<Signalled | { runId: string }> {
+  checkMethod('retry', o);
   assertPrincipal(o?.by, 'trying a dead letter again');
   checkLetter(letter);
   if (letter.kind === 'event') return redelivered(resources, letter, o);
@@ -84,7 +88,9 @@ const noEvent = (nr: number) =>
  * Checks that a call can be tried again by resuming its run.
  * @throws RondoError `CALL_NOT_FOUND`, `RUN_NOT_FOUND`, `NOT_PERMITTED`, `DECISION_INVALID` for a `once` call that is unknown, or `RUN_ENDED`.
  */
-export async function assertRetriable(resources: Resources, letter: CallRef, by: Principal): Promise<void> {
+export async function assertRetriable(resources: Resources, letter: CallRef, o: { by: Principal }): Promise<void> {
+  checkMethod('retry', o);
+  const by = o?.by;
   assertPrincipal(by, 'trying a dead letter again');
   checkLetter(letter);
   const { runId, callId } = letter;

@@ -1,15 +1,18 @@
 /** How the intent of a call that is done is done once more, and which stores can keep intents. */
+
 import { invalid, RondoError } from '../../errors.ts';
 import type { CallId } from '../../journal/entries/entries.ts';
 import { NO_CLAIMS } from '../../loop/call/intent.ts';
 import type { AgentDefinition } from '../../loop/types.ts';
 import { isName, type Principal, principal } from '../../ports/principal.ts';
+import { checkMethod } from '../method-options.ts';
 import { assertPrincipal, logOf } from '../outside.ts';
 import type { Resources } from '../resources.ts';
 import { intentOf } from './did.ts';
 
 /** @see Engine.reopen */
 export async function reopen(resources: Resources, runId: string, callId: CallId, o: { by: Principal; reason: string }): Promise<void> {
+  checkMethod('reopen', o);
   assertPrincipal(o?.by, 'reopening an intent');
   if (typeof o.reason !== 'string' || o.reason.trim() === '')
     throw new RondoError('DECISION_INVALID', 'reopening an intent needs a reason, a text.');

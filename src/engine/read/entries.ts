@@ -5,6 +5,7 @@ import { damaged } from '../../journal/refuse.ts';
 import { copyJson } from '../../json.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { aboutStart, assertAccess } from '../access.ts';
+import { checkCall } from '../method-options.ts';
 import type { Resources } from '../resources.ts';
 import { notFound, sees } from './lookup.ts';
 
@@ -16,6 +17,7 @@ export interface EntriesOptions {
 
 /** The raw entries of a run. They are not folded, so a run whose entries contradict each other can be read too. */
 export async function* entriesOf(resources: Resources, runId: string, o: EntriesOptions): AsyncGenerator<Entry, void, undefined> {
+  checkCall('entries', o);
   const { by, after = -1 } = o;
   if (!Number.isInteger(after) || after < -1) throw invalid(`entries(): after is ${after}; it is the seq of the last entry seen, or -1.`);
   await resources.active.get(runId)?.opened;

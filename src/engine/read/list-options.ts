@@ -1,7 +1,7 @@
 /** The options that the engine's lists have in common, and their checks: a store compares what it is given, and each one differently. */
 import { invalid, type RondoError } from '../../errors.ts';
 import { checkOptions } from '../../options.ts';
-import { isName } from '../../ports/principal.ts';
+import { isName, principalProblem } from '../../ports/principal.ts';
 
 /** The fields of an object and their types. */
 export type Fields = Readonly<Record<string, 'string' | 'number'>>;
@@ -37,11 +37,16 @@ export const wrongField = (where: string, field: string, why: string): RondoErro
 export function checkList(given: object, { where, examples, values = {}, places = {}, limits }: ListOptions): void {
   checkOptions(given, examples, where);
   for (const [field, value] of Object.entries(given) as [string, unknown][]) {
-    if (value === undefined || field === 'by') continue;
-    const why = problemOf(field, value, values[field], places[field], limits);
+    if (value === undefined) continue;
+    const why = field === 'by' ? callerProblem(value) : problemOf(field, value, values[field], places[field], limits);
     if (why !== undefined) throw wrongField(where, field, why);
   }
 }
+
+const callerProblem = (by: unknown) => {
+  const why = principalProblem(by);
+  return why && `the caller, from its authentication: ${why}`;
+};
 
 function problemOf(
   field: string,

@@ -1,8 +1,10 @@
 import { apply, emptyFold, type RunFold } from '../../journal/fold/fold.ts';
 import { damaged } from '../../journal/refuse.ts';
+import type { Principal } from '../../ports/principal.ts';
 import { aboutRun, aboutStart, assertAccess } from '../access.ts';
 import type { LiveRun } from '../drive/live-run.ts';
 import { type Wake, wakeFor } from '../drive/wake.ts';
+import { checkCall } from '../method-options.ts';
 import type { Resources } from '../resources.ts';
 import { eventOf, type RunEvent } from './events.ts';
 import { notFound, sees, type Viewer } from './lookup.ts';
@@ -37,9 +39,10 @@ export interface WatchOptions {
 export async function* watch(
   resources: Resources,
   runId: string,
-  o: WatchOptions,
+  o: WatchOptions & { by?: Principal },
   viewer: Viewer,
 ): AsyncGenerator<RunEvent, void, undefined> {
+  checkCall('watch', o);
   const { signal } = o;
   let after = o.after ?? -1;
   let run: RunFold | undefined;

@@ -1,4 +1,5 @@
 /** Finds runs by what happened in them. */
+
 import { invalid, type Outcome } from '../../errors.ts';
 import type { CallId, Entry } from '../../journal/entries/entries.ts';
 import { promptParts } from '../../journal/fold/conversation.ts';
@@ -6,6 +7,7 @@ import type { HeadCursor, RunHead } from '../../journal/port.ts';
 import type { Json } from '../../json.ts';
 import type { Message, Part } from '../../ports/model.ts';
 import type { Principal } from '../../ports/principal.ts';
+import { isName } from '../../ports/principal.ts';
 import { aboutHead, hasAccess } from '../access.ts';
 import { isUnreadable } from '../drive/history.ts';
 import type { RunSummary } from '../options.ts';
@@ -90,8 +92,9 @@ const OPTIONS: ListOptions = {
 };
 
 function check(q: SearchQuery): void {
+  const { text } = q ?? {};
+  if (text !== undefined && !(isName(text) && text.length <= 200)) throw wrongField(OPTIONS.where, 'text', 'a text of 1 to 200 characters');
   checkList(q, OPTIONS);
-  if (q.text !== undefined && q.text.length > 200) throw wrongField(OPTIONS.where, 'text', 'a text of 1 to 200 characters');
   if ((q.tool ?? q.errorCode ?? q.outcome ?? q.text) === undefined)
     throw invalid('search() needs what to look for: tool, errorCode, outcome or text. runs() lists all runs: engine.runs({ by }).');
 }

@@ -1,4 +1,5 @@
 import { invalid } from '../../errors.ts';
+import { checkOptions } from '../../options.ts';
 import { dueAt, dueOrder } from '../due.ts';
 import type { Entry, RunStatus } from '../entries/entries.ts';
 import { Listeners } from '../listeners.ts';
@@ -20,6 +21,8 @@ export interface MemoryJournalOptions {
   maxBytes?: number;
 }
 
+const OPTIONS = { maxRuns: 'maxRuns: 1_000', maxBytes: 'maxBytes: 100_000_000' } satisfies Record<keyof MemoryJournalOptions, string>;
+
 interface Run {
   /** Characters of its entries as JSON; counted only with `maxBytes`. */
   size: number;
@@ -34,6 +37,7 @@ interface Run {
  * the given entries without a copy, so do not change them. Settled runs stay until `remove` is called, because sessions continue from them.
  */
 export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
+  checkOptions(o, OPTIONS, 'memoryJournal()');
   for (const [name, value] of Object.entries(o))
     if (value !== undefined && !(typeof value === 'number' && value > 0)) throw invalid(`memoryJournal(): ${name} is a number above 0.`);
   const { maxRuns = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY } = o;

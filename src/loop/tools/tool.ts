@@ -3,10 +3,12 @@ import { ruleProblem } from '../../hitl/rules.ts';
 import { sha256 } from '../../journal/canonical.ts';
 import type { Json } from '../../json.ts';
 import { declaredSchema, schemaOf } from '../../json-schema.ts';
-import { checkOptions } from '../../options.ts';
+import { checkOptions, type Kinds } from '../../options.ts';
+import type { CredentialRequest } from '../../ports/identity.ts';
 import type { Kept } from '../../ports/kept.ts';
 import type { ToolSpec } from '../../ports/model.ts';
 import type { OutputOf, Question, Tool, ToolContext, ToolOptions } from '../../ports/tool.ts';
+import { checkReliability } from '../../reliability/policy.ts';
 import type { JsonSchema, Out, Schema, SchemaLike } from '../../schema.ts';
 import { checkCost } from '../call/charge.ts';
 import type { Door } from '../call/passage.ts';
@@ -104,6 +106,7 @@ function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolD
     throw invalid(`tool "${name}" needs a description, which is all that a model knows of it: ${TOOL.description}.`);
   if (options.effect !== undefined && !['read', 'idempotent', 'once'].includes(options.effect))
     throw invalid(`tool "${name}": effect is "${options.effect}"; it is one of "read", "idempotent", "once".`);
+  checkReliability({ ...options, name: `tool "${name}"` });
   checkIntent(options, `tool "${name}"`, TOOL);
   checkAmount(options, `tool "${name}"`);
   for (const field of ['check', 'toModel'] as const)
@@ -116,10 +119,11 @@ function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolD
       throw invalid(`tool "${name}": ${field} is ${value}; it must be a number above 0.`);
   }
   checkCache(options);
-  if (typeof options.approval === 'object') {
+  if (options.approval !== undefined && !['boolean', 'function'].includes(typeof options.approval)) {
     const wrong = ruleProblem(options.approval);
     if (wrong) throw invalid(`the approval of tool "${name}": ${wrong}.`);
   }
+  checkCredentials(options.credentials, `tool "${name}"`);
   const { schema, json } = declaredSchema(options.input, `the input of tool "${name}"`);
   const input = objectSchema(json, name);
   const spec: ToolSpec = { name, description, input };
@@ -163,6 +167,34 @@ export function renamedTool(
     hash: hashOf(spec),
     ...((door?.policy || door?.passage) && { doors: [{ ...door, tool: full }, ...(made.doors ?? [])] }),
   };
+}
+
+const CREDENTIAL = {
+  provider: "provider: 'github'",
+  scopes: "scopes: ['repo']",
+  flow: "flow: 'user'",
+  resources: "resources: ['https://api.example.com']",
+  audiences: "audiences: ['billing']",
+  force: 'force: true',
+} satisfies Record<keyof CredentialRequest, string>;
+const CREDENTIAL_KINDS: Kinds = {
+  provider: 'text',
+  scopes: 'list',
+  flow: ['api-key', 'client', 'user', 'exchange'] satisfies CredentialRequest['flow'][],
+  resources: 'list',
+  audiences: 'list',
+  force: 'flag',
+};
+
+function checkCredentials(credentials: unknown, where: string): void {
+  if (credentials === undefined) return;
+  if (typeof credentials !== 'object' || credentials === null || Array.isArray(credentials))
+    throw invalid(`${where}: credentials is an object of what its calls need, by name: { ${TOOL.credentials} }.`);
+  for (const [name, request] of Object.entries(credentials)) {
+    const about = `${where}: the credential "${name}"`;
+    checkOptions(request, CREDENTIAL, about, CREDENTIAL_KINDS);
+    if (request.provider === undefined) throw invalid(`${about} needs its provider: { ${CREDENTIAL.provider} }.`);
+  }
 }
 
 const CACHE = { ttl: 'ttl: 60_000', shared: 'shared: true' };

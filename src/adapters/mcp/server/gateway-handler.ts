@@ -5,6 +5,7 @@ import { invalid } from '../../../errors.ts';
 import type { EntryOf } from '../../../journal/entries/entries.ts';
 import type { Json } from '../../../json.ts';
 import { directAgent, directInput } from '../../../loop/direct.ts';
+import { checkOptions } from '../../../options.ts';
 import type { ToolSource } from '../../../ports/tool.ts';
 import { report } from '../../../server/report.ts';
 import { type TakenTurn, takeTurn } from '../../../server/turns.ts';
@@ -19,7 +20,7 @@ import { described, doneResult, failedResult, foundByName, pageOf } from './gate
 import type { Caller, CallParams, Exchange, Offering, Page, Progress } from './offering.ts';
 import { kindsOf, ownMaterials } from './own-materials.ts';
 import { listed, orUnlisted, read } from './readings.ts';
-import { type McpHandler, type McpServeOptions, requestIdOf, serveMcp } from './serve.ts';
+import { MCP, type McpHandler, type McpServeOptions, requestIdOf, serveMcp } from './serve.ts';
 
 export interface GatewayHandlerOptions extends McpServeOptions {
   /**
@@ -46,6 +47,15 @@ export interface GatewayHandlerOptions extends McpServeOptions {
   consents?: 'paused' | 'elicited';
 }
 
+const OPTIONS = {
+  ...MCP,
+  agent: "agent: 'gateway'",
+  changes: 'changes: false',
+  pageSize: 'pageSize: 100',
+  searchTool: 'searchTool: false',
+  rpcErrors: 'rpcErrors: { NOT_PERMITTED: -32_002 }',
+  consents: "consents: 'elicited'",
+} satisfies Record<keyof GatewayHandlerOptions, string>;
 const WHERE = 'gatewayHandler()';
 const SEARCH_TOOL = 'x_amz_bedrock_agentcore_search';
 /** How a search is limited, and how long it may take, in milliseconds. */
@@ -58,6 +68,7 @@ const SEARCH = { tools: 10, query: 1_000, ms: 20_000 };
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function gatewayHandler(engine: Engine, source: ToolSource, o: GatewayHandlerOptions = {}): McpHandler {
+  checkOptions(o, OPTIONS, WHERE, { consents: ['paused', 'elicited'], changes: 'flag' });
   if (typeof source?.open !== 'function') throw invalid(`${WHERE} needs a tool source, such as gateway({ ... }) or mcpTools({ ... }).`);
   const {
     pageSize = PAGE,

@@ -4,6 +4,7 @@ import type { Engine } from '../../../engine/engine.ts';
 import { invalid, RondoError } from '../../../errors.ts';
 import { sha256 } from '../../../journal/canonical.ts';
 import type { Agent } from '../../../loop/types.ts';
+import { checkOptions } from '../../../options.ts';
 import { agentsOf } from '../../../server/handle.ts';
 import { report } from '../../../server/report.ts';
 import { askedOf, progressOf, refusedResult, resultOf, toolOf } from './agents.ts';
@@ -15,7 +16,7 @@ import { type DirectServing, PAGE, RPC_ERRORS } from './direct.ts';
 import type { Caller, CallParams, Exchange, Offering } from './offering.ts';
 import { kindsOf, ownMaterials } from './own-materials.ts';
 import { listed, read, readingAgent } from './readings.ts';
-import { type McpHandler, type McpServeOptions, requestIdOf, serveMcp } from './serve.ts';
+import { MCP, type McpHandler, type McpServeOptions, requestIdOf, serveMcp } from './serve.ts';
 
 export interface McpHandlerOptions<C = unknown> extends McpServeOptions {
   /** Makes the context of the agents' tools for a caller. */
@@ -36,6 +37,7 @@ const WHERE = 'mcpHandler()';
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function mcpHandler<C>(engine: Engine, agents: Agent | readonly Agent[], o: McpHandlerOptions<C> = {}): McpHandler {
+  checkOptions(o, { ...MCP, context: 'context: (by) => ({ tenant: by.tenant })' }, WHERE);
   const byName = agentsOf(engine, agents, WHERE);
   if (byName.has(DECIDE)) throw invalid(`${WHERE}: the name "${DECIDE}" is that of the tool that answers approvals. Rename the agent.`);
   const names = [...byName.keys()];

@@ -2,8 +2,8 @@
 import { lazy } from '../../../flight.ts';
 import type { Limits } from '../../../journal/entries/entries.ts';
 import type { Principal } from '../../../ports/principal.ts';
-import type { AuthOption } from '../../../server/auth.ts';
-import { type BodyLimits, readJson } from '../../../server/body.ts';
+import { type AuthOption, checkAuth } from '../../../server/auth.ts';
+import { BODY, type BodyLimits, readJson } from '../../../server/body.ts';
 import { HttpError } from '../../../server/errors.ts';
 import { authenticated, isAt, pathOf } from '../../../server/handle.ts';
 import type { Handler } from '../../../server/listen.ts';
@@ -57,12 +57,28 @@ export interface McpServeOptions extends BodyLimits, OwnOptions {
   cancelOnDisconnect?: boolean;
 }
 
+export const MCP = {
+  ...BODY,
+  auth: 'auth: bearer({ verify })',
+  path: "path: '/mcp'",
+  info: "info: { name: 'desk', version: '1.0.0' }",
+  instructions: "instructions: 'Ask for one order at a time.'",
+  sessions: 'sessions: true',
+  decide: 'decide: false',
+  elicit: 'elicit: false',
+  limits: 'limits: { steps: 20 }',
+  cancelOnDisconnect: 'cancelOnDisconnect: true',
+  resources: "resources: [{ uri: 'order://{id}', name: 'order', read }]",
+  prompts: "prompts: [{ name: 'review', get }]",
+} satisfies Record<keyof McpServeOptions, string>;
+
 /** @throws RondoError `CONFIG_INVALID`. */
 export function serveMcp(
   offering: Offering,
   o: McpServeOptions & { info: { name: string; version: string } },
   { where, tell }: { where: string; tell: (error: unknown) => void },
 ): McpHandler {
+  checkAuth(o.auth, where);
   const path = pathOf(o.path ?? '/mcp', where, '/mcp');
   const { info, instructions, decide = typeof o.auth === 'function', elicit = o.auth !== 'none' } = o;
   const served: Served = { offering, info, instructions, tell };

@@ -1,0 +1,158 @@
+/** What plain JavaScript, a spread or JSON can pass, and the compiler would refuse: each is a `CONFIG_INVALID` that names the field and what is meant. */
+import {
+  agent,
+  approve,
+  delegate,
+  Engine,
+  fallback,
+  foreignAgent,
+  graph,
+  handoff,
+  keepLast,
+  memoryJournal,
+  RondoError,
+  reject,
+  tool,
+} from 'rondo';
+import { serveA2A } from 'rondo/a2a';
+import { agUiHandler, serveAgUi } from 'rondo/ag-ui';
+import { sqliteJournal } from 'rondo/journal/sqlite';
+import { mcpHandler } from 'rondo/mcp';
+import { jwt, jwtAuthorizer, requestHandler, serve, webhooks } from 'rondo/server';
+import { scripted } from 'rondo/testing';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+
+// biome-ignore lint/suspicious/noExplicitAny: it is what the compiler would refuse
+type Loose = any;
+const model = scripted(() => 'done');
+const base = { name: 'pay', description: '', input: z.object({}), execute: () => 1 };
+const pays = (o: object): Loose => (tool as Loose)({ ...base, ...o });
+const answers = (o: object): Loose => (agent as Loose)({ name: 'a', instructions: '', model, ...o });
+const engineOf = (o: unknown): Loose => new Engine(o as Loose);
+const draws = (o: object): Loose =>
+  (graph as Loose)({ name: 'g', state: z.object({ topic: z.string() }), nodes: { n: () => ({}) }, edges: { start: 'n', n: 'end' }, ...o });
+const loose = (f: unknown) => f as Loose;
+
+const one = answers({});
+const engine = new Engine();
+const run = (o: unknown): Loose => loose(engine).run(one, 'x', o);
+
+const wrong: readonly [what: string, act: () => unknown, ...says: string[]][] = [
+  // misspelt options
+  ['serve({ aut })', () => loose(serve)(engine, one, { aut: () => ({ id: 'x' }) }), 'serve()', '"aut"', '"auth"', 'bearer('],
+  ['requestHandler({ aut })', () => loose(requestHandler)(engine, one, { aut: 1 }), '"auth"'],
+  ['serveA2A({ aut })', () => loose(serveA2A)(engine, one, { aut: 1 }), '"auth"'],
+  ['serveA2A({ card: { ur } })', () => loose(serveA2A)(engine, one, { card: { ulr: 'x' } }), '"url"'],
+  ['serveAgUi({ aut })', () => loose(serveAgUi)(engine, one, { aut: 1 }), '"auth"'],
+  ['agUiHandler({ authentication })', () => loose(agUiHandler)(engine, one, { authentication: 1 }), '"auth"'],
+  ['mcpHandler({ aut })', () => loose(mcpHandler)(engine, one, { aut: 1 }), '"auth"'],
+  ['serve({ auth: true })', () => loose(serve)(engine, one, { auth: true }), 'auth is a function', 'bearer('],
+  ['a server without an engine', () => loose(requestHandler)({}, one), 'takes an engine'],
+  ['jwt({ principle })', () => loose(jwt)({ issuer: 'x', audience: 'x', keys: new URL('https://x.test'), principle: 1 }), '"principal"'],
+  [
+    'jwtAuthorizer({ principal: { tennant } })',
+    () =>
+      loose(jwtAuthorizer)({
+        discoveryUrl: 'https://x.test/.well-known/openid-configuration',
+        allowedClients: ['x'],
+        principal: { tennant: 'org' },
+      }),
+    '"tenant"',
+  ],
+  ['a webhook with a misspelt secret', () => loose(webhooks)().send({ url: 'https://x.test', body: '', secrt: 'whsec_x' }), '"secret"'],
+  ['policy: { acess }', () => engineOf({ policy: { decide: () => ({ allow: true }), acess: () => 1 } }), 'policy', '"access"'],
+  ['policy: { contents }', () => engineOf({ policy: { decide: () => ({ allow: true }), contents: () => 1 } }), '"content"'],
+  ['policy: { decid }', () => engineOf({ policy: { decid: () => 1 } }), '"decide"'],
+  ['use: [{ tools }]', () => engineOf({ use: [{ tools: () => 1 }] }), 'use', '"tool"'],
+  ['use: [{ tools }] of an agent', () => answers({ use: [{ tools: () => 1 }] }), 'use', '"tool"'],
+  ['by: { tenantId }', () => run({ by: { id: 'x', tenantId: 't' } }), 'by', '"tenantId"', '"tenant"'],
+  ['by: { role }', () => run({ by: { id: 'x', role: ['lead'] } }), '"roles"'],
+  ['session: { share }', () => run({ session: { id: 's', share: true } }), 'session', '"shared"'],
+  ['sqliteJournal({ durabilty })', () => loose(sqliteJournal)('x.db', { durabilty: 'power' }), '"durability"'],
+  ['memoryJournal({ maxRun })', () => loose(memoryJournal)({ maxRun: 1 }), '"maxRuns"'],
+  ['retry: { atempts }', () => pays({ retry: { atempts: 3 } }), 'tool "pay": retry', '"attempts"'],
+  ['retry: { maxAttempts }', () => pays({ retry: { maxAttempts: 3 } }), '"attempts"'],
+  ['breaker: { failure }', () => pays({ breaker: { failure: 3 } }), 'breaker', '"failures"'],
+  ['reliability: { tools: { timout } }', () => engineOf({ reliability: { tools: { timout: 1 } } }), 'reliability.tools', '"timeout"'],
+  ['reliability: { tool }', () => answers({ reliability: { tool: {} } }), 'reliability', '"tools"'],
+  ['telemetry: { contnet }', () => engineOf({ telemetry: { contnet: true } }), 'telemetry', '"content"'],
+  ['delegate({ nam })', () => loose(delegate)(one, { nam: 'x' }), '"name"'],
+  ['handoff({ wen })', () => loose(handoff)(one, { wen: 'x' }), '"when"'],
+  ['graph({ reducers: { tpic } })', () => draws({ reducers: { tpic: () => 1 } }), 'reducers', '"topic"'],
+  ['credentials: { git: { provder } }', () => pays({ credentials: { git: { provder: 'x' } } }), '"git"', '"provider"'],
+  ['cancel({ reson })', () => loose(engine).cancel('r', { reson: 'x' }), 'cancel()', '"reason"'],
+  ['settle({ outcom })', () => loose(engine).settle('r', '1.0', { outcom: 'done', by: { id: 'x' } }), '"outcome"'],
+  ['decide({ resum })', () => loose(engine).decide('r', [approve('x')], { by: { id: 'x' }, resum: true }), '"resume"'],
+  // other libraries' names
+  ['agent({ system })', () => answers({ system: 'x' }), '"instructions"', "instructions: 'Answer"],
+  ['limits: { maxSteps }', () => answers({ limits: { maxSteps: 3 } }), '"steps"'],
+  ['limits: { cost }', () => answers({ limits: { cost: 3 } }), '"costUsd"'],
+  ['approval: { role }', () => pays({ approval: { role: ['lead'] } }), '"roles"'],
+  ['agent({ colour })', () => answers({ colour: 1 }), 'There are name, description'],
+  // wrong values
+  ["approval: 'yes'", () => pays({ approval: 'yes' }), 'approval', 'true, false, or an object'],
+  ['credentials: { git: {} }', () => pays({ credentials: { git: {} } }), '"git"', 'provider'],
+  ['retry: 3', () => pays({ retry: 3 }), 'retry', '{ attempts: 3 }'],
+  ["durability: 'ful'", () => loose(sqliteJournal)('x.db', { durability: 'ful' }), "'power' or 'process'"],
+  ['new Engine({ agents: a })', () => engineOf({ agents: one }), 'agents is a list', 'agents: [support]'],
+  ["journal: 'runs.db'", () => engineOf({ journal: 'runs.db' }), 'journal', "sqliteJournal('runs.db')"],
+  ['journal: {}', () => engineOf({ journal: {} }), 'journal', 'append'],
+  ['memory: {}', () => engineOf({ memory: {} }), 'memory', 'recall'],
+  ['identity: {}', () => engineOf({ identity: {} }), 'identity', 'get'],
+  ['policy: () => ...', () => engineOf({ policy: () => ({ allow: false }) }), 'policy', 'decide'],
+  ['policy.access: true', () => engineOf({ policy: { decide: () => ({ allow: true }), access: true } }), 'access is true'],
+  ['onEvent: 1', () => engineOf({ onEvent: 1 }), 'onEvent is a function'],
+  ['use: { tool }', () => engineOf({ use: { tool: () => 1 } }), 'use is a list'],
+  ['use: [() => 1]', () => answers({ use: [() => 1] }), 'use', 'step or model or tool'],
+  ['use: [{}]', () => answers({ use: [{}] }), 'has none'],
+  ['a node that is a number', () => draws({ nodes: { n: 5 } }), 'node "n"'],
+  ['a node that is null', () => draws({ nodes: { n: null } }), 'node "n"'],
+  ['approve(undefined)', () => loose(approve)(undefined), 'approval'],
+  ['reject(undefined)', () => loose(reject)(undefined, 'no'), 'approval'],
+  ['signal: 1', () => run({ signal: 1 }), 'signal is an AbortSignal'],
+  ["runs({ by: 'ana' })", () => loose(engine).runs({ by: 'ana' }).next(), 'by'],
+  ["cancel({ by: 'ana' })", () => loose(engine).cancel('r', { by: 'ana' }), 'by'],
+  ["search({ text: '' })", () => loose(engine).search({ text: '' }), '1 to 200 characters'],
+  ['keepLast(5, 5)', () => loose(keepLast)(5, 5), 'keepLast()'],
+  ['fallback([], { one })', () => loose(fallback)([model], { one: [] }), '"on"'],
+  [
+    'foreignAgent({ retry: { attempt } })',
+    () => loose(foreignAgent)({ name: 'f', turn: async () => 1, retry: { attempt: 1 } }),
+    '"attempts"',
+  ],
+];
+
+describe('what the compiler would refuse is refused, with the field and what was meant:', () => {
+  test.each(wrong)('%s', async (_, act, ...says) => {
+    const error = await (async () => act())().then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    expect(RondoError.is(error, 'CONFIG_INVALID'), String(error)).toBe(true);
+    for (const text of says) expect((error as Error).message).toContain(text);
+  });
+});
+
+describe('what is meant as it is, is taken:', () => {
+  const undef = undefined;
+  test.each<[string, () => unknown]>([
+    ['options that are undefined', () => [engineOf({ memory: undef, policy: undef, colour: undef }), pays({ retry: { on: undef } })]],
+    ['other functions of a policy', () => engineOf({ policy: { decide: () => ({ allow: true }), log: () => 1 } })],
+    [
+      'a policy that is a class',
+      () =>
+        engineOf({
+          policy: new (class {
+            decide() {
+              return { allow: true };
+            }
+          })(),
+        }),
+    ],
+    ['other fields of a caller', () => run({ by: { id: 'x', email: 'x@example.com', uid: 7 } })],
+    ['no session', () => run({ session: undef, by: undef })],
+  ])('%s', async (_, act) => {
+    await act();
+  });
+});
