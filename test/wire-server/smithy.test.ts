@@ -165,3 +165,56 @@ test('documentation is told as text', () => {
   expect(plainText('<p>Use <code>a</code> &lt; b&nbsp;.</p><ul><li> One </li><li>Two</li></ul>')).toBe('Use a < b .\nOne\nTwo');
   expect(plainText('<p></p>')).toBeUndefined();
 });
+
+const astOf = (shapes: object) =>
+  new SmithyModel(JSON.stringify({ smithy: '2.0', shapes: { 'a#S': { type: 'service', version: '1' }, ...shapes } }));
+const mixin = (...of: string[]) => ({
+  type: 'structure',
+  members: {},
+  traits: { 'smithy.api#mixin': {} },
+  mixins: of.map((target) => ({ target })),
+});
+
+test('a mixin is read once, however many have it, and mixins have a depth', () => {
+  const chain = (depth: number, times: number) =>
+    Object.fromEntries(Array.from({ length: depth }, (_, i) => [`a#M${i}`, mixin(...(i === 0 ? [] : Array(times).fill(`a#M${i - 1}`)))]));
+  const last = { type: 'structure', members: { own: { target: 'smithy.api#String' } }, mixins: [{ target: 'a#M59' }] };
+  const first = { ...mixin(), members: { given: { target: 'smithy.api#String' } } };
+  expect(Object.keys(astOf({ ...chain(60, 2), 'a#M0': first, 'a#Last': last }).shape('a#Last').members)).toEqual(['given', 'own']);
+  expect(() => astOf(chain(200, 1)).shape('a#M199')).toThrow('more than 100 deep');
+  expect(() => astOf({ 'a#A': mixin('a#B'), 'a#B': mixin('a#A') }).shape('a#A')).toThrow('lead back to it');
+});
+
+/** The operation of a service with one, whose input has these members. */
+function inputOf(members: object, more: object = {}) {
+  const service = { type: 'service', version: '1', traits: { 'aws.protocols#restJson1': {} }, operations: [{ target: 'a#Op' }] };
+  const traits = { 'smithy.api#http': { method: 'POST', uri: '/x' } };
+  const op = { type: 'operation', input: { target: 'a#In' }, traits };
+  const { document, operations } = operationsOf(
+    astOf({ 'a#S': service, 'a#Op': op, 'a#In': { type: 'structure', members }, ...more }),
+    'https://a.example',
+  );
+  return { schemas: (document.components as { schemas: object }).schemas, operation: operations[0] as Operation };
+}
+const query = (name: string) => ({ target: 'smithy.api#String', traits: { 'smithy.api#httpQuery': name } });
+
+test('shapes may have the names of what every object has', () => {
+  const y = { y: { target: 'smithy.api#String' } };
+  const more = JSON.parse(`{ "a#__proto__": { "type": "structure", "members": ${JSON.stringify(y)} } }`);
+  const object = { type: 'object', properties: { y: { type: 'string' } } };
+  expect(Object.entries(inputOf({ x: { target: 'a#__proto__' } }, more).schemas)).toEqual([['__proto__', object]]);
+  const named = inputOf({ x: { target: 'a#constructor' } }, { 'a#constructor': { type: 'structure', members: y } });
+  expect(Object.entries(named.schemas)).toEqual([['constructor', object]]);
+  const { operation } = inputOf({ x: { target: 'a#W', traits: { 'smithy.api#length': { min: 1 } } } }, { 'a#W': { type: 'constructor' } });
+  expect(operation.body?.schema).toMatchObject({ properties: { x: {} } });
+  expect(() => inputOf({ x: { target: 'smithy.api#constructor' } })).toThrow('no shape');
+});
+
+test('each member of a request has a name of its own, though one is called body', () => {
+  const { operation } = inputOf({ body: query('b'), query_body: query('qb'), own: { target: 'smithy.api#String' } });
+  expect(operation.parameters.map(({ property, name }) => [property, name])).toEqual([
+    ['query_body', 'b'],
+    ['query_body_2', 'qb'],
+  ]);
+  expect(operation.parameters.every((parameter) => !('member' in parameter))).toBe(true);
+});

@@ -63,7 +63,7 @@ function operationAt(document: JsonObject, { path, method, paths, own, at }: Pla
   const name = typeof own.operationId === 'string' && own.operationId !== '' ? own.operationId : derived(method, path);
   const texts = [own.summary ?? paths.summary, own.description ?? paths.description].filter((t) => typeof t === 'string' && t !== '');
   const description = [...(own.deprecated === true ? ['Deprecated.'] : []), ...new Set(texts)].join('\n') || `${method} ${path}`;
-  const parameters = named(parametersOf(document, paths, own, at, where));
+  const parameters = named(parametersOf(document, paths, own, at, where), ({ name }) => name);
   for (const [, variable] of path.matchAll(/\{([^{}]+)\}/g))
     if (!parameters.some((p) => p.in === 'path' && p.name === variable))
       throw invalid(`${where}: ${at} has no parameter for {${variable}} of its path.`, { details: { at } });
@@ -130,12 +130,15 @@ function parameterAt(value: JsonObject, at: string, where: string): Omit<Paramet
 }
 
 /** The names of the arguments: those of the parameters; where two are the same, with the place before it. `body` is the body's. */
-function named(parameters: readonly Omit<Parameter, 'property'>[]): Parameter[] {
+export function named<P extends Pick<Parameter, 'in'>>(
+  parameters: readonly P[],
+  nameOf: (p: P) => string,
+): (P & Pick<Parameter, 'property'>)[] {
   const times = new Map<string, number>([['body', 1]]);
-  for (const p of parameters) times.set(plainName(p.name), (times.get(plainName(p.name)) ?? 0) + 1);
+  for (const p of parameters) times.set(plainName(nameOf(p)), (times.get(plainName(nameOf(p))) ?? 0) + 1);
   const taken = new Set<string>();
   return parameters.map((p) => {
-    const plain = plainName(p.name);
+    const plain = plainName(nameOf(p));
     const wanted = times.get(plain) === 1 ? plain : `${p.in}_${plain}`;
     let property = wanted.slice(0, LONGEST_NAME);
     for (let i = 2; taken.has(property); i++) property = `${wanted.slice(0, LONGEST_NAME - 4)}_${i}`;

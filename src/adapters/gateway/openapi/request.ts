@@ -63,9 +63,12 @@ export async function requestOf(operation: Operation, input: JsonObject, added: 
   if (cookies.length > 0) headers.cookie = cookies.join('; ');
   // what the application sets, no argument changes
   Object.assign(headers, added.headers);
-  const content = input.body ?? body?.empty;
-  if (!body || content === undefined) return { method, url, headers, body: undefined };
-  const { type, bytes } = await encodeBody(body, content);
+  const meant = Object.hasOwn(input, 'body') ? input.body : undefined;
+  // null is a value of JSON alone: models send it where they mean nothing
+  const content = meant === null && body?.kind !== 'json' ? undefined : meant;
+  const sent = content === undefined ? body?.empty : content;
+  if (!body || sent === undefined) return { method, url, headers, body: undefined };
+  const { type, bytes } = await encodeBody(body, sent);
   return { method, url, headers: { ...headers, 'content-type': type }, body: bytes };
 }
 

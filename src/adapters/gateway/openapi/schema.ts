@@ -56,8 +56,8 @@ export class Schemas {
     let name = plain;
     for (let i = 2; Object.hasOwn(this.defs, name); i++) name = `${plain}_${i}`;
     this.#names.set(ref, name);
-    this.defs[name] = {};
-    this.defs[name] = this.written(resolved(this.#document, { $ref: ref }, at, this.#where), ref);
+    put(this.defs, name, {});
+    put(this.defs, name, this.written(resolved(this.#document, { $ref: ref }, at, this.#where), ref));
     return name;
   }
 

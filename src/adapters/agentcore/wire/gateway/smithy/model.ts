@@ -23,21 +23,25 @@ export interface Shape {
   readonly node: JsonObject;
 }
 
-const PRELUDE: Readonly<Record<string, string>> = {
-  String: 'string',
-  Blob: 'blob',
-  Timestamp: 'timestamp',
-  Document: 'document',
-  Unit: 'structure',
-  BigInteger: 'bigInteger',
-  BigDecimal: 'bigDecimal',
-  ...Object.fromEntries(
-    ['Boolean', 'Byte', 'Short', 'Integer', 'Long', 'Float', 'Double'].flatMap((name) => [
-      [name, name.toLowerCase()],
-      [`Primitive${name}`, name.toLowerCase()],
-    ]),
-  ),
-};
+const PRELUDE: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    String: 'string',
+    Blob: 'blob',
+    Timestamp: 'timestamp',
+    Document: 'document',
+    Unit: 'structure',
+    BigInteger: 'bigInteger',
+    BigDecimal: 'bigDecimal',
+    ...Object.fromEntries(
+      ['Boolean', 'Byte', 'Short', 'Integer', 'Long', 'Float', 'Double'].flatMap((name) => [
+        [name, name.toLowerCase()],
+        [`Primitive${name}`, name.toLowerCase()],
+      ]),
+    ),
+  }),
+);
+/** Most mixins within one another. */
+const DEEPEST = 100;
 const API = 'smithy.api#';
 
 export const wrong = (why: string): RondoError => invalid(`${WHERE}: ${why}`);
@@ -77,11 +81,7 @@ export class SmithyModel {
 
   /** @throws RondoError `CONFIG_INVALID` for a shape that the model does not have. */
   shape(id: string): Shape {
-    const known = this.#shapes.get(id);
-    if (known) return known;
-    const made = this.#read(id, new Set());
-    this.#shapes.set(id, made);
-    return made;
+    return this.#known(id, []);
   }
 
   /** The traits of a member, and below them those of what it leads to. */
@@ -111,13 +111,23 @@ export class SmithyModel {
     return target === undefined ? undefined : this.shape(target);
   }
 
-  #read(id: string, within: Set<string>): Shape {
-    const prelude = id.startsWith(API) ? PRELUDE[id.slice(API.length)] : undefined;
+  /** @param within the shapes of which it is a mixin. Each is read once, however many have it. */
+  #known(id: string, within: readonly string[]): Shape {
+    const known = this.#shapes.get(id);
+    if (known) return known;
+    const made = this.#read(id, within);
+    this.#shapes.set(id, made);
+    return made;
+  }
+
+  #read(id: string, within: readonly string[]): Shape {
+    const prelude = id.startsWith(API) ? PRELUDE.get(id.slice(API.length)) : undefined;
     const node: Json | undefined =
       prelude === undefined ? (Object.hasOwn(this.#nodes, id) ? this.#nodes[id] : undefined) : { type: prelude };
     if (!isObject(node) || typeof node.type !== 'string') throw wrong(`the model has no shape ${JSON.stringify(id.slice(0, 200))}.`);
-    if (within.has(id)) throw wrong(`the mixins of ${id} lead back to it.`);
-    const mixed = targetsIn(node.mixins).map((mixin) => this.#read(mixin, new Set([...within, id])));
+    if (within.includes(id)) throw wrong(`the mixins of ${id} lead back to it.`);
+    if (within.length > DEEPEST) throw wrong(`${within[0]} has mixins of mixins, more than ${DEEPEST} deep.`);
+    const mixed = targetsIn(node.mixins).map((mixin) => this.#known(mixin, [...within, id]));
     const members: Record<string, Member> = Object.assign(Object.create(null), ...mixed.map((mixin) => mixin.members));
     for (const [name, member] of Object.entries(this.#membersIn(node))) {
       const [target] = targetsIn(member);

@@ -3,7 +3,7 @@ import type { Json, JsonObject } from '../../../../../json.ts';
 import { isObject } from '../../../../../json-schema/keywords.ts';
 import type { RequestBody } from '../../../../gateway/openapi/body.ts';
 import type { ReadDocument } from '../../../../gateway/openapi/document.ts';
-import type { Operation } from '../../../../gateway/openapi/operations.ts';
+import { named, type Operation } from '../../../../gateway/openapi/operations.ts';
 import type { Parameter } from '../../../../gateway/openapi/styles.ts';
 import { type Member, plainText, type Shape, type SmithyModel, shortName, wrong } from './model.ts';
 import { isRequired, SmithySchemas, type TimestampFormat } from './schemas.ts';
@@ -45,7 +45,8 @@ function operationOf(model: SmithyModel, schemas: SmithySchemas, shape: Shape, s
   const [path = '', query] = http.uri.split('?', 2);
   const method = http.method.toUpperCase();
   const members = Object.entries(model.structureOf(shape, 'input')?.members ?? {});
-  const parameters = members.flatMap(([name, member]) => parameterOf(model, schemas, { name, member, at: id }, path));
+  const bound = members.flatMap(([name, member]) => parameterOf(model, schemas, { name, member, at: id }, path));
+  const parameters = named(bound, ({ member }) => member).map(({ member: _, ...parameter }): Parameter => parameter);
   for (const [, label = ''] of path.matchAll(/\{([^{}]+)\}/g))
     if (!parameters.some((parameter) => parameter.in === 'path' && parameter.name === label))
       throw wrong(`the operation ${id} has no member for the label {${label}} of its uri.`);
@@ -81,7 +82,7 @@ function parameterOf(
   schemas: SmithySchemas,
   { name, member, at }: { name: string; member: Member; at: string },
   path: string,
-): Parameter[] {
+): (Omit<Parameter, 'property'> & { member: string })[] {
   const trait = bindingOf(member);
   if (trait === undefined) return [];
   const place = TRAITS[trait];
@@ -91,7 +92,7 @@ function parameterOf(
   const encoded = place === 'header' && model.traitsOf(member)['smithy.api#mediaType'] !== undefined ? 'In base64.' : undefined;
   return [
     {
-      property: name === 'body' ? `${place}_body` : name,
+      member: name,
       name: place === 'path' ? label : typeof given === 'string' ? given : name,
       in: place,
       style: place === 'query' ? 'form' : 'simple',

@@ -1,6 +1,6 @@
 /** Shapes of Smithy as JSON Schema. Those with members are definitions that others refer to, so a model that recurs ends there. */
 import { type Json, type JsonObject, put } from '../../../../../json.ts';
-import { isObject } from '../../../../../json-schema/keywords.ts';
+import { isObject, isPattern } from '../../../../../json-schema/keywords.ts';
 import { type Member, plainText, type Shape, type SmithyModel, shortName, type Traits } from './model.ts';
 
 export type TimestampFormat = 'epoch-seconds' | 'date-time' | 'http-date';
@@ -11,27 +11,21 @@ const TIMES: Readonly<Record<TimestampFormat, readonly [JsonObject, string]>> = 
   'date-time': [{ type: 'string', format: 'date-time' }, 'A time of ISO 8601, such as 2026-01-31T10:00:00Z.'],
   'http-date': [{ type: 'string' }, 'A time such as Sat, 31 Jan 2026 10:00:00 GMT.'],
 };
-const SIMPLE: Readonly<Record<string, string>> = {
-  string: 'string',
-  boolean: 'boolean',
-  byte: 'integer',
-  short: 'integer',
-  integer: 'integer',
-  long: 'integer',
-  bigInteger: 'integer',
-  float: 'number',
-  double: 'number',
-  bigDecimal: 'number',
-};
+const SIMPLE: ReadonlyMap<string, string> = new Map([
+  ['string', 'string'],
+  ['boolean', 'boolean'],
+  ...['byte', 'short', 'integer', 'long', 'bigInteger'].map((type) => [type, 'integer'] as const),
+  ...['float', 'double', 'bigDecimal'].map((type) => [type, 'number'] as const),
+]);
 const AGGREGATES: ReadonlySet<string> = new Set(['structure', 'union', 'list', 'set', 'map']);
 
 /** The keywords of a length, by the type of what has it. */
-const LENGTHS: Readonly<Record<string, readonly [string, string]>> = {
-  string: ['minLength', 'maxLength'],
-  list: ['minItems', 'maxItems'],
-  set: ['minItems', 'maxItems'],
-  map: ['minProperties', 'maxProperties'],
-};
+const LENGTHS: ReadonlyMap<string, readonly [string, string]> = new Map([
+  ['string', ['minLength', 'maxLength']],
+  ['list', ['minItems', 'maxItems']],
+  ['set', ['minItems', 'maxItems']],
+  ['map', ['minProperties', 'maxProperties']],
+]);
 
 export class SmithySchemas {
   /** `components.schemas` of a document. Complete after `finish()`. */
@@ -84,7 +78,7 @@ export class SmithySchemas {
         ...constraintsOf(shape.type, shape.traits),
         ...(description !== undefined && { description }),
       };
-      this.definitions[this.#names.get(shape.id) as string] = schema;
+      put(this.definitions, this.#names.get(shape.id) as string, schema);
     }
   }
 
@@ -95,7 +89,7 @@ export class SmithySchemas {
     let name = plain;
     for (let i = 2; Object.hasOwn(this.definitions, name); i++) name = `${plain}_${i}`;
     this.#names.set(shape.id, name);
-    this.definitions[name] = {};
+    put(this.definitions, name, {});
     this.#waiting.push(shape);
     return name;
   }
@@ -135,7 +129,7 @@ function simple(shape: Shape, traits: Traits, format: TimestampFormat): JsonObje
   const values = (Array.isArray(listed) ? listed : []).flatMap((one) =>
     isObject(one) && typeof one.value === 'string' ? [one.value] : [],
   );
-  const known = SIMPLE[type];
+  const known = SIMPLE.get(type);
   // a document is any JSON
   return known === undefined ? {} : { type: known, ...(values.length > 0 && { enum: values }) };
 }
@@ -146,19 +140,12 @@ function constraintsOf(type: string, traits: Traits): JsonObject {
     return { ...(typeof min === 'number' && { [least]: min }), ...(typeof max === 'number' && { [most]: max }) };
   };
   const pattern = traits['smithy.api#pattern'];
+  const [number, length] = [/^(integer|number)$/.test(SIMPLE.get(type) ?? ''), LENGTHS.get(type)];
   return {
-    ...(SIMPLE[type] === 'integer' || SIMPLE[type] === 'number' ? bounds('smithy.api#range', ['minimum', 'maximum']) : {}),
-    ...(LENGTHS[type] && bounds('smithy.api#length', LENGTHS[type])),
+    ...(number && bounds('smithy.api#range', ['minimum', 'maximum'])),
+    ...(length && bounds('smithy.api#length', length)),
+    // some models have patterns of other dialects: the service checks them
     ...(type === 'string' && typeof pattern === 'string' && isPattern(pattern) && { pattern }),
     ...(traits['smithy.api#uniqueItems'] !== undefined && { uniqueItems: true }),
   };
-}
-
-/** Some models have patterns of other dialects: the service checks them. */
-function isPattern(pattern: string): boolean {
-  try {
-    return new RegExp(pattern, 'u') !== undefined;
-  } catch {
-    return false;
-  }
 }

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { readDocument } from '../../src/adapters/gateway/openapi/document.ts';
+import type { Operation } from '../../src/adapters/gateway/openapi/operations.ts';
+import { inputSchema, requestOf } from '../../src/adapters/gateway/openapi/request.ts';
+import type { JsonObject } from '../../src/json.ts';
+
+const ADDED = { server: new URL('https://api.example.com'), headers: {} };
+
+/** An API with one operation, whose body is of this type. */
+async function put(type: string, schema: JsonObject, more: JsonObject = {}) {
+  const requestBody = { content: { [type]: { schema } } };
+  const paths = { '/flag': { put: { operationId: 'setFlag', requestBody, responses: { 200: { description: 'ok' } } } } };
+  const { operations } = await readDocument({ openapi: '3.1.0', info: { title: 'x', version: '1' }, paths, ...more } as never, 'test');
+  return operations[0] as Operation;
+}
+const bodyOf = async (operation: Operation, input: JsonObject) => {
+  const { body, headers } = await requestOf(operation, input, ADDED);
+  return [headers['content-type'], body && Buffer.from(body as Uint8Array).toString()];
+};
+
+test('null is a body of JSON, and nothing of other types', async () => {
+  const json = await put('application/json', { type: ['string', 'null'] });
+  expect(await bodyOf(json, { body: null })).toEqual(['application/json', 'null']);
+  expect(await bodyOf(json, {})).toEqual([undefined, undefined]);
+  expect(await bodyOf({ ...json, body: { ...json.body, empty: {} } as Operation['body'] }, {})).toEqual(['application/json', '{}']);
+  for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/pdf'])
+    expect(await bodyOf(await put(type, {}), { body: null })).toEqual([undefined, undefined]);
+});
+
+test('a schema may have the name of what every object has', async () => {
+  for (const name of ['__proto__', 'constructor']) {
+    const schemas = JSON.parse(`{ "${name}": { "type": "object", "properties": { "n": { "type": "number" } } } }`) as JsonObject;
+    const document = { openapi: '3.1.0', components: { schemas } };
+    const operation = await put('application/json', { $ref: `#/components/schemas/${name}` }, { components: { schemas } });
+    const { $defs } = inputSchema(document, operation, 'test');
+    expect(Object.entries($defs as JsonObject)).toEqual([[name, schemas[name]]]);
+  }
+});
