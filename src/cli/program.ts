@@ -163,6 +163,7 @@ function agentcoreOf(program: Command, io: Io, end: (code: ExitCode) => void): v
     .option('--model <id>', 'a model of Bedrock; default: Claude Sonnet 4.5')
     .option('--protocol <name>', 'http or ag-ui (default: http)')
     .option('--journal <name>', 'ephemeral: runs end with their session (default); postgres: a database that DATABASE_URL names')
+    .option('--rondo <what>', 'a tarball of rondo, which is copied beside the agent, or what else npm takes (default: a version)')
     .option('--verbose', 'shows the stack of an error')
     .action(async (name: string, options: InitOptions) => {
       const { init } = await import('./agentcore/init.ts');

@@ -175,5 +175,6 @@ export interface Journal {
   readonly records?: Records;
   /** The store's clock in epoch milliseconds, by which leases and approvals expire. Default `Date.now()`. */
   now?(): number | Promise<number>;
+  /** Frees what the store holds. It may be called again, and does nothing then. */
   close?(): void | Promise<void>;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ErrorCode, RondoError } from '../errors.ts';
 import type { Assertion, ConsentNeeded, ConsentReturned, CredentialRequest, Identity, Occasion, Token } from '../ports/identity.ts';
 import type { Principal } from '../ports/principal.ts';
-import { declare, type SuiteCase, type TestFunction } from './suite.ts';
+import { declare, Lacking, lackingOf, type SuiteCase, type TestFunction } from './suite.ts';
 
 /** An identity with its provider, for one test. What is left out is not tested. */
 export interface IdentityUnderTest {
@@ -245,14 +245,17 @@ export function identityConformance(make: Make, o: IdentityConformanceOptions = 
   declare('identity', identityCases(make), o.test);
 }
 
-/** The tests as a list, for other test runners. Those of a flow that is not under test pass. */
+/** The tests as a list, for other test runners. Those of a flow that is not under test say so. */
 export function identityCases(make: Make): readonly SuiteCase[] {
   return cases.map(([name, applies, check]) => ({
     name,
     async run() {
       const under = await make();
       try {
-        if (applies(under)) await check(under);
+        return await lackingOf(async () => {
+          if (!applies(under)) throw new Lacking('provider of this flow');
+          await check(under);
+        });
       } finally {
         await under.close?.();
       }

@@ -45,6 +45,7 @@ export function memoryStoreCases(
             },
           }),
         });
+        return undefined;
       } finally {
         for (const each of stores) await each.close();
       }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Fact, Memory, RecallRequest } from '../ports/memory.ts';
 import type { Message } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
-import { declare, type SuiteCase, type TestFunction } from './suite.ts';
+import { declare, Lacking, lackingOf, type SuiteCase, type TestFunction } from './suite.ts';
 
 export interface MemoryConformanceOptions {
   /** `test` of vitest, jest or node:test. Default: the global one. */
@@ -166,7 +166,7 @@ export function memoryConformance(make: Make, o: MemoryConformanceOptions = {}):
   declare('memory', memoryCases(make, o), o.test);
 }
 
-/** The tests as a list, for other test runners. Those of `forget` pass if the memory does not have it. */
+/** The tests as a list, for other test runners. Those of `forget` say that the memory has none. */
 export function memoryCases(
   make: Make,
   { settled = async () => undefined }: Omit<MemoryConformanceOptions, 'test'> = {},
@@ -174,9 +174,11 @@ export function memoryCases(
   const all = [...cases.map((c) => [c, false] as const), ...forgetCases.map((c) => [c, true] as const)];
   return all.map(([[name, check], forgets]) => ({
     name,
-    async run() {
-      const memory = await make();
-      if (!forgets || memory.forget) await check(memory, settled);
-    },
+    run: () =>
+      lackingOf(async () => {
+        const memory = await make();
+        if (forgets && !memory.forget) throw new Lacking('forget');
+        await check(memory, settled);
+      }),
   }));
 }

@@ -109,6 +109,30 @@ test.each([
   expect(readdirSync(cwd)).toEqual(config === undefined ? [] : ['agentcore']);
 });
 
+test('--rondo: a tarball is copied beside the agent and into the image; what else npm takes is written as it is', async () => {
+  const cwd = folder('init');
+  writeFileSync(join(cwd, 'rondo-0.1.0.tgz'), 'packed');
+  const dependencyOf = (name: string) => JSON.parse(read(cwd, 'app', name, 'package.json')).dependencies.rondo;
+  const withoutIt = await init(cwd, 'plain', '--project', 'desk');
+  expect([withoutIt.out, dependencyOf('plain')]).toEqual([expect.stringContaining('npm pack'), DEPENDENCIES.rondo]);
+  expect(read(cwd, 'app', 'plain', 'Dockerfile')).not.toContain('.tgz');
+
+  const packed = await init(cwd, 'packed', '--rondo', './rondo-0.1.0.tgz');
+  expect(packed).toMatchObject({ code: 0, out: expect.stringContaining('rondo-0.1.0.tgz') });
+  expect(packed.out).not.toContain('not in the npm registry');
+  expect([dependencyOf('packed'), read(cwd, 'app', 'packed', 'rondo-0.1.0.tgz')]).toEqual(['file:rondo-0.1.0.tgz', 'packed']);
+  expect(read(cwd, 'app', 'packed', 'Dockerfile')).toContain('COPY package.json package-lock.json* *.tgz ./');
+
+  expect(await init(cwd, 'other', '--rondo', 'https://packages.example/rondo.tgz')).toMatchObject({ code: 0 });
+  expect(dependencyOf('other')).toBe('https://packages.example/rondo.tgz');
+  for (const [what, why] of [
+    ['gone.tgz', 'npm ci && npm pack'],
+    ['a "b"', '--rondo is a tarball'],
+  ] as const)
+    expect(await init(cwd, 'last', '--rondo', what)).toMatchObject({ code: 2, err: expect.stringContaining(why) });
+  expect(readdirSync(join(cwd, 'app')).sort()).toEqual(['other', 'packed', 'plain']);
+});
+
 test('the written program compiles as a strict project, in each protocol and with each journal', async () => {
   const { app } = await written();
   // only this file is another one

@@ -1,4 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { root } from '../../scripts/doors.ts';
+import { NUMBER_NAMES } from '../../src/bench/compare.ts';
 import { condition, failIf } from '../../src/bench/index.ts';
 import { aReport, inRounds } from './reports.ts';
 
@@ -132,4 +136,9 @@ describe('changes', () => {
     expect(holds(retries(1), ['retries > +500%'], { baseline: retries(0) })).toEqual([true]);
     expect(holds(retries(0), ['retries > +5%', 'retries >= +0%'], { baseline: retries(0) })).toEqual([false, true]);
   });
+});
+
+test('docs/benchmark.md names every number that a condition may be about', () => {
+  const page = readFileSync(join(root, 'docs', 'benchmark.md'), 'utf8');
+  expect(NUMBER_NAMES.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
 });

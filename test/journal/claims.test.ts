@@ -31,12 +31,12 @@ describe('the conformance suite', () => {
 
   test.each(BUGS)('fails a store that %s', async (bug) => expect(await failure(bug)).toBeDefined());
 
-  test('passes a store without claims', async () => {
+  test('tests nothing of a store without claims, and says so', async () => {
     const cases = journalCases(() => {
       const { claim: _, ...journal } = memoryJournal();
       return journal;
     });
-    for (const { name, run } of cases) if (names.has(name)) await run();
+    for (const { name, run } of cases) if (names.has(name)) expect(await run()).toBe('claim');
   });
 });
 

@@ -1,6 +1,10 @@
+import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { root } from '../../scripts/doors.ts';
+import { memoryJournal } from '../../src/index.ts';
 import type { Journal } from '../../src/journal/port.ts';
 import { journalCases, journalConformance } from '../../src/testing/conformance.ts';
 import { lineJournal } from './locked.ts';
@@ -88,6 +92,46 @@ describe('the conformance suite', () => {
     journalConformance(async () => new PlainJournal());
     global.test = before;
     expect(seen).toEqual(names);
+  });
+
+  describe('a store that lacks parts', () => {
+    const { claim: _, inbox: __, subscribe: ___, effects: ____, ...plain } = memoryJournal();
+    // memoryJournal() has no clock of its own
+    const PARTS = ['claim', 'effects', 'inbox', 'now', 'subscribe'];
+
+    test('is told of each test which part it lacks', async () => {
+      const lacked = new Set<string>();
+      for (const { run } of journalCases(() => plain, { another: () => plain })) {
+        const part = await run().catch(() => undefined); // a second use of one store: only what it lacks is looked at
+        if (part !== undefined) lacked.add(part);
+      }
+      expect([...lacked].sort()).toEqual(PARTS);
+    });
+
+    test('is not shown as tested by vitest and by node:test', async () => {
+      const skipped = (context: (why: string) => unknown) => {
+        const runs: ((...given: unknown[]) => Promise<void>)[] = [];
+        journalConformance(() => plain, { test: (name, run) => name.includes('a listener to one run') && runs.push(run) });
+        return runs[0]?.({ skip: context });
+      };
+      const told: string[] = [];
+      await skipped((why) => told.push(why));
+      expect(told).toEqual(['it has no subscribe']);
+      const file = join(folder(), 'store.test.ts');
+      writeFileSync(
+        file,
+        `import { test } from 'node:test';
+import { memoryJournal } from 'rondo';
+import { journalConformance } from 'rondo/testing';
+journalConformance(() => ({ ...memoryJournal(), inbox: undefined }), { test });`,
+      );
+      const args = ['--import', join(root, 'scripts', 'source.ts'), '--test', '--test-reporter=tap', file];
+      const { NODE_TEST_CONTEXT: ____, ...env } = process.env;
+      const { stdout } = await promisify(execFile)(process.execPath, args, { env }).catch((error) => error);
+      expect(stdout).toMatch(/# fail 0\n[\s\S]*# skipped [1-9]/);
+      expect(stdout).toContain('# SKIP it has no inbox');
+      expect(stdout).not.toContain('it has no claim');
+    });
   });
 
   test('closes what it opened, also after a failure', async () => {

@@ -7,6 +7,8 @@ export interface AgentFiles {
   model: string;
   protocol: ProtocolName;
   journal: JournalName;
+  /** What npm is to install as rondo. Default: a version of the registry. */
+  rondo?: string;
 }
 
 /** The protocols of `serve()` that are written, by their names in the CLI's configuration. */
@@ -39,7 +41,7 @@ export function filesOf(o: AgentFiles): Readonly<Record<string, string>> {
     'main.ts': mainFile(o),
     'package.json': packageFile(o),
     'tsconfig.json': TSCONFIG,
-    Dockerfile: DOCKERFILE,
+    Dockerfile: dockerfile(o),
     '.dockerignore': DOCKERIGNORE,
   };
 }
@@ -99,8 +101,8 @@ const { url } = await serve(engine, served, { protocol: '${protocol}' });
 console.log(\`Listening on \${url}\`);
 `;
 
-function packageFile({ name, protocol, journal }: AgentFiles): string {
-  const dependencies = { ...DEPENDENCIES, ...(protocol === 'ag-ui' && AG_UI), ...(journal === 'postgres' && POSTGRES) };
+function packageFile({ name, protocol, journal, rondo = DEPENDENCIES.rondo }: AgentFiles): string {
+  const dependencies = { ...DEPENDENCIES, rondo, ...(protocol === 'ag-ui' && AG_UI), ...(journal === 'postgres' && POSTGRES) };
   return json({
     name: name.toLowerCase(),
     private: true,
@@ -129,9 +131,9 @@ const TSCONFIG = json({
 });
 
 /** AgentCore Runtime runs ARM64. The user \`node\` of the image has no rights. */
-const DOCKERFILE = `FROM --platform=linux/arm64 public.ecr.aws/docker/library/node:24-slim AS dependencies
+const dockerfile = ({ rondo }: AgentFiles) => `FROM --platform=linux/arm64 public.ecr.aws/docker/library/node:24-slim AS dependencies
 WORKDIR /app
-COPY package.json package-lock.json* ./
+COPY package.json package-lock.json* ${rondo?.startsWith('file:') ? '*.tgz ' : ''}./
 RUN if [ -f package-lock.json ]; then npm ci --omit=dev; else npm install --omit=dev; fi
 
 FROM --platform=linux/arm64 public.ecr.aws/docker/library/node:24-slim

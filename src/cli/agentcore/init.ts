@@ -1,6 +1,6 @@
 /** `rondo agentcore init`: an agent as a runtime in a project of the official CLI (`@aws/agentcore`), which builds and deploys it. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { constants, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { EXIT, type ExitCode, type Io, Unusable } from '../io.ts';
 import { filesOf, JOURNALS, type JournalName, json, PROTOCOLS, type ProtocolName } from './files.ts';
 
@@ -10,6 +10,8 @@ export interface InitOptions {
   model?: string;
   protocol?: string;
   journal?: string;
+  /** What npm is to install as rondo: the path of a tarball, which is copied beside the agent, or what else npm takes. */
+  rondo?: string;
 }
 
 /** The version of the configuration's format. */
@@ -30,6 +32,7 @@ export async function init(name: string, o: InitOptions, io: Io): Promise<ExitCo
   if (!MODEL_ID.test(model)) throw new Unusable(`--model is the id of a model of Bedrock, such as ${MODEL}.`);
   if (!Object.hasOwn(PROTOCOLS, protocol)) throw new Unusable(`--protocol is one of ${Object.keys(PROTOCOLS).join(', ')}.`);
   if (!(JOURNALS as readonly string[]).includes(journal)) throw new Unusable(`--journal is one of ${JOURNALS.join(', ')}.`);
+  const tarball = tarballOf(o.rondo, io.cwd);
   const config = join(io.cwd, 'agentcore', 'agentcore.json');
   const isNew = !existsSync(config);
   const project = isNew ? newProject(o.project) : projectIn(config, o.project);
@@ -46,7 +49,8 @@ export async function init(name: string, o: InitOptions, io: Io): Promise<ExitCo
     throw new Unusable(`${codeLocation} has files already, and none is overwritten.`);
   const targets = join(io.cwd, 'agentcore', 'aws-targets.json');
 
-  const files = filesOf({ name, model, protocol: protocol as ProtocolName, journal: journal as JournalName });
+  const rondo = tarball ? `file:${basename(tarball)}` : o.rondo;
+  const files = filesOf({ name, model, protocol: protocol as ProtocolName, journal: journal as JournalName, ...(rondo && { rondo }) });
   const runtime = {
     name,
     build: 'Container',
@@ -56,10 +60,24 @@ export async function init(name: string, o: InitOptions, io: Io): Promise<ExitCo
     protocol: PROTOCOLS[protocol as ProtocolName],
   };
   for (const [file, text] of Object.entries(files)) write(join(folder, file), text, 'wx');
+  if (tarball) copyFileSync(tarball, join(folder, basename(tarball)), constants.COPYFILE_EXCL);
   write(config, json({ ...project, runtimes: [...runtimes, runtime] }), isNew ? 'wx' : 'w');
   if (isNew && !existsSync(targets)) write(targets, json([]), 'wx');
-  io.out(said({ name, codeLocation, files: Object.keys(files), isNew, project: project.name }));
+  const written = [...Object.keys(files), ...(tarball ? [basename(tarball)] : [])];
+  io.out(said({ name, codeLocation, files: written, isNew, project: project.name, rondo }));
   return EXIT.ok;
+}
+
+/** The path of the tarball that `--rondo` names. Undefined if it names something else, which npm finds. @throws Unusable */
+function tarballOf(rondo: string | undefined, cwd: string): string | undefined {
+  if (rondo === undefined) return undefined;
+  if (!/^[^\s"'\\]{1,1000}$/.test(rondo))
+    throw new Unusable('--rondo is a tarball of `npm pack`, such as ../rondo/rondo-0.1.0.tgz, or a version or an address that npm takes.');
+  if (!rondo.endsWith('.tgz') || /^[a-z+]+:/.test(rondo)) return undefined;
+  const file = resolve(cwd, rondo);
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile())
+    throw new Unusable(`--rondo: there is no ${rondo} here. Make it in a clone of rondo: npm ci && npm pack.`);
+  return file;
 }
 
 function write(file: string, text: string, flag: 'w' | 'wx'): void {
@@ -104,11 +122,12 @@ interface Told {
   files: readonly string[];
   isNew: boolean;
   project: string;
+  rondo: string | undefined;
 }
 
-const said = ({ name, codeLocation, files, isNew, project }: Told) => `${codeLocation}: ${files.join(', ')}
+const said = ({ name, codeLocation, files, isNew, project, rondo }: Told) => `${codeLocation}: ${files.join(', ')}
 agentcore/agentcore.json: runtime "${name}", built as a container
-${isNew ? `\nagentcore/cdk, which deploys, is of the official CLI. It is in a project that it makes: ${CLI} create --project-name ${project} --no-agent\n` : ''}
+${isNew ? `\nagentcore/cdk, which deploys, is of the official CLI. It is in a project that it makes: ${CLI} create --project-name ${project} --no-agent\n` : ''}${rondo ? '' : '\nrondo is not in the npm registry yet. Make its tarball in a clone (npm ci && npm pack), copy it beside the Dockerfile, and name it in package.json: --rondo <tarball> does both.\n'}
 Next:
   cd ${codeLocation} && npm install && npm start   on this machine, with the credentials of AWS that the model needs
   ${CLI} validate

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ClaimChange, ClaimKey } from '../../journal/claims.ts';
 import type { Journal } from '../../journal/port.ts';
+import { needs } from '../suite.ts';
 import type { Case } from './kit.ts';
 import { entry, head, read } from './kit.ts';
 
@@ -72,11 +73,11 @@ export async function ignored(journal: Claiming, runId: string, made: ClaimChang
 /** Most claims that an append changes. */
 export const MANY = 25;
 
-/** They pass if the store has no claims. */
 export const ifKept = (cases: readonly ClaimCase[]): readonly Case[] =>
   cases.map(([name, check]) => [
     name,
     async (journal, another) => {
-      if (journal.claim) await check(journal as Claiming, another as (from?: Journal) => Promise<Claiming>);
+      needs(journal, 'claim');
+      await check(journal, another as (from?: Journal) => Promise<Claiming>);
     },
   ]);

@@ -1,6 +1,7 @@
-/** Tests of claims with separate processes. They pass if the store has no claims. */
+/** Tests of claims with separate processes. */
 import assert from 'node:assert/strict';
 import type { Claim } from '../../journal/claims.ts';
+import { needs } from '../suite.ts';
 import { type Claiming, found, held, keyOf, revision, takes } from './claim-kit.ts';
 import { read } from './kit.ts';
 import { codes, type Opening, type ProcessCase, withProcesses } from './processes.ts';
@@ -51,6 +52,7 @@ const CASES: readonly (readonly [name: string, check: (journal: Claiming, openin
 export const claimProcessCases: readonly ProcessCase[] = CASES.map(([name, check]) => [
   name,
   async (journal, opening) => {
-    if (journal.claim) await check(journal as Claiming, opening);
+    needs(journal, 'claim');
+    await check(journal, opening);
   },
 ]);

@@ -1,4 +1,4 @@
-/** Tests of what an append makes of claims. They pass if the store has none. */
+/** Tests of what an append makes of claims. */
 import assert from 'node:assert/strict';
 import type { Claim, ClaimChange } from '../../journal/claims.ts';
 import {

@@ -1,6 +1,7 @@
-/** Tests of the events that no wait will get, and of forgetting events. They pass if the store has no inbox. */
+/** Tests of the events that no wait will get, and of forgetting events. */
 import assert from 'node:assert/strict';
 import type { DeadFilter, StoredEvent } from '../../journal/inbox.ts';
+import { needs } from '../suite.ts';
 import { change, headOf, ids, type Listening, NOW, open, signal, states, TOPIC, WEEK } from './inbox-kit.ts';
 import type { Case } from './kit.ts';
 
@@ -125,6 +126,7 @@ const CASES: readonly (readonly [string, (journal: Listening) => Promise<void>])
 export const deadEventCases: readonly Case[] = CASES.map(([name, check]) => [
   name,
   async (journal) => {
-    if (journal.inbox) await check(journal as Listening);
+    needs(journal, 'inbox');
+    await check(journal);
   },
 ]);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { DueFilter, Journal, RunHead } from '../../journal/port.ts';
+import { needs } from '../suite.ts';
 import type { Case } from './kit.ts';
 import { all, entry, head, headOf, paged, plain, start } from './kit.ts';
 
@@ -153,10 +154,11 @@ const QUEUE_CASES: readonly Case[] = [
   ],
 ];
 
-/** Tests of `due`. They pass if the store does not have it. */
+/** Tests of `due`. */
 export const dueCases: readonly Case[] = [...CASES, ...QUEUE_CASES].map(([name, check]) => [
   name,
   async (journal, another) => {
-    if (journal.due) await check(journal, another);
+    needs(journal, 'due');
+    await check(journal, another);
   },
 ]);

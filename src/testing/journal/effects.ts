@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { EffectChange, EffectFilter, EffectRow } from '../../journal/effects.ts';
 import type { Journal } from '../../journal/port.ts';
+import { needs } from '../suite.ts';
 import { all, type Case, entries, head, refused, start } from './kit.ts';
 
 const START = 1_750_000_000_000;
@@ -23,7 +24,7 @@ const list = async (journal: Journal, filter: Partial<EffectFilter> = {}): Promi
 const calls = async (journal: Journal, filter: Partial<EffectFilter> = {}) =>
   (await list(journal, filter)).map(({ run, call }) => `${run} ${call}`);
 
-/** Guarantees of a store that keeps an index of effects. A store without `effects` passes them all. */
+/** Guarantees of a store that keeps an index of effects. */
 const kept: readonly Case[] = [
   [
     'keeps the row of an effect as it was appended, and its newest state',
@@ -123,5 +124,8 @@ const kept: readonly Case[] = [
 
 export const effectCases: readonly Case[] = kept.map(([name, check]) => [
   name,
-  async (journal, another) => (journal.effects ? check(journal, another) : undefined),
+  async (journal, another) => {
+    needs(journal, 'effects');
+    await check(journal, another);
+  },
 ]);

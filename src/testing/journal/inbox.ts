@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Signal, WaitChange } from '../../journal/inbox.ts';
 import type { RunHead } from '../../journal/port.ts';
+import { needs } from '../suite.ts';
 import { change, headOf, ids, type Listening, NOW, open, signal, states, TOPIC, WEEK } from './inbox-kit.ts';
 import type { Case } from './kit.ts';
 import { entry, head, start } from './kit.ts';
@@ -175,11 +176,12 @@ const CASES: readonly (readonly [string, (journal: Listening) => Promise<void>])
   ],
 ];
 
-/** Tests of `inbox`. They pass if the store does not have it. */
+/** Tests of `inbox`. */
 export const inboxCases: readonly Case[] = CASES.map(([name, check]) => [
   name,
   async (journal) => {
-    if (journal.inbox) await check(journal as Listening);
+    needs(journal, 'inbox');
+    await check(journal);
   },
 ]);
 
@@ -207,7 +209,7 @@ export const inboxStorageCases: readonly Case[] = [
   [
     'events and waits are seen by another process, and survive',
     async (journal, another) => {
-      if (!journal.inbox) return;
+      needs(journal, 'inbox');
       await change(journal, 'r', [open('1.0')], { status: 'paused', wakeAt: 9 });
       const other = (await another()) as Listening;
       await other.inbox.signal(signal('e'));

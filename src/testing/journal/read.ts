@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { needs } from '../suite.ts';
 import type { Case } from './kit.ts';
 import { entries, entry, head, read, same, start } from './kit.ts';
 
@@ -78,7 +79,7 @@ export const readCases: readonly Case[] = [
   [
     'the clock of the store, if it has one, is right and does not go back',
     async (journal) => {
-      if (!journal.now) return;
+      needs(journal, 'now');
       const first = await journal.now();
       const second = await journal.now();
       assert.ok(Math.abs(first - Date.now()) < 3_600_000, `the store says ${first}`);

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
-import type { Journal } from '../../journal/port.ts';
+import { needs } from '../suite.ts';
 import type { Case } from './kit.ts';
 import { entries, entry, head, headOf, read, same, start } from './kit.ts';
 
 const LARGE = 'large '.repeat(10_000);
-/** A store need not support this. Without it, content that later runs repeat cannot be forgotten. */
-const able = (journal: Journal): journal is Journal & Required<Pick<Journal, 'rewrite'>> => journal.rewrite !== undefined;
 
+/** Tests of `rewrite`. Without it, content that later runs repeat cannot be forgotten. */
 export const rewriteCases: readonly Case[] = [
   [
     'rewritten entries replace those with the same numbers, and nothing else changes',
     async (journal) => {
-      if (!able(journal)) return;
+      needs(journal, 'rewrite');
       let seq = 0;
       for (const count of [1, 3, 2]) {
         await journal.append('r', seq, entries(seq, count), head('r'));
@@ -31,7 +30,7 @@ export const rewriteCases: readonly Case[] = [
   [
     'content that a rewritten entry shared with other entries stays in those',
     async (journal) => {
-      if (!able(journal)) return;
+      needs(journal, 'rewrite');
       for (const runId of ['a', 'b']) for (let seq = 0; seq < 3; seq++) await journal.append(runId, seq, [entry(seq, LARGE)], head(runId));
       await journal.rewrite('a', [entry(1, 'short')]);
       same(await read(journal, 'a'), [entry(0, LARGE), entry(1, 'short'), entry(2, LARGE)]);
@@ -43,7 +42,7 @@ export const rewriteCases: readonly Case[] = [
   [
     'rewriting a run that does not exist is not an error',
     async (journal) => {
-      if (!able(journal)) return;
+      needs(journal, 'rewrite');
       await journal.rewrite('unknown', [entry(0)]);
       same(await read(journal, 'unknown'), []);
       await start(journal, 'r');

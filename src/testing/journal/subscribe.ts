@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Journal } from '../../journal/port.ts';
+import { needs } from '../suite.ts';
 import type { Case } from './kit.ts';
 import { entry, head, read, start } from './kit.ts';
 
@@ -7,7 +8,6 @@ import { entry, head, read, start } from './kit.ts';
 const PATIENCE = 2_000;
 
 type Pushing = Journal & Required<Pick<Journal, 'subscribe'>>;
-const able = (journal: Journal): journal is Pushing => journal.subscribe !== undefined;
 
 /** Subscribes. `told` has the run ids of the notifications so far; `hears` waits for one of a run. */
 async function listen(journal: Pushing, runId?: string) {
@@ -37,12 +37,12 @@ async function listen(journal: Pushing, runId?: string) {
   return { told, hears, hearsAll, end: () => ending.abort() };
 }
 
-/** Tests of `subscribe`. They pass if the store does not have it. */
+/** Tests of `subscribe`. */
 export const subscribeCases: readonly Case[] = [
   [
     'a listener to one run, or to all, is notified of appends once they can be read, of rewrites and of removals',
     async (journal) => {
-      if (!able(journal)) return;
+      needs(journal, 'subscribe');
       await start(journal, 'before');
       const one = await listen(journal, 'r');
       const every = await listen(journal);
@@ -64,7 +64,7 @@ export const subscribeCases: readonly Case[] = [
   [
     'a listener to one run is not notified of others, and after its end of none',
     async (journal) => {
-      if (!able(journal)) return;
+      needs(journal, 'subscribe');
       const ended = await listen(journal);
       const other = await listen(journal, 'other');
       const every = await listen(journal);
@@ -83,7 +83,7 @@ export const subscribeCases: readonly Case[] = [
   [
     'a listener that throws affects neither appends nor other listeners',
     async (journal) => {
-      if (!able(journal)) return;
+      needs(journal, 'subscribe');
       const ending = new AbortController();
       const fails = () => {
         throw new Error('the listener fails');
@@ -104,7 +104,7 @@ export const pushCases: readonly Case[] = [
   [
     'if the store reports every process, a listener is notified of appends through another handle',
     async (journal, another) => {
-      if (!able(journal)) return;
+      needs(journal, 'subscribe');
       const every = await listen(journal);
       const other = await another();
       await start(other, 'r');
