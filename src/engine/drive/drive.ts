@@ -98,17 +98,24 @@ export async function drive(resources: Resources, live: LiveRun, o: DriveOptions
   }
 }
 
-/** Each limit by itself: of this claim, else of the run, its agent, the engine. */
-export const limitsOf = ({ limits }: Resources, agent: AgentDefinition, run: Limited, claimed?: Limits): Limits =>
-  [limits, agent.limits, run.limits, claimed].reduce<Limits>(limitsWith, DEFAULT_LIMITS);
+/** Each limit by itself: of this claim, else of the run, its agent. */
+const ownLimits = (agent: AgentDefinition, run: Limited, claimed?: Limits): Limits =>
+  limitsWith(limitsWith(agent.limits, run.limits), claimed);
+
+const overEngine = ({ limits }: Resources, own: Limits): Limits => limitsWith(limitsWith(DEFAULT_LIMITS, limits), own);
+
+/** Each limit by itself: of the run, else of its agent, the engine. */
+export const limitsOf = (resources: Resources, agent: AgentDefinition, run: Limited): Limits =>
+  overEngine(resources, ownLimits(agent, run));
 
 type Limited = Partial<Pick<RunFold, 'limits'>>;
 
 /** The limits of a run that can be kept. @throws RondoError `CONFIG_INVALID` for one that needs a price or an amount that there is not. */
 export function keptLimits(resources: Resources, agent: AgentDefinition, run: Limited, claimed?: Limits): Limits {
-  const limits = limitsOf(resources, agent, run, claimed);
+  const own = ownLimits(agent, run, claimed);
+  const limits = overEngine(resources, own);
   assertPriced(agent, limits, resources.host);
-  assertUnits(agent, limitsWith(limitsWith(agent.limits, run.limits), claimed));
+  assertUnits(agent, own);
   return limits;
 }
 
