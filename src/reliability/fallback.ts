@@ -33,8 +33,9 @@ const DEFAULT_OUTPUT = 4_096;
  * unreachable, open circuit, over quota), with any retryable error, or with a code named in `on`, such as `ACCESS_DENIED`.
  *
  * Its name, for prices and spans, is that of the first candidate. The engine calls each candidate with its own timeouts, retries and
- * breaker, and records each switch. Used alone, `generate` tries the candidates in order, once each. Deltas of a candidate that fails
- * midway have been emitted already; the attempt number of an event distinguishes them.
+ * breaker, and records each switch. Where something else asks it (a memory that extracts facts, a fallback around one with its own `on`),
+ * `generate` tries the candidates in order, once each. Deltas of a candidate that fails midway have been emitted already; the attempt number
+ * of an event distinguishes them.
  * @throws RondoError `CONFIG_INVALID` without models.
  */
 export function fallback(models: readonly [Model, ...Model[]], o?: { on?: readonly string[] }): Model {

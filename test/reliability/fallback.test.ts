@@ -1,5 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
+import { ask } from '../../src/adapters/memory/strategies/ask.ts';
 import { RondoError, ToolError } from '../../src/errors.ts';
+import { agent, Engine } from '../../src/index.ts';
 import type { Model, ModelRequest, ModelResponse } from '../../src/ports/model.ts';
 import { CANDIDATES, candidates, fallback, switches } from '../../src/reliability/fallback.ts';
 
@@ -124,4 +126,16 @@ describe('as a model', () => {
     }
     expect(RondoError.is(error, 'CONFIG_INVALID')).toBe(true);
   });
+});
+
+it('is asked as one model where an engine does not ask the candidates: within another fallback, and by a memory that extracts facts', async () => {
+  const denied = new ToolError('ACCESS_DENIED', 'not this one', { outcome: 'not-run' });
+  const own = fallback([model('a', denied), model('b', throttled)], { on: ['ACCESS_DENIED'] });
+  const a = agent({ name: 'a', instructions: '', model: fallback([own, model('c')]), reliability: { model: { retry: { attempts: 1 } } } });
+  expect(await new Engine().run(a, 'hello').output()).toBe('hi');
+  for (const each of candidates(own)) expect(each.generate).toHaveBeenCalledTimes(1);
+  const json: ModelResponse = { content: [{ type: 'text', text: '{"facts":["tea"]}' }], stop: 'end' };
+  const extracting = fallback([model('a', throttled), { ...model('b'), generate: async () => json }]);
+  const question = { instructions: '', about: 'I like tea', schema: { type: 'object' } };
+  expect(await ask(extracting, question, new AbortController().signal)).toEqual({ facts: ['tea'] });
 });
