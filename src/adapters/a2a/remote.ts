@@ -1,5 +1,5 @@
 import type { JWK } from 'jose';
-import { RondoError } from '../../errors.ts';
+import { invalid } from '../../errors.ts';
 import { type ForeignIntent, foreignAgent } from '../../foreign/foreign.ts';
 import type { Limits } from '../../journal/entries/entries.ts';
 import type { Json } from '../../json.ts';
@@ -47,11 +47,11 @@ export interface A2AAgentOptions extends ForeignIntent {
  */
 export function a2aAgent(address: string, o: A2AAgentOptions = {}): Agent<AgentInput, Json, Record<never, never>> {
   const url = URL.canParse(address) ? new URL(address) : undefined;
-  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) throw invalid(`"${address}" is not an http or https URL.`);
-  if (url.username || url.password) throw invalid('credentials go into headers, not into the URL.');
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) throw wrong(`"${address}" is not an http or https URL.`);
+  if (url.username || url.password) throw wrong('credentials go into headers, not into the URL.');
   const { headers, maxBytes = 4_000_000, effect = 'once' } = o;
-  if (!(maxBytes > 0)) throw invalid('maxBytes must be a number above 0.');
-  if (o.keys?.length === 0) throw invalid('keys is empty: no card could be used.');
+  if (!(maxBytes > 0)) throw wrong('maxBytes must be a number above 0.');
+  if (o.keys?.length === 0) throw wrong('keys is empty: no card could be used.');
   const name = o.name ?? (url.host.replace(/[^a-zA-Z0-9]+/g, '_').slice(0, 64) || 'remote');
   const peer = new Peer({
     url,
@@ -79,7 +79,7 @@ export function a2aAgent(address: string, o: A2AAgentOptions = {}): Agent<AgentI
 
 function originOf(text: string): string {
   if (URL.canParse(text) && new URL(text).origin !== 'null') return new URL(text).origin;
-  throw invalid(`"${text}" is not an origin, such as "https://agents.example.com".`);
+  throw wrong(`"${text}" is not an origin, such as "https://agents.example.com".`);
 }
 
-const invalid = (message: string) => new RondoError('CONFIG_INVALID', `a2aAgent(): ${message}`);
+const wrong = (message: string) => invalid(`a2aAgent(): ${message}`);

@@ -1,5 +1,5 @@
 import type { BedrockRuntimeClient } from '@aws-sdk/client-bedrock-runtime';
-import { RondoError } from '../../errors.ts';
+import { invalid } from '../../errors.ts';
 import type { JsonObject } from '../../json.ts';
 import type { ModelSettings } from '../../ports/model.ts';
 
@@ -50,31 +50,32 @@ const ID = /^[\w.:/-]{1,2048}$/;
  */
 export function check(id: string, o: BedrockOptions): void {
   if (typeof id !== 'string' || !ID.test(id))
-    invalid(
+    throw wrong(
       `${JSON.stringify(id)} is not a Bedrock model id. Pass a model id, an inference profile id or an ARN, such as "us.anthropic.claude-sonnet-4-5-20250929-v1:0".`,
     );
   const maxTokens = o.maxTokens ?? MAX_TOKENS;
-  if (!Number.isInteger(maxTokens) || maxTokens < 1) invalid(`maxTokens is ${o.maxTokens}; give a whole number of at least 1.`);
+  if (!Number.isInteger(maxTokens) || maxTokens < 1) throw wrong(`maxTokens is ${o.maxTokens}; give a whole number of at least 1.`);
   if (o.contextWindow !== undefined && !(Number.isInteger(o.contextWindow) && o.contextWindow > maxTokens))
-    invalid(`contextWindow is ${o.contextWindow}; give a whole number above maxTokens (${maxTokens}).`);
+    throw wrong(`contextWindow is ${o.contextWindow}; give a whole number above maxTokens (${maxTokens}).`);
   for (const name of ['temperature', 'topP'] as const) {
     const value = o[name];
-    if (value !== undefined && !(value >= 0 && value <= 1)) invalid(`${name} is ${value}; give a number from 0 to 1.`);
+    if (value !== undefined && !(value >= 0 && value <= 1)) throw wrong(`${name} is ${value}; give a number from 0 to 1.`);
   }
   if (o.reasoning && 'budgetTokens' in o.reasoning) {
     const budget = o.reasoning.budgetTokens;
-    if (!Number.isInteger(budget) || budget < 1024) invalid(`reasoning.budgetTokens is ${budget}; give a whole number of at least 1024.`);
+    if (!Number.isInteger(budget) || budget < 1024)
+      throw wrong(`reasoning.budgetTokens is ${budget}; give a whole number of at least 1024.`);
     if (budget >= maxTokens)
-      invalid(`reasoning.budgetTokens (${budget}) is part of maxTokens (${maxTokens}) and must be smaller. Raise maxTokens above it.`);
+      throw wrong(`reasoning.budgetTokens (${budget}) is part of maxTokens (${maxTokens}) and must be smaller. Raise maxTokens above it.`);
   }
   if (o.guardrail && !(o.guardrail.id && o.guardrail.version))
-    invalid('guardrail needs an id and a version, such as { id: "gr-1", version: "DRAFT" }.');
+    throw wrong('guardrail needs an id and a version, such as { id: "gr-1", version: "DRAFT" }.');
   if (o.client && (o.region !== undefined || o.endpoint !== undefined))
-    invalid('region and endpoint belong to the client you passed; give one or the other.');
+    throw wrong('region and endpoint belong to the client you passed; give one or the other.');
   if (o.region !== undefined && !/^[a-z0-9-]+$/.test(o.region))
-    invalid(`region is ${JSON.stringify(o.region)}; give one such as "us-east-1".`);
+    throw wrong(`region is ${JSON.stringify(o.region)}; give one such as "us-east-1".`);
   if (o.endpoint !== undefined && !URL.canParse(o.endpoint))
-    invalid(`endpoint is ${JSON.stringify(o.endpoint)}; give an address such as "https://host".`);
+    throw wrong(`endpoint is ${JSON.stringify(o.endpoint)}; give an address such as "https://host".`);
 }
 
 /** As far as it is known before the SDK has resolved its region. */
@@ -85,6 +86,4 @@ export function settingsOf({ temperature, topP, region, endpoint }: BedrockOptio
   return { temperature, topP, server };
 }
 
-function invalid(message: string): never {
-  throw new RondoError('CONFIG_INVALID', `bedrock(): ${message}`);
-}
+const wrong = (message: string) => invalid(`bedrock(): ${message}`);

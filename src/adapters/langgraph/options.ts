@@ -1,6 +1,6 @@
 import type { RunnableConfig } from '@langchain/core/runnables';
 import type { BaseCheckpointSaver } from '@langchain/langgraph';
-import { RondoError } from '../../errors.ts';
+import { invalid } from '../../errors.ts';
 import type { ForeignAgentOptions, ForeignIntent } from '../../foreign/foreign.ts';
 import type { Json } from '../../json.ts';
 import type { Prompt } from '../../ports/model.ts';
@@ -58,14 +58,14 @@ export function checked<O, G>(o: LanggraphAgentOptions<O, G>): GraphOptions<O> {
   const { name, recursionLimit, checkpointer } = o;
   const graph = o.graph as CompiledGraphLike;
   if (typeof graph?.stream !== 'function' || typeof graph.getState !== 'function')
-    throw invalid(name, 'graph is not a compiled graph. Call compile() on the StateGraph.');
+    throw wrong(name, 'graph is not a compiled graph. Call compile() on the StateGraph.');
   if (graph.checkpointer === true)
-    throw invalid(name, 'the graph was compiled with `checkpointer: true`, which is for subgraphs. Pass a saver.');
+    throw wrong(name, 'the graph was compiled with `checkpointer: true`, which is for subgraphs. Pass a saver.');
   if (recursionLimit !== undefined && !(Number.isInteger(recursionLimit) && recursionLimit > 0))
-    throw invalid(name, `recursionLimit is ${recursionLimit}; it must be a whole number above 0.`);
+    throw wrong(name, `recursionLimit is ${recursionLimit}; it must be a whole number above 0.`);
   if (checkpointer !== undefined && typeof checkpointer?.getTuple !== 'function')
-    throw invalid(name, 'checkpointer is not a checkpoint saver. Pass journalSaver(journal), or one of LangGraph.');
+    throw wrong(name, 'checkpointer is not a checkpoint saver. Pass journalSaver(journal), or one of LangGraph.');
   return o as GraphOptions<O>;
 }
 
-const invalid = (name: string, what: string) => new RondoError('CONFIG_INVALID', `langgraphAgent("${name}"): ${what}`);
+const wrong = (name: string, what: string) => invalid(`langgraphAgent("${name}"): ${what}`);
