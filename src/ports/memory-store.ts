@@ -7,9 +7,10 @@ import type { Json } from '../json.ts';
 export interface MemoryStore {
   /**
    * Adds an event. If its `key` was used before, in any process, nothing is added, and the first event is returned.
-   * @throws RondoError `MEMORY_CONFLICT` if the key was used with other content, `MEMORY_INPUT_INVALID` if a limit is exceeded.
+   * @param o.signal ends what comes before the write, and then nothing is written. A write that has begun is finished, so that who waits for it knows what is there.
+   * @throws RondoError `MEMORY_CONFLICT` if the key was used with other content, `MEMORY_INPUT_INVALID` if a limit is exceeded; the reason of `signal`.
    */
-  append(event: NewEvent): Promise<MemoryEvent>;
+  append(event: NewEvent, o?: { signal?: AbortSignal }): Promise<MemoryEvent>;
   /** Newest first. An unknown actor or session has none. */
   events(query: EventQuery): Promise<MemoryPage<MemoryEvent>>;
   event(ref: EventRef): Promise<MemoryEvent | undefined>;

@@ -36,7 +36,7 @@ export interface RecordRequest {
   messages: readonly Message[];
   /** 64 hexadecimal digits, the same for every attempt to record this conversation, in every process. Record each key once. */
   idempotencyKey: string;
-  /** Aborted after 5 minutes, or when the engine is closed. */
+  /** Aborted after 5 minutes, when the engine is closed, and when the run is forgotten: then write no more, and end. Forgetting waits 10 seconds for that. */
   signal: AbortSignal;
 }
 

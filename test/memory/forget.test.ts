@@ -1,10 +1,10 @@
 /** What is forgotten is forgotten by the memories too, and what they cannot forget is told. */
-import { describe, expect, test } from 'vitest';
-import { agent, Engine, type ForgetRequest, type Memory } from '../../src/index.ts';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { agent, Engine, type ForgetRequest, type Forgotten, type Memory, type RondoError } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { entriesOf, headOf, journals } from '../kit/journals.ts';
 import { ends, refused } from '../kit/runs.ts';
-import { deferred, until } from '../kit/time.ts';
+import { deferred, hurried, settle, until } from '../kit/time.ts';
 import { listening, wordMemory } from './kit.ts';
 
 const ana = { id: 'ana', tenant: 'acme' };
@@ -90,20 +90,80 @@ describe.each(journals)('on $name', ({ make }) => {
     expect(memory.kept).toHaveLength(2);
   });
 
-  test('a run whose conversation is being recorded is forgotten without it', async () => {
+  /** A run whose memory waits in `record` until `go`, and has begun to. `obeys`: it ends when its signal is aborted. */
+  async function recordingNow(o: { obeys?: boolean; session?: string } = {}) {
     const { journal } = make();
     const go = deferred();
-    const { memory, recorded, attempts } = listening(() => go.promise);
+    const words = wordMemory();
+    const begun = deferred();
+    const memory: Memory = {
+      ...words,
+      async record(e) {
+        begun.resolve();
+        await go.promise;
+        if (o.obeys) e.signal.throwIfAborted();
+        await words.record(e);
+      },
+    };
     const engine = new Engine({ journal, memory });
     const run = engine.run(clerk(), 'my drink is rooibos', { by: ana, session: 's' });
     await ends(run, 'completed');
-    await until(() => attempts() === 1);
-    await engine.forget({ session: 's', by: ana });
+    await begun.promise;
+    return { engine, journal, go, words, id: run.id };
+  }
+
+  test.each([{ by: ana }, { session: 's', by: ana }])(
+    'what a memory writes while it is told to stop is forgotten too: %j',
+    async (what) => {
+      const { engine, journal, go, words, id } = await recordingNow();
+      const forgotten = engine.forget(what);
+      await settle();
+      go.resolve();
+      expect(await forgotten).toEqual({ runs: [id], rewritten: [] });
+      await settle();
+      expect(words.kept).toEqual([]);
+      await engine.sweep();
+      expect(await entriesOf(journal, id)).toEqual([]);
+    },
+  );
+
+  test('a memory that stops when it is told to has nothing to forget', async () => {
+    const { engine, go, words, id } = await recordingNow({ obeys: true });
+    const forgotten = engine.forget({ by: ana });
+    await settle();
     go.resolve();
-    await engine.sweep();
-    expect(await entriesOf(journal, run.id)).toEqual([]);
-    expect(recorded.length).toBeLessThanOrEqual(1);
-    expect(attempts()).toBe(1);
+    expect((await forgotten).runs).toEqual([id]);
+    expect(words.kept).toEqual([]);
+  });
+
+  test('nothing is forgotten while a memory does not stop, and a repeated call completes it', async () => {
+    const { engine, journal, go, words, id } = await recordingNow();
+    let error: RondoError | undefined;
+    await hurried(async () => {
+      error = await refused('RUN_BUSY', engine.forget({ session: 's', by: ana }));
+    });
+    expect(error?.details).toEqual({ runId: id });
+    expect(await headOf(journal, id)).toBeDefined();
+    go.resolve();
+    expect(await engine.forget({ session: 's', by: ana })).toEqual({ runs: [id], rewritten: [] });
+    await settle();
+    expect(words.kept).toEqual([]);
+  });
+
+  test('a memory that does not stop after its time does not keep a person from being forgotten, and that it may write is reported', async () => {
+    const { engine, journal, go, id } = await recordingNow();
+    // what the memory wrote of a run that was pruned is of its principal all the same
+    await engine.prune({ olderThan: 0 });
+    const later = performance.now() + 300_001;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => later);
+    onTestFinished(() => clock.mockRestore());
+    let forgotten: Forgotten | undefined;
+    await hurried(async () => {
+      forgotten = await engine.forget({ by: ana });
+    });
+    expect(forgotten).toEqual({ runs: [], rewritten: [], remembered: [id] });
+    expect(await headOf(journal, id)).toBeUndefined();
+    go.resolve();
   });
 
   test('a run that another process records now is not forgotten yet', async () => {

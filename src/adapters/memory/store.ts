@@ -77,14 +77,17 @@ export function eventsAndRecords(settings: Settings, { ranking, embed }: Finding
   }
 
   return {
-    async append(event) {
+    async append(event, { signal } = {}) {
       const checked = checkedEvent(event);
       const added = await db.write(() => {
+        // the file may have been locked until now
+        if (signal?.aborted) return undefined;
         purge(settings);
         const appended = appendEvent(settings, checked);
         if (appended.isNew) hooks.appended?.(appended, checked.extract);
         return appended;
       });
+      if (!added) throw signal?.reason;
       if (added.isNew) hooks.changed?.();
       return added.event;
     },

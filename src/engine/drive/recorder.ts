@@ -26,6 +26,7 @@ import { ended } from './closing.ts';
 import { loadRun } from './history.ts';
 import { LEASE, release } from './lease.ts';
 import { acquireLease } from './resume.ts';
+import { Writes } from './writes.ts';
 
 /** Milliseconds that one attempt may take. */
 const TIMEOUT = 300_000;
@@ -35,6 +36,8 @@ const RETRY = { first: 1_000, longest: 3_600_000, attempts: 100 };
 const PARALLEL = 8;
 /** Most runs whose next attempt is scheduled in this process. A sweep finds the others. */
 const MOST_PLANNED = 1_000;
+/** Milliseconds that forgetting waits for attempts that were stopped and go on. */
+const SETTLES = 10_000;
 
 /** A run with conversations to record, scheduled in this process. */
 interface Job {
@@ -46,6 +49,7 @@ interface Job {
 export class Recorder {
   readonly #resources: Resources;
   readonly #jobs = new Map<string, Job>();
+  readonly #writes = new Writes();
   #closed = false;
 
   constructor(resources: Resources) {
@@ -94,6 +98,23 @@ export class Recorder {
         `the conversation of run ${run.runId} is being recorded in a memory: try again in a moment. Nothing was forgotten.`,
         { details: { runId: run.runId } },
       );
+  }
+
+  /**
+   * Waits until no memory writes any more what a run said, so that what it wrote can be erased: a memory may go on after its attempt was stopped.
+   * @returns the runs whose attempts had to end before, and still go on: they may be written later.
+   * @throws RondoError `RUN_BUSY` if another attempt does not end within 10 seconds.
+   */
+  async silence(of: (run: RunFold) => boolean): Promise<readonly string[]> {
+    const left = await this.#writes.ended(of, SETTLES);
+    const [busy] = left.filter(({ until }) => until > performance.now());
+    if (!busy) return left.map(({ run }) => run.runId);
+    const { runId } = busy.run;
+    throw new RondoError(
+      'RUN_BUSY',
+      `a memory is still recording the conversation of run ${runId}, and did not stop when it was told to: try again in a moment. Nothing was forgotten.`,
+      { details: { runId } },
+    );
   }
 
   /** Waits up to `ms` milliseconds for running attempts, then aborts them. The rest stays in the outbox. */
@@ -180,6 +201,7 @@ export class Recorder {
         idempotencyKey: key,
         signal: source.signal,
       });
+      this.#writes.add(run, asked, TIMEOUT);
       await inTime(asked, TIMEOUT, 'the memory', source);
       return { type: 'memory.recorded', key, attempt };
     } catch (error) {

@@ -24,7 +24,7 @@ import { eraseEvents } from './unsend.ts';
 export interface Forgotten {
   runs: readonly string[];
   rewritten: readonly string[];
-  /** Removed runs whose conversations may still be in a memory without `forget`. Absent if there are none. */
+  /** Removed runs whose conversations may still be in a memory: one without `forget`, or one that still writes them, long after it had to end. Absent if there are none. */
   remembered?: readonly string[];
   /** How many events that the principal sent and that no run had taken were erased. Absent if there are none. */
   events?: number;
@@ -74,7 +74,7 @@ export async function forget(
   if (!sees(caller, by?.tenant)) return { runs: [], rewritten: [] };
   const ids = session === undefined ? await runsBy(journal, by as Principal) : await runsOf(journal, session, by);
   await assertMayForget(resources, ids, session, by, caller);
-  const forgotten = await forgetRuns(resources, recorder, ids, caller, (runs) => clearMemories(resources, runs, session, by));
+  const forgotten = await forgetRuns(resources, recorder, ids, caller, (runs) => clearMemories(resources, recorder, runs, session, by));
   const events = session === undefined ? await eraseEvents(resources, by as Principal) : 0;
   return { ...forgotten, ...(events > 0 && { events }) };
 }

@@ -5,7 +5,7 @@ import type { Memory } from '../../ports/memory.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { messageOf } from '../../reliability/classify.ts';
 import { signalled } from '../../reliability/patience.ts';
-import { memoriesOf } from '../drive/recorder.ts';
+import { memoriesOf, type Recorder } from '../drive/recorder.ts';
 import type { Resources } from '../resources.ts';
 
 /** Milliseconds that a memory may take to forget. */
@@ -14,21 +14,30 @@ const TIMEOUT = 60_000;
 /**
  * Makes every memory forget a session, or everything of a principal.
  * @param by the principal. A shared session may have runs of other principals too, which are forgotten as well.
- * @returns the runs that a memory without `forget` may still know.
- * @throws RondoError `MEMORY_UNAVAILABLE` if a memory fails. A repeated call completes it.
+ * @returns the runs that a memory without `forget` may still know, and those that one still writes long after it had to end.
+ * @throws RondoError `MEMORY_UNAVAILABLE` if a memory fails, `RUN_BUSY` if one is still recording. A repeated call completes it.
  */
 export async function clearMemories(
   resources: Resources,
+  recorder: Recorder,
   runs: readonly RunFold[],
   session: string | undefined,
   by: Principal | undefined,
 ): Promise<readonly string[]> {
   const memories = memoriesOf(resources);
   const whose = new Map<string, Principal>();
-  for (const who of [by, ...runs.map((run) => run.started.by)]) if (who) whose.set(JSON.stringify([who.tenant, who.id]), who);
+  for (const who of [by, ...runs.map((run) => run.started.by)]) if (who) whose.set(keyOf(who), who);
+  const ids = new Set(runs.map(({ runId }) => runId));
+  const late = await recorder.silence(({ runId, started }) => {
+    const of = started.by && whose.has(keyOf(started.by)) && (session === undefined || started.session === session);
+    return ids.has(runId) || of === true;
+  });
   for (const memory of memories) for (const who of whose.values()) await cleared(memory, who, session);
-  return [...memories].every((memory) => memory.forget) ? [] : keptInMemory(resources, runs);
+  const kept = [...memories].every((memory) => memory.forget) ? [] : keptInMemory(resources, runs);
+  return [...new Set([...kept, ...late])];
 }
+
+const keyOf = ({ tenant, id }: Principal) => JSON.stringify([tenant, id]);
 
 /** The runs that a memory may know: completed ones with a principal and a session. */
 export function keptInMemory(resources: Resources, runs: readonly RunFold[]): readonly string[] {

@@ -70,6 +70,16 @@ export const EVENT_CASES: readonly StoreCase[] = [
     },
   ],
   [
+    'an event whose signal is aborted before it is written is not there',
+    async ({ store }) => {
+      const reason = new Error('the run is forgotten');
+      await assert.rejects(store.append(say('too late', { key: 'late' }), { signal: AbortSignal.abort(reason) }), reason);
+      assert.deepEqual(await talk(store), []);
+      await store.append(say('in time', { key: 'late' }), { signal: new AbortController().signal });
+      assert.deepEqual(await talk(store), ['in time']);
+    },
+  ],
+  [
     'a branch has its own events, and with parents what it shares',
     async ({ store }) => {
       await store.append(say('one'));

@@ -4,7 +4,7 @@ import type { MemoryStore } from 'rondo/memory';
 import { memoryStoreConformance } from 'rondo/testing';
 import { describe, expect, test } from 'vitest';
 import { movableClock } from '../../../src/adapters/agentcore/wire/index.ts';
-import { eventually } from '../../kit/time.ts';
+import { deferred, eventually } from '../../kit/time.ts';
 import { type WithMemory, withMemory } from './kit.ts';
 
 const FACTS = { semanticMemoryStrategy: { name: 'facts', namespaceTemplates: ['/facts/{actorId}/'] } };
@@ -40,6 +40,29 @@ test('a note that the model makes is there once, however often its call is tried
   await eventually(() => store.add(note, { key: 'call-1' }));
   expect(server.calls().filter(({ operation }) => operation === 'BatchCreateMemoryRecords').length).toBeGreaterThan(4);
   expect((await store.list({ namespace: '/notes/ana/' })).items).toHaveLength(1);
+});
+
+test('an event that is on its way when it is told to stop is waited for, so that forgetting finds it', async () => {
+  const { client, memoryId } = await withMemory();
+  const [sent, go] = [deferred(), deferred()];
+  const slow = {
+    destroy() {},
+    async send(...args: [never, never]) {
+      sent.resolve();
+      await go.promise;
+      return client.send(...args);
+    },
+  } as unknown as BedrockAgentCoreClient;
+  const store = agentcoreMemory({ memoryId, client: slow, namespaces: PLACES });
+  const stop = new AbortController();
+  const added = store.append(say('I like tea.'), { signal: stop.signal });
+  await sent.promise;
+  stop.abort(new Error('the run is forgotten'));
+  go.resolve();
+  const { id } = await added;
+  expect(await store.event({ actor: 'ana', session: 's1', id })).toBeDefined();
+  await store.forget({ actor: 'ana' });
+  expect(await store.event({ actor: 'ana', session: 's1', id })).toBeUndefined();
 });
 
 test('an event is one call, whatever it holds; what a known key brings again is not a second event, also after a fault', async () => {

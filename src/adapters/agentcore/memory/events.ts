@@ -24,7 +24,7 @@ export function agentcoreEvents({
   const keyOf = (actor: string, session = '') => JSON.stringify([actor, session]);
 
   return {
-    async append(event) {
+    async append(event, { signal: begins } = {}) {
       const checked = checkedEvent(event);
       const metadata = { ...event.metadata, [ORDINAL]: ordinal() };
       if (Object.keys(metadata).length > MOST_METADATA + 1)
@@ -50,6 +50,7 @@ export function agentcoreEvents({
       const answer = await call('CreateEvent', (client, { CreateEventCommand }, o) => client.send(new CreateEventCommand(input), o), {
         what: 'an event',
         session: { key: keyOf(actor, session), perSecond },
+        begins,
       });
       const stored = eventOf(answer.event as Event);
       // AgentCore gives the first event of a token, whatever comes with it again

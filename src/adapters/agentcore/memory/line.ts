@@ -18,6 +18,8 @@ export interface Line {
       what: string;
       session?: { key: string; perSecond: number } | undefined;
       signal?: AbortSignal | undefined;
+      /** Ends the wait before the call only. A write that is cut off may still be done. */
+      begins?: AbortSignal | undefined;
       known?: (error: unknown) => boolean;
     },
   ): Promise<T>;
@@ -55,9 +57,9 @@ export function line({ memoryId, region, client, endpoint }: LineOptions): Line 
 
   return {
     memoryId,
-    async call(operation, send, { what, session, signal, known }) {
+    async call(operation, send, { what, session, signal, begins = signal, known }) {
       const { sdk, client: found } = await made();
-      await waiting.wait(operation, session, signal);
+      await waiting.wait(operation, session, begins);
       try {
         return await send(found, sdk, signal ? { abortSignal: signal } : {});
       } catch (error) {

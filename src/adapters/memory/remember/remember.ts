@@ -85,19 +85,20 @@ export function remember(store: MemoryStore, o: RememberOptions = {}): Remembere
   return {
     of,
     recall: (q) => recalled({ store, templates, top, last }, whoseIs(q.by), q),
-    async record({ by, session, agent, run, nested = false, messages, idempotencyKey }) {
+    async record({ by, session, agent, run, nested = false, messages, idempotencyKey, signal }) {
       const items = itemsOf(messages, learn, nested);
       if (items.length === 0) return;
       const { actor, values } = whoseIs(by);
       try {
-        await store.append({
+        const event = {
           actor,
           session: sessionOf(session),
           items,
           metadata: { run: plainOf(run), agent: plainOf(agent) },
           key: idempotencyKey,
           ...(Object.keys(values).length > 0 && { variables: values }),
-        });
+        };
+        await store.append(event, { signal });
       } catch (error) {
         // recorded before, by a version or a configuration that wrote it in another way
         if (RondoError.is(error, 'MEMORY_CONFLICT')) return;
