@@ -10,6 +10,8 @@ export interface Assertions {
   /** Keeps the token of the request until its `exp`, if that is wanted. One without an `exp` is not kept. */
   keep(owner: string, r: Occasion): Promise<void>;
   drop(owner: string, runId: string): Promise<void>;
+  /** Of all runs of the user. */
+  dropAll(owner: string): Promise<void>;
 }
 
 export function assertions(vault: Vault, now: () => number, keeps: boolean): Assertions {
@@ -29,5 +31,9 @@ export function assertions(vault: Vault, now: () => number, keeps: boolean): Ass
       if (known?.token !== assertion.token) await vault.put(place, { value: { ...assertion }, until });
     },
     drop: async (owner, runId) => void (await vault.remove(assertionPlace(owner, runId))),
+    dropAll: async (owner) => {
+      const { kind, provider } = assertionPlace(owner, '');
+      await vault.remove({ kind, owner, provider });
+    },
   };
 }

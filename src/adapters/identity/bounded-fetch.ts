@@ -15,8 +15,20 @@ export function boundedFetch(fetch: Fetch, sending?: () => void): Fetch {
     if (!response.body || status === 204 || status === 304) return response;
     const text = await read(response.body);
     // a redirect is not followed, and an opaque one has status 0
-    return status >= 200 ? new Response(text, { status, statusText, headers }) : response;
+    if (status < 200) return response;
+    const told = status < 300 && init.method === 'POST' && isError(text) ? 400 : status;
+    return new Response(text, { status: told, statusText, headers });
   };
+}
+
+/** An error of OAuth, which GitHub answers with status 200 in place of 400. */
+function isError(text: Uint8Array): boolean {
+  try {
+    const { error, access_token: token } = JSON.parse(Buffer.from(text).toString()) as { error?: unknown; access_token?: unknown };
+    return typeof error === 'string' && token === undefined;
+  } catch {
+    return false;
+  }
 }
 
 async function read(body: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {

@@ -113,20 +113,25 @@ export function consentCallback(engine: Engine, identity: Identity, o: ConsentCa
     if (resume) engine.resume(runId, who).catch((error: unknown) => isElsewhere(error) || tell(error));
   }
 
-  async function settled(...args: Parameters<typeof settle>): Promise<void> {
+  /** @returns what the person is told in place of the outcome: the policy lets them decide nothing, so the run waits on. */
+  async function settled(...args: Parameters<typeof settle>): Promise<Told | undefined> {
     try {
       await settle(...args);
     } catch (error) {
+      const forbidden = RondoError.is(error, 'NOT_PERMITTED');
       // the run may have ended, or been forgotten, since
-      if (!RondoError.is(error) || STATUS[error.code] >= 500) tell(error);
+      if (forbidden || !RondoError.is(error) || STATUS[error.code] >= 500) tell(error);
+      if (forbidden) return refusedPage('NOT_PERMITTED', KEPT_WAITING);
     }
+    return undefined;
   }
 
   async function ended(request: Request, who: { by: Principal; assertion?: Assertion }, at: string): Promise<Response> {
     try {
       const signal = AbortSignal.timeout(PATIENCE);
       const returned = await (identity as Required<Identity>).returned({ url: at + new URL(request.url).search, ...who, signal });
-      await settled(returned.runId, returned.handle, returned.outcome, who);
+      const waits = await settled(returned.runId, returned.handle, returned.outcome, who);
+      if (waits) return answer(request, waits);
       const to = next?.(returned);
       return to === undefined ? answer(request, OUTCOMES[returned.outcome]) : redirect(to);
     } catch (error) {
@@ -136,8 +141,10 @@ export function consentCallback(engine: Engine, identity: Identity, o: ConsentCa
       }
       const { runId, handle, outcome } = (error.details ?? {}) as { [k: string]: string | undefined };
       // asked for again, or the rest of what a crash interrupted
-      if (runId !== undefined && handle !== undefined && (error.code === 'CONSENT_EXPIRED' || error.code === 'CONSENT_USED'))
-        await settled(runId, handle, outcome === 'declined' ? 'declined' : 'granted', who);
+      if (runId !== undefined && handle !== undefined && (error.code === 'CONSENT_EXPIRED' || error.code === 'CONSENT_USED')) {
+        const waits = await settled(runId, handle, outcome === 'declined' ? 'declined' : 'granted', who);
+        if (waits) return answer(request, waits);
+      }
       if (SHOWN.has(error.code)) return answer(request, refusedPage(error.code, error.message));
       tell(error);
       return answer(request, refusedPage(error.code, 'The consent could not be completed. Open the link again later.'));
@@ -153,6 +160,10 @@ export function consentCallback(engine: Engine, identity: Identity, o: ConsentCa
     return who instanceof Response ? who : ended(request, who, at);
   };
 }
+
+/** The answer to the consent is kept, so it is not asked for again once somebody may decide. */
+const KEPT_WAITING =
+  'Your answer is kept, and the assistant still waits: the rules of this application do not let you decide for it. Its operator was told.';
 
 const OUTCOMES: Record<ConsentReturned['outcome'], Told> = {
   granted: {

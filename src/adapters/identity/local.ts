@@ -9,7 +9,7 @@ import { assertions } from './assertions.ts';
 import type { Fetch } from './bounded-fetch.ts';
 import { consents } from './consents.ts';
 import { type OAuth, oauth } from './oauth.ts';
-import { refusal } from './oauth-errors.ts';
+import { isGrantOver } from './oauth-errors.ts';
 import { clientPlace, exchangedPlace, type KeptToken, keyPlace, ownerOf, tokenPlace } from './places.ts';
 import { checkProvider, issuerOf, type Provider } from './provider.ts';
 import { isFresh, isUsable, type Kept, type Revoked, tokens } from './tokens.ts';
@@ -132,7 +132,7 @@ export function localIdentity(o: LocalIdentityOptions): LocalIdentity {
       return told(await kept.obtained(place, () => oauthOf(r.provider).exchange(assertion, r)), 'exchange');
     } catch (error) {
       // the one that was kept may have been revoked since
-      if (!found.kept || refusal(error) !== 'invalid_grant') throw error;
+      if (!found.kept || !isGrantOver(error)) throw error;
       await callers.drop(owner, r.runId);
       return signInAgain(r);
     }
@@ -183,6 +183,8 @@ export function localIdentity(o: LocalIdentityOptions): LocalIdentity {
     },
     async revoke({ by, provider }) {
       if (provider !== undefined) providerOf(provider);
+      // what the user signed in with would get new tokens
+      if (provider === undefined) await callers.dropAll(ownerOf(by));
       return kept.revoked(ownerOf(by), provider, (name) => Object.hasOwn(providers, name));
     },
     async setKey(provider, key) {

@@ -25,6 +25,10 @@ export const invalidAnswer = (provider: string, why: string) =>
 /** The word of OAuth for why a server refused; undefined for any other error. */
 export const refusal = (error: unknown): string | undefined => detailOf(error, 'PROVIDER_REFUSED', 'error');
 
+/** What a refresh token, or a token to exchange, was granted for is over: as RFC 6749 says it, and as GitHub does. */
+const OVER: readonly unknown[] = ['invalid_grant', 'bad_refresh_token'];
+export const isGrantOver = (error: unknown): boolean => OVER.includes(refusal(error));
+
 const LATER = ['temporarily_unavailable', 'server_error', 'slow_down'];
 
 /** What openid-client or fetch threw. */

@@ -1,7 +1,7 @@
 /** Tokens in the vault: got once, renewed once, revoked, over all processes that have it open. */
 import { RondoError } from '../../errors.ts';
 import type { OAuth } from './oauth.ts';
-import { refusal } from './oauth-errors.ts';
+import { isGrantOver } from './oauth-errors.ts';
 import { type KeptToken, lockOf } from './places.ts';
 import type { Place, Vault } from './vault.ts';
 
@@ -55,7 +55,7 @@ export function tokens(vault: Vault, oauthOf: (provider: string) => OAuth, now: 
         await vault.put(place, { value: token });
         return { token, refreshed: true };
       } catch (error) {
-        if (refusal(error) === 'invalid_grant') {
+        if (isGrantOver(error)) {
           await vault.remove(place);
           return undefined;
         }

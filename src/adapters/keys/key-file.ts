@@ -1,6 +1,18 @@
 /** Master keys that are kept on this machine: in a file of their owner, or in the environment. */
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { invalid } from '../../errors.ts';
 import type { KeySet } from './master.ts';
@@ -66,13 +78,29 @@ function opened(path: string): number {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   mkdirSync(dirname(path), { recursive: true });
+  // the key is written under another name, so that the file is never there without it
+  const made = `${path}.${randomBytes(6).toString('hex')}`;
+  const file = openSync(made, 'wx', 0o600);
   try {
-    const file = openSync(path, 'wx', 0o600);
-    // a key is shorter than a block, so another process that opens the file finds all of it or nothing
     writeSync(file, `${randomBytes(32).toString('hex')}\n`);
-    closeSync(file);
+    fsyncSync(file);
+    linkOrCopy(made, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    closeSync(file);
+    unlinkSync(made);
   }
   return openSync(path, 'r');
+}
+
+/** @throws `EEXIST` if the file is there. */
+function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    // some file systems have no links
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
+    copyFileSync(from, to, constants.COPYFILE_EXCL);
+  }
 }

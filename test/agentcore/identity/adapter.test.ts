@@ -156,6 +156,13 @@ test('a return to another address, without a consent, too late, or after a decli
   const person = browser();
   const page = await person.open(asked.consentUrl, RETURN);
   expect(await back((await person.press(page, 'cancel', '1', RETURN)).url)).toMatchObject({ outcome: 'declined' });
+  // the user has declined nothing where the provider failed
+  for (const [error, code] of [
+    ['server_error', 'PROVIDER_UNAVAILABLE'],
+    ['temporarily_unavailable', 'PROVIDER_UNAVAILABLE'],
+    ['invalid_scope', 'PROVIDER_REFUSED'],
+  ])
+    await expect(back(`${url}&error=${error}`)).rejects.toMatchObject({ code });
   await server.clock.advance(600_000);
   await expect(back(url)).rejects.toMatchObject({ code: 'CONSENT_EXPIRED', details: { runId: 'run-1', handle } });
 });

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { agent, Engine, type Principal, type RunResult, tool } from 'rondo';
+import { agent, Engine, type Policy, type Principal, type RunResult, tool } from 'rondo';
 import { consentCallback, type LocalIdentityOptions, localIdentity, sqliteVault } from 'rondo/identity';
 import { sqliteJournal } from 'rondo/journal/sqlite';
 import { type Handler, type Listening, listen } from 'rondo/server';
 import { type Scripted, scripted } from 'rondo/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { folder } from '../../kit/folder.ts';
 import { eventually } from '../../kit/time.ts';
@@ -56,7 +56,7 @@ interface World {
   assistant: ReturnType<typeof agent>;
   dir: string;
   /** Another process of the same application. */
-  another(o?: Partial<LocalIdentityOptions>, more?: Partial<Parameters<typeof consentCallback>[2]>): Process;
+  another(o?: Partial<LocalIdentityOptions>, more?: Partial<Parameters<typeof consentCallback>[2]>, policy?: Policy): Process;
 }
 
 function world(...answers: Scripted[]): World {
@@ -80,10 +80,10 @@ function world(...answers: Scripted[]): World {
     model,
     assistant,
     dir,
-    another(o, more) {
+    another(o, more, policy) {
       const vault = sqliteVault(join(dir, 'vault.db'), { current: 'k1', keys: { k1: key } });
       const identity = localIdentity({ vault, callback, providers: { calendar: { discovery: server.issuer, ...CLIENT } }, ...o });
-      const engine = new Engine({ journal: sqliteJournal(join(dir, 'runs.db')), identity, agents: [assistant] });
+      const engine = new Engine({ journal: sqliteJournal(join(dir, 'runs.db')), identity, policy, agents: [assistant] });
       ends.push(async () => {
         await engine.close();
         await vault.close();
@@ -152,6 +152,32 @@ describe('the return of a browser', () => {
       expect((await open(url.replace('/calendar?', `${other}?`), 'ana')).status).toBe(400);
     expect((await open(url, 'ana')).status).toBe(200);
     await ended(engine, paused.runId, 'completed');
+  });
+
+  test('of a user whom the policy lets decide nothing keeps the consent, and both the user and the operator are told that the run waits', async () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    ends.push(() => warned.mockRestore());
+    const w = world();
+    const leads: Policy = {
+      decide: () => ({ allow: true }),
+      access: ({ point }) => (point === 'decide' ? { allow: false, reason: 'only leads decide' } : { allow: true }),
+    };
+    const { engine, handler: here } = w.another(undefined, undefined, leads);
+    handler = here;
+    const paused = await engine.run(w.assistant, 'go', { by: ana });
+    const url = await browser('ana').consent(consentIn(paused).url);
+    // the second time, the consent has been used
+    for (let times = 0; times < 2; times++) {
+      const page = await open(url, 'ana');
+      expect([page.status, (await page.text()).includes('NOT_PERMITTED')]).toEqual([403, true]);
+    }
+    expect(warned.mock.calls.filter(([text]) => String(text).includes('only leads decide'))).toHaveLength(2);
+    expect((await engine.inspect(paused.runId, { by: ana })).status).toBe('paused');
+    // somebody who may decide lets it go on, with the consent that was given
+    const free = w.another();
+    await free.engine.decide(paused.runId, [{ approval: consentIn(paused).id, type: 'approve' }], { by: ben });
+    expect((await free.engine.resume(paused.runId, { by: ana })).status).toBe('completed');
+    expect(w.had).toHaveLength(1);
   });
 
   test('of another user is refused, and their consent at the provider gives the one who asked nothing', async () => {

@@ -2,10 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { localIdentity, sqliteVault } from 'rondo/identity';
+import { keyFile, localIdentity, sqliteVault } from 'rondo/identity';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { folder } from '../../kit/folder.ts';
 import { type AuthorizationServer, authorizationServer, browser, CLIENT } from './server.ts';
@@ -13,6 +14,7 @@ import { type AuthorizationServer, authorizationServer, browser, CLIENT } from '
 const CALLBACK = 'http://127.0.0.1:9/consent';
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const script = fileURLToPath(new URL('./renewing.ts', import.meta.url));
+const keyReader = fileURLToPath(new URL('./key-reader.ts', import.meta.url));
 let server: AuthorizationServer;
 beforeAll(async () => {
   server = await authorizationServer(CALLBACK);
@@ -94,4 +96,20 @@ test('a process that dies before its renewal reaches the provider is waited for,
   expect(new Set(got).size).toBe(1);
   expect(await server.whose(got[0] ?? '')).toMatchObject({ user: 'ana' });
   expect(server.requests.slice(from).map(({ grant }) => grant)).toContain('refresh_token');
+});
+
+test('a key file that one process makes is never found without its key by another one', async () => {
+  const path = join(folder('keys'), 'vault.key');
+  const reader = spawn(process.execPath, ['--import', join(root, 'scripts', 'source.ts'), keyReader, path], { cwd: root });
+  await once(reader.stdout, 'data');
+  const keys = keyFile(path);
+  for (let i = 0; i < 400; i++) {
+    rmSync(path, { force: true });
+    keys();
+  }
+  reader.stdin.end();
+  const { read, problems } = JSON.parse(await text(reader.stderr)) as { read: number; problems: string[] };
+  expect(read).toBeGreaterThan(0);
+  // but while it is removed
+  expect(problems.filter((problem) => !problem.includes('ENOENT'))).toEqual([]);
 });

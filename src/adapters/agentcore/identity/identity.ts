@@ -12,6 +12,7 @@ import type {
 } from '../../../ports/identity.ts';
 import { addressOf } from '../../identity/address.ts';
 import { expiryOf } from '../../identity/expiry.ts';
+import { explained } from '../../identity/oauth-errors.ts';
 import { type Carried, carriedIn, carriedText, hashOf } from './carried.ts';
 import { awsNameOf, identityLine, no, noConsent } from './line.ts';
 import { userIdOf } from './user-id.ts';
@@ -168,7 +169,10 @@ export function agentcoreIdentity(o: AgentCoreIdentityOptions): AgentCoreIdentit
     const { runId, provider } = carried;
     const userIdentifier = identifierOf(r, carried);
     const ended = (outcome: 'granted' | 'declined'): ConsentReturned => ({ runId, handle, provider, outcome });
-    if (searchParams.has('error')) return ended('declined');
+    const error = searchParams.get('error');
+    if (error === 'access_denied') return ended('declined');
+    // the user has declined nothing, and may open the link again
+    if (error !== null) throw explained(provider, { error, status: 400 });
     try {
       await line.once(`the consent for "${provider}"`, r.signal, (sdk, client, abort) =>
         client.send(new sdk.CompleteResourceTokenAuthCommand({ sessionUri: handle, userIdentifier }), abort),
