@@ -71,6 +71,22 @@ describe('a month', () => {
     expect(month([session({ toolsUsd: null }), session()], { sessions: 1 }).others[0]).toMatchObject({ usd: null });
   });
 
+  test('calls that were made with a model count as they were charged, and where that is not the price of the table nothing else is said', () => {
+    const charged = (usd: number | null) => session({ calls: session().calls.map((call) => ({ ...call, model: 'test/m', usd })) });
+    const of = (usd: number | null, model = 'test/m') =>
+      month([charged(usd)], { sessions: 10, prices: PRICES, models: [model], now }).models[0];
+    expect(of(0.5)).toEqual({ model: 'test/m', measuredUsd: 10, uncachedUsd: null, cachedUsd: null, inputUsd: null, otherPrice: true });
+    expect(of(null)).toMatchObject({ measuredUsd: null, uncachedUsd: 0.055 });
+    // another model is as the table has it
+    expect(of(0.5, 'bedrock/amazon.nova-pro-v1:0')?.otherPrice).toBeUndefined();
+    // by the price of the table, as 2,900 and 3,190 millionths
+    const calls = session().calls.map((call, i) => ({ ...call, model: 'test/m', usd: [0.0029, 0.00319][i] as number }));
+    expect(month([session({ calls })], { sessions: 1_000, prices: PRICES, now }).models[0]).toMatchObject({
+      measuredUsd: 6.09,
+      uncachedUsd: 5.5,
+    });
+  });
+
   test('a thousand sessions of 5 steps with 2,000 tokens of context: 10 million tokens of input', () => {
     const { models, others } = month([paperSession({ steps: 5, context: 2_000, output: 0 })], { sessions: 1_000, models: pricedModels() });
     const of = (name: string) => models.find(({ model }) => model.endsWith(name));

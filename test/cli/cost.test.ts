@@ -27,6 +27,12 @@ describe('rondo cost', () => {
     expect(out).toMatch(/claude-haiku-4-5 +\$0\.00150 +\$0\.00150/);
   });
 
+  test('a model with a price of the engine costs what it was charged, and its row says nothing that contradicts it', async () => {
+    const { out } = await ran(['cost', 'r.json', '--sessions', '1000'], { 'r.json': REPORT });
+    expect(out).toContain('together, with lost attempts and summaries: $1.00 a month');
+    expect(out).toMatch(/scripted\/m +\$1\.00 +unknown +unknown +unknown +unknown +the engine, not the table/);
+  });
+
   test('of a benchmark: it is run, within its budget', async () => {
     const { code, out, cwd } = await ran(['cost', FILE, '--runs', '1', '--json', 'm.json'], { [FILE]: benchmarkFile() });
     expect(code).toBe(0);

@@ -51,7 +51,8 @@ test('old runs of a journal run again against the agent of the file, and nothing
 test.each([
   [['--from', 'missing.db'], 'There is no journal'],
   [['--from', 'text.db'], 'text.db'],
-  [['--from', 'other.db'], 'has no completed run of agent "support"'],
+  [['--from', 'other.db'], 'other.db has no completed run of agent "support" without a tenant. Runs of a tenant need --tenant <name>.'],
+  [['--from', 'other.db', '--tenant', 'acme'], 'other.db has no completed run of agent "support" of the tenant "acme".'],
 ])('%j: exit code 2, and clear words', async (args, why) => {
   const cwd = folder('from');
   writeFileSync(join(cwd, 'text.db'), 'this is not a database, and long enough to be read as one: '.repeat(100), { mode: 0o600 });

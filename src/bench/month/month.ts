@@ -19,7 +19,10 @@ export interface MonthOptions {
 
 export interface ModelMonth {
   model: string;
-  /** US dollars of all sessions with the cache tokens that were measured. Null: the model, or a rate that is needed, has no known price. */
+  /**
+   * US dollars of all sessions with the cache tokens that were measured. Calls that were made with this model count as they were charged.
+   * Null: the model, or a rate that is needed, has no known price.
+   */
   measuredUsd: number | null;
   /** Without any cache: all input at the full rate. */
   uncachedUsd: number | null;
@@ -27,6 +30,8 @@ export interface ModelMonth {
   cachedUsd: number | null;
   /** Of `uncachedUsd`: the input alone. */
   inputUsd: number | null;
+  /** The measured calls were charged by another price than that of the table, such as one of the engine: the other sums are unknown. */
+  otherPrice?: true;
   /** When the price was valid, `YYYY-MM-DD`, its age in days, and where it was read. Absent without a price. */
   price?: { date: string; days: number; source: string };
   /** Tokens of a prefix below which nothing is cached, as far as it is known. Where it is not, `cachedUsd` knows no such least prefix. */
@@ -91,34 +96,45 @@ function modelMonth(
   measured: readonly PaperSession[],
   { sessions, prices, now }: { sessions: number; prices: Prices | undefined; now: number },
 ): ModelMonth {
-  const found = price(model, prices);
-  const all = (usage: (call: PaperCall) => Parameters<typeof cost>[0]): number | null => {
+  const listed = price(model, prices);
+  const made = measured.flatMap(({ calls }) => calls).filter((call) => call.model === model);
+  const otherPrice = listed !== undefined && made.some((call) => isOther(call.usd, cost(asMeasured(call), listed)));
+  const found = otherPrice ? undefined : listed;
+  const sum = (dollars: (call: PaperCall) => number | null | undefined): number | null => {
     let nano = 0;
     for (const { calls } of measured)
       for (const call of calls) {
-        const usd = cost(usage(call), found);
-        if (usd === undefined) return null;
+        const usd = dollars(call) ?? null;
+        if (usd === null) return null;
         nano += usd * 1e9;
       }
     return Math.round((nano * sessions) / measured.length) / 1e9;
   };
+  const all = (usage: (call: PaperCall) => Parameters<typeof cost>[0]) => sum((call) => cost(usage(call), found));
   return {
     model,
-    measuredUsd: all(({ input, output, cacheRead, cacheWrite }) => ({
-      input: input - cacheRead - cacheWrite,
-      output,
-      cacheRead,
-      cacheWrite,
-    })),
+    measuredUsd: sum((call) => (call.model === model ? call.usd : cost(asMeasured(call), found))),
     uncachedUsd: all(({ input, output }) => ({ input, output })),
     cachedUsd: all((call) => atBest(call, found?.cacheFrom)),
     inputUsd: all(({ input }) => ({ input, output: 0 })),
+    ...(otherPrice && { otherPrice }),
     ...(found && {
       price: { date: found.date, days: Math.max(0, Math.floor((now - Date.parse(found.date)) / 86_400_000)), source: found.source },
       ...(found.cacheFrom !== undefined && { cacheFrom: found.cacheFrom }),
     }),
   };
 }
+
+const asMeasured = ({ input, output, cacheRead, cacheWrite }: PaperCall): Parameters<typeof cost>[0] => ({
+  input: input - cacheRead - cacheWrite,
+  output,
+  cacheRead,
+  cacheWrite,
+});
+
+/** Dollars are stored in nano-dollars: less than one is rounding. */
+const isOther = (charged: number | null | undefined, listed: number | undefined): boolean =>
+  typeof charged === 'number' && listed !== undefined && Math.abs(charged - listed) > 1e-9;
 
 /** A prefix shorter than `from` tokens is not cached. */
 function atBest({ input, output, before }: PaperCall, from = 0): Parameters<typeof cost>[0] {

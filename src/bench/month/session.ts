@@ -13,6 +13,9 @@ export interface PaperCall {
   cacheWrite: number;
   /** The input of the call before it of the same agent, with which this one begins: the most that a cache could answer. */
   before: number;
+  /** `provider/id` of the model that was measured, and US dollars of the call; null if unknown. Absent on paper. */
+  model?: string;
+  usd?: number | null;
 }
 
 export interface PaperSession {
@@ -35,11 +38,11 @@ export interface PaperSession {
 export function sessionOf(run: RunMeasure): PaperSession | undefined {
   const last = new Map<string, number>();
   const calls: PaperCall[] = [];
-  for (const { frame = '', usage } of run.steps) {
+  for (const { frame = '', usage, model, costUsd: usd } of run.steps) {
     if (!usage) return undefined;
     const { output, cacheRead = 0, cacheWrite = 0 } = usage;
     const input = inputOf(usage);
-    calls.push({ input, output, cacheRead, cacheWrite, before: Math.min(last.get(frame) ?? 0, input) });
+    calls.push({ input, output, cacheRead, cacheWrite, before: Math.min(last.get(frame) ?? 0, input), model, usd });
     last.set(frame, input);
   }
   const toolsUsd = total(run.calls.map(({ costUsd }) => costUsd));

@@ -49,6 +49,7 @@ export async function fromJournal(journal: Journal, o: FromJournalOptions): Prom
   if (scenarios.length === 0)
     throw invalid(
       `the journal has no ${status} run of agent "${agent}"${by ? ` that "${by.id}" may see` : ''}. Runs of a tenant need by: { id, tenant }.`,
+      { details: { runs: 0 } },
     );
   return scenarios;
 }

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { sqliteJournal } from '../../adapters/journal/sqlite.ts';
 import { type Benchmark, fromJournal } from '../../bench/index.ts';
+import { RondoError } from '../../errors.ts';
 import type { Model } from '../../ports/model.ts';
 import { Unusable } from '../io.ts';
 
@@ -18,6 +19,10 @@ export async function recordedBenchmark(path: string, declared: Benchmark, o: { 
     const by = tenant === undefined ? {} : { by: { id: 'rondo bench', tenant } };
     const scenarios = await fromJournal(journal, { agent: nameOf(declared), ...(limit !== undefined && { limit }), ...by });
     return { runs: 1, warmUp: 0, ...declared, scenarios };
+  } catch (error) {
+    if (!RondoError.is(error, 'CONFIG_INVALID') || (error.details as { runs?: unknown } | null)?.runs !== 0) throw error;
+    const whose = o.tenant === undefined ? 'without a tenant. Runs of a tenant need --tenant <name>' : `of the tenant "${o.tenant}"`;
+    throw new Unusable(`${path} has no completed run of agent "${nameOf(declared)}" ${whose}.`, { cause: error });
   } finally {
     await journal.close?.();
   }

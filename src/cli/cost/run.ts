@@ -104,8 +104,8 @@ function modelsOf(given: readonly string[] | undefined, sessions: readonly Paper
 function judged(months: readonly NamedMonth[], under: number, io: Io): ExitCode {
   let code: ExitCode = EXIT.ok;
   for (const { name, models } of months)
-    for (const { model, cachedUsd, uncachedUsd } of models) {
-      const usd = cachedUsd ?? uncachedUsd;
+    for (const { model, cachedUsd, uncachedUsd, measuredUsd } of models) {
+      const usd = cachedUsd ?? uncachedUsd ?? measuredUsd;
       if (usd !== null && usd <= under) continue;
       io.err(`--under ${under} does not hold for ${model} (${name}): ${usd === null ? 'its price is unknown' : `$${usd}`}\n`);
       code = EXIT.failed;

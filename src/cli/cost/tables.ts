@@ -19,7 +19,7 @@ export function monthTables({ name, left, measured, sessions, session, models, o
   const { calls, inputTokens, outputTokens } = session;
   const each = `A session has ${count(calls)} model calls, ${grouped(inputTokens)} tokens of input and ${grouped(outputTokens)} of output.`;
   const out = left > 0 ? ` ${left} runs are left out: they failed, or their usage is unknown.` : '';
-  const paid = measured ? ` The models as they were measured, together: ${usd(paidUsd)} a month.` : '';
+  const paid = measured ? ` The models as they were measured, together, with lost attempts and summaries: ${usd(paidUsd)} a month.` : '';
   return [
     {
       id: 'models',
@@ -34,14 +34,18 @@ export function monthTables({ name, left, measured, sessions, session, models, o
         { name: 'caches from', number: true },
         { name: 'price of' },
       ],
-      rows: models.map(({ model, measuredUsd, uncachedUsd, inputUsd, cachedUsd, price, cacheFrom }) => [
+      rows: models.map(({ model, measuredUsd, uncachedUsd, inputUsd, cachedUsd, price, otherPrice, cacheFrom }) => [
         model,
         ...(measured ? [usd(measuredUsd)] : []),
         usd(uncachedUsd),
         usd(inputUsd),
         usd(cachedUsd),
         cacheFrom === undefined ? 'unknown' : `${grouped(cacheFrom)} tokens`,
-        price ? `${price.date}, ${price.days} days ago${price.days > OLD ? ': check it' : ''}` : 'not in the table',
+        price
+          ? `${price.date}, ${price.days} days ago${price.days > OLD ? ': check it' : ''}`
+          : otherPrice
+            ? 'the engine, not the table'
+            : 'not in the table',
       ]),
     },
     {
