@@ -1,6 +1,6 @@
 /** Requests to addresses that come from outside: only what is public is connected to, wherever a name resolves to or a redirect leads. */
-import { request as http, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
-import { request as https } from 'node:https';
+import * as http from 'node:http';
+import * as https from 'node:https';
 import { pipeline, Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { invalid, ToolError } from '../errors.ts';
@@ -74,14 +74,19 @@ export function originsOf(allow: unknown, where: string): ReadonlySet<string> {
  * Sends one request, and follows no redirect. It connects to the address that was checked: a second resolution cannot give another one.
  * @throws ToolError `ADDRESS_REFUSED`; otherwise rejects as Node does.
  */
-export async function hop(url: URL, allow: ReadonlySet<string>, { method, headers, body, signal, timeout }: Hop): Promise<IncomingMessage> {
+export async function hop(
+  url: URL,
+  allow: ReadonlySet<string>,
+  { method, headers, body, signal, timeout }: Hop,
+): Promise<http.IncomingMessage> {
   const why = addressProblem(url, allow);
   if (why) throw refused(why);
-  const send = url.protocol === 'https:' ? https : http;
-  // no agent: a pooled connection would skip the check of the address
-  const options = { method, headers, agent: false, ...(signal && { signal }), ...(!allow.has(url.origin) && { lookup: publicOnly }) };
+  const { request: send, Agent, globalAgent } = url.protocol === 'https:' ? https : http;
+  // a connection of its own: one of a pool would skip the check of the address. A proxy would too, so only what is allowed goes through the environment's
+  const way = allow.has(url.origin) ? { agent: new Agent(proxyOf(globalAgent)) } : { agent: false, lookup: publicOnly };
+  const options = { method, headers, ...(signal && { signal }), ...way };
   return new Promise((resolve, reject) => {
-    let answer: IncomingMessage | undefined;
+    let answer: http.IncomingMessage | undefined;
     const request = send(url, options, (got) => {
       answer = got;
       resolve(got);
@@ -96,6 +101,12 @@ export async function hop(url: URL, allow: ReadonlySet<string>, { method, header
       });
     request.end(body);
   });
+}
+
+/** The proxies that Node takes from the environment for its own requests, as `fetch` does: `NODE_USE_ENV_PROXY`, in versions that know it. */
+function proxyOf(agent: http.Agent & { options?: http.AgentOptions }): http.AgentOptions {
+  const proxyEnv = agent.options?.proxyEnv;
+  return proxyEnv ? { proxyEnv } : {};
 }
 
 /**
@@ -165,7 +176,7 @@ const turnsToGet = (status: number, method: string) =>
 const without = (headers: Record<string, string>, drop: (name: string) => boolean) =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => !drop(name)));
 
-function responseOf(url: URL, answer: IncomingMessage, maxBytes: number, redirected: boolean): Response {
+function responseOf(url: URL, answer: http.IncomingMessage, maxBytes: number, redirected: boolean): Response {
   const { statusCode: status = 0, statusMessage: statusText = '' } = answer;
   const decoder = decoderOf(answer.headers);
   const headers = new Headers();
@@ -179,7 +190,7 @@ function responseOf(url: URL, answer: IncomingMessage, maxBytes: number, redirec
   return Object.defineProperties(response, { url: { value: url.href }, redirected: { value: redirected } });
 }
 
-function decoderOf({ 'content-encoding': encoding = '' }: IncomingHttpHeaders) {
+function decoderOf({ 'content-encoding': encoding = '' }: http.IncomingHttpHeaders) {
   if (encoding === 'gzip' || encoding === 'x-gzip') return createGunzip();
   if (encoding === 'br') return createBrotliDecompress();
   return encoding === 'deflate' ? createInflate() : undefined;

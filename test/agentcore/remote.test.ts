@@ -264,7 +264,8 @@ test('with a token: a redirect is refused, since it would take the token with it
   const server = createServer((request, response) => {
     asked.push(request.url ?? '');
     if (asked.length === 1) response.writeHead(307, { location: '/elsewhere' }).end();
-    else if (request.url?.endsWith('/commands')) response.writeHead(403).end(JSON.stringify({ message: request.headers.authorization }));
+    else if (/\/(commands|agent-card\.json)$/.test(request.url ?? ''))
+      response.writeHead(403).end(JSON.stringify({ message: request.headers.authorization }));
     else request.socket.destroy();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -276,7 +277,12 @@ test('with a token: a redirect is refused, since it would take the token with it
   expect(await failing({ arn }, {}, o)).toEqual(['NETWORK', 'unknown']);
   expect(await failing({ arn }, {}, { ...o, endpoint: 'http://127.0.0.1:9' })).toEqual(['NETWORK', 'not-run']);
   const refused = await commanded('ls', { arn, ...o });
-  expect(refused).toMatchObject({ code: 'ACCESS_DENIED', message: expect.stringContaining('Bearer [secret authorization]') });
+  expect(refused).toMatchObject({
+    code: 'ACCESS_DENIED',
+    message: expect.stringContaining('tool "run_command" on AgentCore: Bearer [secret authorization]'),
+  });
+  const error = await runtimeCard({ arn, ...o }).catch((e) => e as Error);
+  expect(error).toMatchObject({ code: 'ACCESS_DENIED', message: 'agent "desk" on AgentCore: Bearer [secret authorization]' });
 });
 
 test('the card of an A2A runtime', async () => {

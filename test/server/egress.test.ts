@@ -1,4 +1,5 @@
 /** publicFetch(): what it refuses to connect to, whatever the address looks like, resolves to, or redirects to. */
+import * as http from 'node:http';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
@@ -93,6 +94,23 @@ test('a name is resolved once for each connection, and refused if one of its add
   await expect(publicFetch()(`http://rebinds.example:${port}/`)).rejects.toEqual(refusal());
   expect(dns.asked).toEqual(['rebinds.example']);
   expect(seen).toEqual([]);
+});
+
+test('an origin that is allowed is called through the proxy of the environment, as fetch does, and no other is', async () => {
+  const proxy = await server((response) => response.end('by the proxy'));
+  // what Node puts there for NODE_USE_ENV_PROXY=1
+  const { options } = http.globalAgent as unknown as { options: http.AgentOptions };
+  options.proxyEnv = { HTTP_PROXY: proxy.origin };
+  onTestFinished(() => void delete options.proxyEnv);
+  dns.addresses = [{ address: '127.0.0.1', family: 4 }];
+  const knows = 'setGlobalProxyFromEnv' in http;
+  const url = 'http://runtime.invalid:9/invocations';
+  const answer = publicFetch({ allow: ['http://runtime.invalid:9'] })(url).then((response) => response.text());
+  if (knows) expect(await answer).toBe('by the proxy');
+  else await expect(answer).rejects.toThrow();
+  expect(proxy.seen.map((request) => request.url)).toEqual(knows ? [url] : []);
+  await expect(publicFetch()('http://other.invalid/')).rejects.toEqual(refusal());
+  expect(proxy.seen).toHaveLength(knows ? 1 : 0);
 });
 
 test('a redirect to what is not public is refused, and that is not called', async () => {

@@ -4,10 +4,9 @@ import { jsonSchema } from '../../../json-schema.ts';
 import { tool } from '../../../loop/tools/tool.ts';
 import { checkOptions } from '../../../options.ts';
 import type { ApprovalRule, Effect, ToolContext } from '../../../ports/tool.ts';
-import { Secrets } from '../../../secrets.ts';
 import { checked } from './remote.ts';
 import { failureOf } from './remote-errors.ts';
-import { EXAMPLES, RuntimeLine, type RuntimeOptions } from './remote-line.ts';
+import { EXAMPLES, masking, RuntimeLine, type RuntimeOptions } from './remote-line.ts';
 import { sessionOf } from './remote-turn.ts';
 
 export interface RuntimeCommandOptions extends RuntimeOptions {
@@ -78,7 +77,6 @@ export function runtimeCommand(o: RuntimeCommandOptions) {
       const result: CommandResult = { exitCode: -1, status: '', stdout: '', stderr: '' };
       let begun = false;
       const token = await line.token();
-      const { mask } = new Secrets(token === undefined ? [] : [['authorization', token]]);
       try {
         const id = checked(session?.(ctx) ?? sessionOf(`command ${ctx.runId}`));
         for await (const { chunk } of await line.command(id, command, timeout, ctx.signal, token)) {
@@ -92,7 +90,7 @@ export function runtimeCommand(o: RuntimeCommandOptions) {
           if (status !== undefined) Object.assign(result, { exitCode: exitCode ?? -1, status });
         }
       } catch (error) {
-        throw failureOf(error, name, begun, mask);
+        throw failureOf(error, `tool "${name}"`, begun, masking(token));
       }
       if (result.status === '')
         throw new ToolError('STREAM_BROKEN', 'the stream of the command ended before it did.', { outcome: 'unknown' });

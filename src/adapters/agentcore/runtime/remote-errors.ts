@@ -48,10 +48,11 @@ export class HttpFailure extends Error {
 }
 
 /**
+ * @param what was called, such as `agent "desk"`.
  * @param answered whether the answer had begun: then the program has started to work, whatever went wrong since.
  * @param mask masks secrets, before a text is cut.
  */
-export function failureOf(error: unknown, name: string, answered: boolean, mask: (text: string) => string): ToolError {
+export function failureOf(error: unknown, what: string, answered: boolean, mask: (text: string) => string): ToolError {
   if (error instanceof ToolError) return error;
   const thrown = (typeof error === 'object' && error !== null ? error : {}) as {
     name?: unknown;
@@ -62,7 +63,7 @@ export function failureOf(error: unknown, name: string, answered: boolean, mask:
   const status = Number(thrown.status ?? thrown.$metadata?.httpStatusCode);
   const known = isSkewed(thrown.name, thrown.message) ? SKEWED : (KNOWN[String(thrown.name)] ?? KNOWN[BY_STATUS[status] ?? '']);
   const said = cut(mask(String(thrown.message ?? error)), 1_000);
-  const message = `agent "${name}" on AgentCore: ${said}`;
+  const message = `${what} on AgentCore: ${said}`;
   if (answered) return new ToolError(known?.code ?? 'STREAM_BROKEN', message, { outcome: 'unknown', retryable: true, cause: error });
   if (!known) {
     const { code, outcome, retryable } = classify(error);

@@ -19,7 +19,7 @@ export interface Received {
 const ERROR_BYTES = 65_536;
 
 /** @throws HttpFailure for an answer that is an error; ToolError `REDIRECTED`, since a redirect would take the token with it. */
-export async function sent(url: URL, sending: Sending): Promise<Received> {
+export async function request(url: URL, sending: Sending): Promise<Received> {
   const { signal } = sending;
   let answer: IncomingMessage;
   try {

@@ -3,9 +3,10 @@
 import type { BedrockAgentCoreClient, InvokeAgentRuntimeCommandInput } from '@aws-sdk/client-bedrock-agentcore';
 import { invalid, ToolError } from '../../../errors.ts';
 import { lazy } from '../../../flight.ts';
+import { Secrets } from '../../../secrets.ts';
 import { SESSION } from '../headers.ts';
 import { type CommandEvent, commandEvents } from './remote-events.ts';
-import { type Received, type Sending, sent, textOf } from './remote-http.ts';
+import { type Received, request, type Sending, textOf } from './remote-http.ts';
 
 export interface RuntimeOptions {
   /** The ARN of the agent runtime. */
@@ -73,7 +74,7 @@ export class RuntimeLine {
     this.#region = o.region ?? region;
   }
 
-  /** The tokens that calls were made with, to be masked. */
+  /** The token of a call, to be sent with it and masked in what comes of it; undefined for a signed one. A function of the application is asked each time. */
   async token(): Promise<string | undefined> {
     const { auth = 'sigv4' } = this.#o;
     if (auth === 'sigv4') return undefined;
@@ -120,8 +121,7 @@ export class RuntimeLine {
   }
 
   /** The card of a runtime of the protocol A2A. */
-  async card(session: string, signal: AbortSignal): Promise<unknown> {
-    const token = await this.token();
+  async card(session: string, signal: AbortSignal, token: string | undefined): Promise<unknown> {
     if (token !== undefined) {
       const sending = { method: 'GET', headers: { accept: 'application/json' }, signal } as const;
       const { body } = await this.#sent('invocations/.well-known/agent-card.json', sending, session, token);
@@ -184,8 +184,11 @@ export class RuntimeLine {
     const base = (endpoint ?? `https://bedrock-agentcore.${this.#region}.amazonaws.com`).replace(/\/$/, '');
     const url = new URL(`${base}/runtimes/${encodeURIComponent(this.arn)}/${path}`);
     if (qualifier !== undefined) url.searchParams.set('qualifier', qualifier);
-    return sent(url, { ...sending, headers: { ...sending.headers, authorization: `Bearer ${token}`, [SESSION]: session } });
+    return request(url, { ...sending, headers: { ...sending.headers, authorization: `Bearer ${token}`, [SESSION]: session } });
   }
 }
+
+/** Takes the token of a call out of a text: an answer may quote it. */
+export const masking = (token: string | undefined) => new Secrets(token === undefined ? [] : [['authorization', token]]).mask;
 
 async function* empty(): AsyncGenerator<never> {}

@@ -56,7 +56,7 @@ export async function takeTurn(remote: Remote, turn: Turn<Waiting>, ctx: TurnCon
       read = await readAnswer(answer, reading, attempt === 0 ? on : { ...on, text: () => undefined });
     } catch (error) {
       if (reading.runId !== undefined) known.runId = reading.runId;
-      const failure = failureOf(error, name, reading.begun || known.runId !== undefined, ctx.secrets.mask);
+      const failure = failureOf(error, `agent "${name}"`, reading.begun || known.runId !== undefined, ctx.secrets.mask);
       if (ctx.signal.aborted) await stop(remote, session, ctx);
       else if (known.runId !== undefined && failure.retryable && attempt < AGAIN.times) {
         // an abort ends the wait, and the next attempt at once

@@ -10,7 +10,7 @@ import type { AgentInput, Prompt } from '../../../ports/model.ts';
 import type { Effect, Retry } from '../../../ports/tool.ts';
 import { isSessionId } from '../headers.ts';
 import { failureOf } from './remote-errors.ts';
-import { EXAMPLES, RuntimeLine, type RuntimeOptions } from './remote-line.ts';
+import { EXAMPLES, masking, RuntimeLine, type RuntimeOptions } from './remote-line.ts';
 import { sessionOf, stop, takeTurn, type Waiting } from './remote-turn.ts';
 
 export interface AgentCoreRuntimeOptions extends RuntimeOptions, ForeignIntent {
@@ -107,9 +107,11 @@ export async function runtimeCard(
   { signal = AbortSignal.timeout(60_000) }: { signal?: AbortSignal } = {},
 ): Promise<Json> {
   checkOptions(o, EXAMPLES, 'runtimeCard()');
+  const line = new RuntimeLine(o, 'runtimeCard()');
+  const token = await line.token();
   try {
-    return plainJson(await new RuntimeLine(o, 'runtimeCard()').card(`card-${randomUUID()}`, signal)) ?? null;
+    return plainJson(await line.card(`card-${randomUUID()}`, signal, token)) ?? null;
   } catch (error) {
-    throw failureOf(error, nameIn(o.arn), false, (text) => text);
+    throw failureOf(error, `agent "${nameIn(o.arn)}"`, false, masking(token));
   }
 }
