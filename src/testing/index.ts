@@ -1,4 +1,12 @@
 export { type ConformanceOptions, journalCases, journalConformance } from './conformance.ts';
+export {
+  type ForeignConformanceOptions,
+  type ForeignSaid,
+  type ForeignScript,
+  type ForeignUnderTest,
+  foreignCases,
+  foreignConformance,
+} from './foreign.ts';
 export { type IdentityConformanceOptions, type IdentityUnderTest, identityCases, identityConformance } from './identity.ts';
 export { type MemoryConformanceOptions, memoryCases, memoryConformance } from './memory.ts';
 export { type MemoryStoreConformanceOptions, memoryStoreCases, memoryStoreConformance } from './memory-store.ts';

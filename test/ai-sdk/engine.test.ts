@@ -1,10 +1,14 @@
 import { ToolLoopAgent, tool } from 'ai';
+import { beforeEach, vi } from 'vitest';
 import { z } from 'zod';
 import { aiSdkAgent } from '../../src/adapters/ai-sdk/index.ts';
-import { foreignSuite } from '../foreign/suite.ts';
+import { foreignOnJournals } from '../foreign/on-journals.ts';
 import { fakeModel } from './model.ts';
 
-foreignSuite(({ said, onMail, ...o }) => {
+// in streams the SDK writes errors of a model to the console
+beforeEach(() => void vi.spyOn(console, 'error').mockImplementation(() => undefined));
+
+foreignOnJournals(({ said, onMail, ...o }) => {
   const model = fakeModel(said);
   const mail = tool({
     description: 'Sends mail',

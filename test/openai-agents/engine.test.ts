@@ -1,10 +1,10 @@
 import { Agent, tool } from '@openai/agents-core';
 import { z } from 'zod';
 import { openaiAgent } from '../../src/adapters/openai-agents/index.ts';
-import { foreignSuite } from '../foreign/suite.ts';
+import { foreignOnJournals } from '../foreign/on-journals.ts';
 import { FakeModel } from './model.ts';
 
-foreignSuite(({ said, onMail, ...o }) => {
+foreignOnJournals(({ said, onMail, ...o }) => {
   const model = new FakeModel(said);
   const mail = tool({
     name: 'mail',

@@ -1,10 +1,10 @@
 import { BeforeToolCallEvent, tool } from '@strands-agents/sdk';
 import { z } from 'zod';
 import { strandsAgent } from '../../src/adapters/strands/index.ts';
-import { foreignSuite } from '../foreign/suite.ts';
+import { foreignOnJournals } from '../foreign/on-journals.ts';
 import { FakeModel, strands } from './model.ts';
 
-foreignSuite(({ said, onMail, ...o }) => {
+foreignOnJournals(({ said, onMail, ...o }) => {
   const model = new FakeModel(said);
   const mail = tool({
     name: 'mail',
