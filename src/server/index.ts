@@ -11,6 +11,7 @@ export {
   bearer,
   checkHost,
   checkOpen,
+  type KnownCaller,
   type OAuth2,
 } from './auth.ts';
 export {

@@ -49,7 +49,7 @@ test.each<[string, () => unknown, string, string]>([
   expect(record).toMatchObject({ operation: 'RECALL', facts: 0, status: 'FAILED', errorCode: code });
 });
 
-test('a memory that knows nothing is no failure', async () => {
+test('a memory that knows nothing has not failed', async () => {
   const told = warnings();
   const journal = memoryJournal();
   const engine = new Engine({ journal, memory: knows({}) });

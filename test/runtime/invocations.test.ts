@@ -238,7 +238,7 @@ describe('bad input', () => {
   });
 
   test.each(['localhost/invocations?', 'ana@localhost', '\u00e9/ping?x'])(
-    'a Host of %j is answered 400, and is no part of the path',
+    'a Host of %j is answered 400, and is not a part of the path',
     async (host) => {
       await using engine = new Engine();
       await using server = await serve(engine, echo(), { port: 0, container: false, auth: 'none' });

@@ -215,7 +215,7 @@ describe('unknown targets', () => {
     'local host',
     '[x]',
     '',
-  ])('a Host of %j is answered 400, and is no part of the path', async (host) => {
+  ])('a Host of %j is answered 400, and is not a part of the path', async (host) => {
     const { port } = await serving();
     const text = await raw(port, `POST /public HTTP/1.1\r\nhost: ${host}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
     expect(text).toMatch(/^HTTP\/1.1 400 /);
