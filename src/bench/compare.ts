@@ -3,7 +3,7 @@
  * for a while slows all runs of a round. Variants of one report ran in the same rounds, so the same rounds are drawn for both.
  */
 import { invalid } from '../errors.ts';
-import { hint } from '../options.ts';
+import { checkOptions, hint } from '../options.ts';
 import type { Report } from './benchmark.ts';
 import type { RunMeasure } from './measure.ts';
 import { RUN_NUMBERS, STEP_NUMBERS } from './numbers.ts';
@@ -91,6 +91,7 @@ function known(values: readonly (number | null | undefined)[]): readonly number[
  * @throws RondoError `CONFIG_INVALID` if there is nothing to compare.
  */
 export function compared(report: Compared, o: { baseline?: Compared | string; variant?: string } = {}): Comparison[] {
+  checkOptions(o, { baseline: "baseline: 'without memory'", variant: "variant: 'with memory'" }, 'compared()');
   const { baseline = report.variants[0] as string, variant } = o;
   const within = typeof baseline === 'string';
   if (within) variantIn(report, baseline);

@@ -1,6 +1,6 @@
 /** Conditions on a report, such as `costUsd > +5%`, by which a script decides whether a measurement is good enough. */
 import { invalid } from '../errors.ts';
-import { hint } from '../options.ts';
+import { checkOptions, hint } from '../options.ts';
 import type { Report } from './benchmark.ts';
 import { type Comparison, compared, NUMBER_NAMES } from './compare.ts';
 import { type Spread, STATISTICS, type Statistic } from './stats.ts';
@@ -76,6 +76,7 @@ export function condition(text: string): Condition {
  * @throws RondoError `CONFIG_INVALID` for a condition that cannot be read, or has no baseline.
  */
 export function failIf(report: Report, conditions: readonly (string | Condition)[], o: { baseline?: Report | string } = {}): Outcome[] {
+  checkOptions(o, { baseline: 'baseline: lastReport' }, 'failIf()');
   const read = conditions.map((one) => (typeof one === 'string' ? condition(one) : one));
   const comparisons = read.some(({ relative }) => relative) ? compared(report, o) : [];
   const summaries = summarised(report);

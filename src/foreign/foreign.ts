@@ -53,7 +53,8 @@ export interface ForeignAgentOptions<O, St extends Json> extends ForeignIntent {
   cancel?(state: St, ctx: TurnContext): Promise<void>;
 }
 
-const FOREIGN = {
+/** Examples of the options that adapters of frameworks have too. */
+export const FRAMEWORK = {
   name: "name: 'summary'",
   description: "description: 'Summarises a text'",
   effect: "effect: 'idempotent'",
@@ -64,6 +65,9 @@ const FOREIGN = {
   key: "key: (input) => 'report:' + input",
   intent: "intent: 'reports.monthly'",
   remember: 'remember: 30 * 86_400_000',
+} satisfies Partial<Record<keyof ForeignAgentOptions<string, Json>, string>>;
+const FOREIGN = {
+  ...FRAMEWORK,
   turn: "turn: async (turn) => ({ status: 'completed', output: '...' })",
   cancel: 'cancel: async (state) => {}',
 } satisfies Record<keyof ForeignAgentOptions<string, Json>, string>;

@@ -1,4 +1,5 @@
 import type { Journal } from '../journal/port.ts';
+import { checkOptions } from '../options.ts';
 import { appendCases } from './journal/append.ts';
 import { claimProcessCases } from './journal/claim-processes.ts';
 import { claimCases } from './journal/claims.ts';
@@ -40,6 +41,13 @@ export interface ConformanceOptions {
   damageLast?: (journal: Journal, runId: string) => void | Promise<void>;
 }
 
+const SUITE = {
+  test: 'test',
+  another: 'another: (journal) => ...',
+  process: 'process: (journal) => ...',
+  damageLast: 'damageLast: (journal) => ...',
+};
+
 type Make = () => Journal | Promise<Journal>;
 
 /**
@@ -51,7 +59,9 @@ export function journalConformance(make: Make, o: ConformanceOptions = {}): void
 }
 
 /** The tests as a list, for other test runners. Each throws if the journal breaks the guarantee in its name. */
-export function journalCases(make: Make, { another, process, damageLast }: Omit<ConformanceOptions, 'test'> = {}): readonly SuiteCase[] {
+export function journalCases(make: Make, o: Omit<ConformanceOptions, 'test'> = {}): readonly SuiteCase[] {
+  checkOptions(o, SUITE, 'journalCases()');
+  const { another, process, damageLast } = o;
   const cases: readonly Case[] = [
     ...appendCases,
     ...readCases,

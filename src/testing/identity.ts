@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ErrorCode, RondoError } from '../errors.ts';
+import { checkOptions } from '../options.ts';
 import type { Assertion, ConsentNeeded, ConsentReturned, CredentialRequest, Identity, Occasion, Token } from '../ports/identity.ts';
 import type { Principal } from '../ports/principal.ts';
 import { declare, Lacking, lackingOf, type SuiteCase, type TestFunction } from './suite.ts';
@@ -242,6 +243,7 @@ const cases: readonly (readonly [name: string, applies: (under: IdentityUnderTes
  * @param make opens an identity that knows no user yet. Called for each test.
  */
 export function identityConformance(make: Make, o: IdentityConformanceOptions = {}): void {
+  checkOptions(o, { test: 'test' }, 'identityConformance()');
   declare('identity', identityCases(make), o.test);
 }
 

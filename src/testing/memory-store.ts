@@ -1,3 +1,4 @@
+import { checkOptions } from '../options.ts';
 import type { MemoryStore } from '../ports/memory-store.ts';
 import { EVENT_CASES } from './memory-store/events.ts';
 import type { StoreCase } from './memory-store/kit.ts';
@@ -24,10 +25,9 @@ export function memoryStoreConformance(make: Make, o: MemoryStoreConformanceOpti
 }
 
 /** The tests as a list, for other test runners. */
-export function memoryStoreCases(
-  make: Make,
-  { another, provenance = true }: Omit<MemoryStoreConformanceOptions, 'test'> = {},
-): readonly SuiteCase[] {
+export function memoryStoreCases(make: Make, o: Omit<MemoryStoreConformanceOptions, 'test'> = {}): readonly SuiteCase[] {
+  checkOptions(o, { test: 'test', another: 'another: (store) => opened(store)', provenance: 'provenance: false' }, 'memoryStoreCases()');
+  const { another, provenance = true } = o;
   const cases: readonly StoreCase[] = [...EVENT_CASES, ...RECORD_CASES, ...(provenance ? PROVENANCE_CASES : [])];
   return cases.map(([name, check]) => ({
     name,

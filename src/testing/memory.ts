@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { checkOptions } from '../options.ts';
 import type { Fact, Memory, RecallRequest } from '../ports/memory.ts';
 import type { Message } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
@@ -167,10 +168,9 @@ export function memoryConformance(make: Make, o: MemoryConformanceOptions = {}):
 }
 
 /** The tests as a list, for other test runners. Those of `forget` say that the memory has none. */
-export function memoryCases(
-  make: Make,
-  { settled = async () => undefined }: Omit<MemoryConformanceOptions, 'test'> = {},
-): readonly SuiteCase[] {
+export function memoryCases(make: Make, o: Omit<MemoryConformanceOptions, 'test'> = {}): readonly SuiteCase[] {
+  checkOptions(o, { test: 'test', settled: 'settled: (memory) => memory.idle()' }, 'memoryCases()');
+  const { settled = async () => undefined } = o;
   const all = [...cases.map((c) => [c, false] as const), ...forgetCases.map((c) => [c, true] as const)];
   return all.map(([[name, check], forgets]) => ({
     name,

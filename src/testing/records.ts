@@ -3,6 +3,7 @@ import { invalid } from '../errors.ts';
 import type { Journal } from '../journal/port.ts';
 import type { RecordListOptions, Records } from '../journal/records.ts';
 import type { Json } from '../json.ts';
+import { checkOptions } from '../options.ts';
 import { all, entry, head, read as readRun, refused } from './journal/kit.ts';
 import { type Opening, recordProcessCases } from './journal/processes.ts';
 import { declare, onJournal, type SuiteCase, type TestFunction } from './suite.ts';
@@ -15,6 +16,8 @@ export interface RecordsConformanceOptions {
   /** How another process opens the storage, as for `journalConformance`. If given, two real processes write to one record at once. */
   process?: (journal: Journal) => Opening | Promise<Opening>;
 }
+
+const SUITE = { test: 'test', another: 'another: (journal) => ...', process: 'process: (journal) => ...' };
 
 type Make = () => Journal | Promise<Journal>;
 type Another = (from?: Journal) => Promise<Journal>;
@@ -307,7 +310,9 @@ export function recordsConformance(make: Make, o: RecordsConformanceOptions = {}
 }
 
 /** The tests as a list, for other test runners. Each throws if the store breaks the guarantee in its name. */
-export function recordsCases(make: Make, { another, process }: Omit<RecordsConformanceOptions, 'test'> = {}): readonly SuiteCase[] {
+export function recordsCases(make: Make, o: Omit<RecordsConformanceOptions, 'test'> = {}): readonly SuiteCase[] {
+  checkOptions(o, SUITE, 'recordsCases()');
+  const { another, process } = o;
   const inProcesses = process
     ? recordProcessCases.map(([name, check]): Case => [name, async (_, journal) => check(journal, await process(journal))])
     : [];

@@ -1,5 +1,6 @@
-import { ToolError } from '../errors.ts';
+import { invalid, ToolError } from '../errors.ts';
 import type { Json } from '../json.ts';
+import { checkOptions } from '../options.ts';
 import type { Message, Model, ModelRequest, ModelResponse, Part, Usage } from '../ports/model.ts';
 import { pause } from '../reliability/timer.ts';
 import { emitAnswer } from './deltas.ts';
@@ -19,6 +20,30 @@ export type Scripted =
       delay?: number;
     };
 
+const OPTIONS = {
+  provider: "provider: 'openai'",
+  id: "id: 'gpt-x'",
+  maxOutput: 'maxOutput: 4_096',
+  contextWindow: 'contextWindow: 100_000',
+};
+const STEP = {
+  text: "text: 'Done.'",
+  reasoning: "reasoning: 'It was paid twice.'",
+  toolCalls: "toolCalls: [{ name: 'refund', input: { orderId: '7' } }]",
+  stop: "stop: 'length'",
+  usage: 'usage: { input: 10, output: 5 }',
+  error: "error: 'THROTTLING'",
+  delay: 'delay: 100',
+} satisfies Record<keyof Exclude<Scripted, string>, string>;
+const CALL = { name: "name: 'refund'", input: "input: { orderId: '7' }", id: "id: 'call_1'" };
+
+/** A misspelt field would be an empty answer. @throws RondoError `CONFIG_INVALID`. */
+function checkStep(step: unknown): void {
+  if (typeof step === 'string' || step === undefined) return;
+  checkOptions(step, STEP, 'an answer of scripted()', { toolCalls: 'list' });
+  for (const call of (step as Exclude<Scripted, string>).toolCalls ?? []) checkOptions(call, CALL, 'a call of scripted()');
+}
+
 /** A rough number of tokens: bytes / 4. */
 const estimate = (bytes: number) => Math.max(1, Math.ceil(bytes / 4));
 const RETRYABLE = new Set(['THROTTLING', 'SERVICE_UNAVAILABLE', 'TIMEOUT', 'NETWORK', 'STREAM_BROKEN']);
@@ -33,6 +58,10 @@ export function scripted(
   steps: readonly Scripted[] | ((request: ModelRequest, n: number) => Scripted | Promise<Scripted>),
   o: { provider?: string; id?: string; maxOutput?: number; contextWindow?: number } = {},
 ): Model & { readonly requests: readonly ModelRequest[] } {
+  checkOptions(o, OPTIONS, 'scripted()', { provider: 'text', id: 'text' });
+  if (typeof steps !== 'function' && !Array.isArray(steps))
+    throw invalid("scripted() takes a list of answers, or a function: scripted(['Hello']).");
+  if (typeof steps !== 'function') for (const step of steps) checkStep(step);
   const requests: ModelRequest[] = [];
   const measure = measuring();
   let ids = 0;
@@ -47,6 +76,7 @@ export function scripted(
       requests.push(asAsked(request));
       const step = typeof steps === 'function' ? await steps(request, n) : steps[n];
       if (step === undefined) throw new ToolError('SCRIPT_ENDED', `the script has ${n} steps, and the model was asked once more.`);
+      if (typeof steps === 'function') checkStep(step);
       const s = typeof step === 'string' ? { text: step } : step;
       if (s.delay) await pause(s.delay, signal);
       if (s.error)

@@ -160,6 +160,6 @@ describe('the policy of a gateway', () => {
   });
 
   it('must have decide', () => {
-    expect(() => gateway({ name: 'a', targets: { mail: [named('send')] }, policy: {} as never })).toThrow(/no decide\(\)/);
+    expect(() => gateway({ name: 'a', targets: { mail: [named('send')] }, policy: {} as never })).toThrow(/no decide/);
   });
 });

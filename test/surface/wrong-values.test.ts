@@ -16,9 +16,14 @@ import {
 } from 'rondo';
 import { serveA2A } from 'rondo/a2a';
 import { agUiHandler, serveAgUi } from 'rondo/ag-ui';
+import { agentcore } from 'rondo/agentcore';
+import { aiSdkModel } from 'rondo/ai-sdk';
+import { bedrock } from 'rondo/bedrock';
+import { gateway } from 'rondo/gateway';
 import { sqliteJournal } from 'rondo/journal/sqlite';
 import { mcpHandler } from 'rondo/mcp';
 import { jwt, jwtAuthorizer, requestHandler, serve, webhooks } from 'rondo/server';
+import { strandsAgent } from 'rondo/strands';
 import { scripted } from 'rondo/testing';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -84,6 +89,21 @@ const wrong: readonly [what: string, act: () => unknown, ...says: string[]][] = 
   ['cancel({ reson })', () => loose(engine).cancel('r', { reson: 'x' }), 'cancel()', '"reason"'],
   ['settle({ outcom })', () => loose(engine).settle('r', '1.0', { outcom: 'done', by: { id: 'x' } }), '"outcome"'],
   ['decide({ resum })', () => loose(engine).decide('r', [approve('x')], { by: { id: 'x' }, resum: true }), '"resume"'],
+  ['bedrock({ regoin })', () => loose(bedrock)('us.anthropic.x', { regoin: 'x' }), '"region"'],
+  ['bedrock({ maxToken })', () => loose(bedrock)('us.anthropic.x', { maxToken: 1 }), '"maxTokens"'],
+  [
+    'bedrock({ guardrail: { versoin } })',
+    () => loose(bedrock)('us.anthropic.x', { guardrail: { id: 'x', version: '1', trac: 'x' } }),
+    '"trace"',
+  ],
+  ['bedrock({ cache: { tll } })', () => loose(bedrock)('us.anthropic.x', { cache: { tll: '5m' } }), 'cache', '"ttl"'],
+  ['scripted([{ toolCals }])', () => loose(scripted)([{ toolCals: [] }]), '"toolCalls"'],
+  ["scripted('x')", () => loose(scripted)('x'), 'takes a list'],
+  [
+    'a misspelt field of a decision',
+    () => loose(engine).decide('r', [{ approval: 'x', type: 'reject', reson: 'no' }], { by: { id: 'x' } }),
+    '"reason"',
+  ],
   // other libraries' names
   ['agent({ system })', () => answers({ system: 'x' }), '"instructions"', "instructions: 'Answer"],
   ['limits: { maxSteps }', () => answers({ limits: { maxSteps: 3 } }), '"steps"'],
@@ -108,6 +128,10 @@ const wrong: readonly [what: string, act: () => unknown, ...says: string[]][] = 
   ['use: [{}]', () => answers({ use: [{}] }), 'has none'],
   ['a node that is a number', () => draws({ nodes: { n: 5 } }), 'node "n"'],
   ['a node that is null', () => draws({ nodes: { n: null } }), 'node "n"'],
+  ['aiSdkModel()', () => loose(aiSdkModel)(), 'takes a language model'],
+  ['strandsAgent() of a function', () => loose(strandsAgent)(() => ({}), { name: 'x' }), 'strandsAgent() takes its options as an object'],
+  ['strandsAgent({ name })', () => loose(strandsAgent)({ name: 'x' }), 'has no agent'],
+  ["agentcore({ ephemeral: 'false' })", () => loose(agentcore)({ ephemeral: 'false' }), 'ephemeral is true or false'],
   ['approve(undefined)', () => loose(approve)(undefined), 'approval'],
   ['reject(undefined)', () => loose(reject)(undefined, 'no'), 'approval'],
   ['signal: 1', () => run({ signal: 1 }), 'signal is an AbortSignal'],
@@ -124,12 +148,13 @@ const wrong: readonly [what: string, act: () => unknown, ...says: string[]][] = 
 ];
 
 describe('what the compiler would refuse is refused, with the field and what was meant:', () => {
-  test.each(wrong)('%s', async (_, act, ...says) => {
+  test.each(wrong)('%s', async (what, act, ...says) => {
     const error = await (async () => act())().then(
       () => undefined,
       (thrown: unknown) => thrown,
     );
-    expect(RondoError.is(error, 'CONFIG_INVALID'), String(error)).toBe(true);
+    const code = what.includes('decision') ? 'DECISION_INVALID' : 'CONFIG_INVALID';
+    expect(RondoError.is(error, code), String(error)).toBe(true);
     for (const text of says) expect((error as Error).message).toContain(text);
   });
 });
@@ -151,6 +176,10 @@ describe('what is meant as it is, is taken:', () => {
         }),
     ],
     ['other fields of a caller', () => run({ by: { id: 'x', email: 'x@example.com', uid: 7 } })],
+    [
+      'reliability of a target that is undefined',
+      () => loose(gateway)({ name: 'g', targets: { team: [one] }, reliability: { team: { timeout: undef } } }),
+    ],
     ['no session', () => run({ session: undef, by: undef })],
   ])('%s', async (_, act) => {
     await act();

@@ -3,6 +3,7 @@
 import type { AgentCard, SecurityScheme } from '@a2a-js/sdk';
 import { invalid, ToolError } from '../../errors.ts';
 import { joining } from '../../flight.ts';
+import { checkOptions } from '../../options.ts';
 import type { TurnContext } from '../../ports/foreign.ts';
 import { isLoopback } from '../../server/addresses.ts';
 
@@ -53,6 +54,14 @@ export interface ClientCredentialsOptions {
   parameters?: Readonly<Record<string, string>>;
 }
 
+const OPTIONS = {
+  tokenUrl: "tokenUrl: 'https://id.example.com/token'",
+  clientId: 'clientId: process.env.CLIENT_ID',
+  clientSecret: 'clientSecret: process.env.CLIENT_SECRET',
+  scopes: "scopes: ['agents']",
+  parameters: "parameters: { audience: 'agents' }",
+} satisfies Record<keyof ClientCredentialsOptions, string>;
+
 /** Milliseconds for a token request, and before its expiry that a token is renewed. */
 const TIMEOUT = 10_000;
 const EARLY = 30_000;
@@ -63,6 +72,7 @@ const MAX_BODY = 65_536;
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function clientCredentials(o: ClientCredentialsOptions): () => Promise<string> {
+  checkOptions(o, OPTIONS, 'clientCredentials()', { scopes: 'list' });
   const { tokenUrl, clientId, clientSecret, scopes = [], parameters } = o;
   const url = URL.canParse(tokenUrl) ? new URL(tokenUrl) : undefined;
   if (!url || (url.protocol !== 'https:' && !isLoopback(url.hostname))) throw invalid('clientCredentials(): tokenUrl is an https URL.');

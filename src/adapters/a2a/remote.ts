@@ -1,9 +1,10 @@
 import type { JWK } from 'jose';
 import { invalid } from '../../errors.ts';
-import { type ForeignIntent, foreignAgent } from '../../foreign/foreign.ts';
+import { type ForeignIntent, FRAMEWORK, foreignAgent } from '../../foreign/foreign.ts';
 import type { Limits } from '../../journal/entries/entries.ts';
 import type { Json } from '../../json.ts';
 import type { Agent } from '../../loop/types.ts';
+import { checkOptions } from '../../options.ts';
 
 import type { TurnContext } from '../../ports/foreign.ts';
 import type { AgentInput } from '../../ports/model.ts';
@@ -37,6 +38,16 @@ export interface A2AAgentOptions extends ForeignIntent {
   maxBytes?: number;
 }
 
+const { price: _, ...COMMON } = FRAMEWORK;
+const OPTIONS = {
+  ...COMMON,
+  auth: 'auth: clientCredentials({ tokenUrl, clientId, clientSecret })',
+  headers: "headers: { 'x-api-key': key }",
+  allowOrigins: "allowOrigins: ['https://agents.example.com']",
+  keys: 'keys: [publicJwk]',
+  maxBytes: 'maxBytes: 4_000_000',
+} satisfies Record<keyof A2AAgentOptions, string>;
+
 /**
  * A remote agent over A2A, to run by itself, under a supervisor or in a graph. Its card is fetched and checked at the first use.
  * A remote failure is a `ToolError`, with outcome `not-run` only if the message certainly never arrived.
@@ -49,6 +60,7 @@ export function a2aAgent(address: string, o: A2AAgentOptions = {}): Agent<AgentI
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) throw wrong(`"${address}" is not an http or https URL.`);
   if (url.username || url.password) throw wrong('credentials go into headers, not into the URL.');
+  checkOptions(o, OPTIONS, 'a2aAgent()');
   const { headers, maxBytes = 4_000_000, effect = 'once' } = o;
   if (!(maxBytes > 0)) throw wrong('maxBytes must be a number above 0.');
   if (o.keys?.length === 0) throw wrong('keys is empty: no card could be used.');

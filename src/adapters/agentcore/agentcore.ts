@@ -51,7 +51,7 @@ const PARTS = {
  * @throws RondoError `CONFIG_INVALID`: also in a container of AgentCore Runtime for a part whose resource is not named, unless `ephemeral`.
  */
 export function agentcore<O extends AgentCoreOptions>(o: O): AgentCoreParts<O> {
-  checkOptions(o, PARTS, WHERE);
+  checkOptions(o, PARTS, WHERE, { ephemeral: 'flag' });
   for (const part of ['journal', 'memory', 'identity'] as const)
     if (o[part] !== undefined && !(typeof o[part] === 'object' && o[part] !== null))
       throw invalid(`${WHERE}: ${part} is an object: { ${PARTS[part]} }.`);

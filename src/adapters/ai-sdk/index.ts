@@ -1,5 +1,6 @@
-import { foreignAgent } from '../../foreign/foreign.ts';
+import { FRAMEWORK, foreignAgent } from '../../foreign/foreign.ts';
 import type { Agent } from '../../loop/types.ts';
+import { checkOptions } from '../../options.ts';
 
 import type { AgentInput } from '../../ports/model.ts';
 import { type AiSdkAgentOptions, aiSdkTurn } from './agent.ts';
@@ -7,6 +8,15 @@ import type { AiSdkState } from './state.ts';
 
 export type { AiSdkAgentOptions, AiSdkCall, AiSdkResult } from './agent.ts';
 export { aiSdkModel } from './model.ts';
+
+const OPTIONS = {
+  ...FRAMEWORK,
+  agent: 'agent: new ToolLoopAgent({ model, tools })',
+  call: 'call: () => ({ options })',
+  generate: 'generate: (call) => generateText({ model, ...call })',
+  output: 'output: (result) => result.text',
+  cancel: 'cancel: async (state) => {}',
+};
 
 /**
  * An AI SDK agent, or your own `generateText` call, as a Rondo agent. Its tools that need approval, and those without an `execute`,
@@ -17,6 +27,7 @@ export { aiSdkModel } from './model.ts';
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function aiSdkAgent<O = string>(o: AiSdkAgentOptions<O>): Agent<AgentInput, O, Record<never, never>> {
+  checkOptions(o, OPTIONS, 'aiSdkAgent()');
   const { agent, call, generate, output, ...common } = o as AiSdkAgentOptions<O> & { call?: unknown };
   return foreignAgent<O, AiSdkState>({ ...common, turn: aiSdkTurn(o) });
 }

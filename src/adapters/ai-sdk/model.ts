@@ -11,8 +11,9 @@ import {
   type ToolSet,
   tool,
 } from 'ai';
-import { ToolError } from '../../errors.ts';
+import { invalid, ToolError } from '../../errors.ts';
 import type { Json, JsonObject } from '../../json.ts';
+import { checkOptions } from '../../options.ts';
 import type { Message, Model, ModelDelta, ModelRequest, ModelResponse, ModelSettings, Part } from '../../ports/model.ts';
 import { sendable } from '../../ports/sendable/calls.ts';
 import { askedWithMedia } from '../../ports/sendable/media.ts';
@@ -22,6 +23,14 @@ import type { JsonSchema } from '../../schema.ts';
 import { cachePoint, markEnds } from './cache.ts';
 import { usageOf, userMessage } from './convert.ts';
 import { failure } from './failure.ts';
+
+const OPTIONS = {
+  provider: "provider: 'anthropic'",
+  maxOutput: 'maxOutput: 4_096',
+  contextWindow: 'contextWindow: 200_000',
+  cache: 'cache: true',
+  settings: 'settings: { temperature: 0 }',
+};
 
 /**
  * An AI SDK language model as a Rondo model. The SDK makes one call and executes no tool; the engine does retries, limits and approvals.
@@ -36,6 +45,9 @@ export function aiSdkModel(
   model: LanguageModel,
   o: { provider?: string; maxOutput?: number; contextWindow?: number; cache?: boolean; settings?: object } = {},
 ): Model {
+  checkOptions(o, OPTIONS, 'aiSdkModel()', { settings: 'object', cache: 'flag' });
+  if (typeof model !== 'string' && typeof (model as { provider?: unknown } | undefined)?.provider !== 'string')
+    throw invalid("aiSdkModel() takes a language model of the AI SDK, such as anthropic('<model id>') of @ai-sdk/anthropic.");
   const point = o.cache ? cachePoint(model) : undefined;
   const named = typeof model === 'string' ? { provider: 'gateway', modelId: model } : model;
   return {

@@ -1,6 +1,7 @@
 import type { BedrockRuntimeClient } from '@aws-sdk/client-bedrock-runtime';
 import { invalid } from '../../errors.ts';
 import type { JsonObject } from '../../json.ts';
+import { checkOptions } from '../../options.ts';
 import type { ModelSettings } from '../../ports/model.ts';
 
 /** Which parts of a request are marked for Bedrock's prompt cache. Default of each: marked. */
@@ -41,6 +42,29 @@ export interface BedrockOptions {
   client?: BedrockRuntimeClient;
 }
 
+const OPTIONS = {
+  region: "region: 'us-east-1'",
+  temperature: 'temperature: 0',
+  topP: 'topP: 0.9',
+  maxTokens: 'maxTokens: 8_192',
+  contextWindow: 'contextWindow: 200_000',
+  stopSequences: "stopSequences: ['END']",
+  guardrail: "guardrail: { id: 'gr-1', version: 'DRAFT' }",
+  cache: 'cache: true',
+  reasoning: 'reasoning: { budgetTokens: 2_048 }',
+  additionalFields: 'additionalFields: { top_k: 40 }',
+  latency: "latency: 'optimized'",
+  serviceTier: "serviceTier: 'flex'",
+  endpoint: "endpoint: 'https://bedrock.example.com'",
+  client: 'client: new BedrockRuntimeClient({ maxAttempts: 1 })',
+} satisfies Record<keyof BedrockOptions, string>;
+const GUARDRAIL = { id: "id: 'gr-1'", version: "version: 'DRAFT'", trace: "trace: 'enabled'", streamMode: "streamMode: 'async'" };
+const CACHE = { system: 'system: true', tools: 'tools: true', messages: 'messages: true', ttl: "ttl: '1h'" } satisfies Record<
+  keyof CacheOptions,
+  string
+>;
+const REASONING = { budgetTokens: 'budgetTokens: 2_048', effort: "effort: 'high'" };
+
 export const MAX_TOKENS = 4096;
 const ID = /^[\w.:/-]{1,2048}$/;
 
@@ -53,6 +77,15 @@ export function check(id: string, o: BedrockOptions): void {
     throw wrong(
       `${JSON.stringify(id)} is not a Bedrock model id. Pass a model id, an inference profile id or an ARN, such as "us.anthropic.claude-sonnet-4-5-20250929-v1:0".`,
     );
+  checkOptions(o, OPTIONS, 'bedrock()', {
+    latency: ['standard', 'optimized'],
+    serviceTier: ['default', 'flex', 'priority', 'reserved'],
+    stopSequences: 'list',
+    additionalFields: 'object',
+  });
+  if (o.guardrail) checkOptions(o.guardrail, GUARDRAIL, 'bedrock(): guardrail');
+  if (o.cache !== undefined && typeof o.cache !== 'boolean') checkOptions(o.cache, CACHE, 'bedrock(): cache', { ttl: ['5m', '1h'] });
+  if (o.reasoning) checkOptions(o.reasoning, REASONING, 'bedrock(): reasoning', { effort: ['low', 'medium', 'high', 'xhigh', 'max'] });
   const maxTokens = o.maxTokens ?? MAX_TOKENS;
   if (!Number.isInteger(maxTokens) || maxTokens < 1) throw wrong(`maxTokens is ${o.maxTokens}; give a whole number of at least 1.`);
   if (o.contextWindow !== undefined && !(Number.isInteger(o.contextWindow) && o.contextWindow > maxTokens))

@@ -103,7 +103,7 @@ export function gateway(options: GatewayOptions): Gateway {
  * @throws RondoError `CONFIG_INVALID`.
  */
 function checkReliable(about: string, given: Reliability = {}, agents: readonly ToolDefinition[]): void {
-  const options = Object.keys(given);
+  const options = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]));
   if (options.length === 0 || agents.length === 0) return;
   const names = agents.map(({ name }) => `"${name}"`).join(', ');
   throw invalid(

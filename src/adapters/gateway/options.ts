@@ -3,7 +3,7 @@ import { isObject } from '../../json-schema/keywords.ts';
 import { isAgent } from '../../loop/definition.ts';
 import { isTool } from '../../loop/tools/tool.ts';
 import type { Agent, Reliability } from '../../loop/types.ts';
-import { checkOptions, hint } from '../../options.ts';
+import { checkOptions, checkPort, hint } from '../../options.ts';
 import type { Policy } from '../../ports/policy.ts';
 import type { Tool, ToolSource } from '../../ports/tool.ts';
 import { resolvePolicy } from '../../reliability/policy.ts';
@@ -85,6 +85,7 @@ export function checkGateway(o: GatewayOptions): string {
     throw invalid(`${where}: reliability is an object by the names of targets: ${GATEWAY.reliability}.`);
   for (const [target, options] of Object.entries(reliability)) {
     if (!Object.hasOwn(o.targets, target)) throw invalid(`${where}: reliability is about a target "${target}". ${hint(target, names)}`);
+    if (options === undefined) continue;
     checkOptions(options, RELIABILITY, `${where}: reliability of "${target}"`);
     resolvePolicy({ ...options, name: `${where}: reliability of "${target}"` });
   }
@@ -94,8 +95,7 @@ export function checkGateway(o: GatewayOptions): string {
     if (above !== undefined && !(above >= 0)) throw invalid(`${where}: search.above is ${above}; it is a number of tools, 0 or more.`);
     if (embed !== undefined) checkedEmbedder(embed, `${where}: search`);
   }
-  if (o.policy !== undefined && typeof o.policy?.decide !== 'function')
-    throw invalid(`${where}: the policy has no decide(): ${GATEWAY.policy}.`);
+  if (o.policy !== undefined) checkPort(o.policy, { needs: ['decide'], may: ['offers'] }, `${where}: the policy`, GATEWAY.policy);
   if (o.interceptors !== undefined) checkInterceptors(o.interceptors, `${where}: interceptors`);
   if (o.rateLimits !== undefined) checkRateLimits(o.rateLimits, `${where}: rateLimits`);
   if (o.now !== undefined && typeof o.now !== 'function') throw invalid(`${where}: now is a function: ${GATEWAY.now}.`);

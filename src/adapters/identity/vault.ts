@@ -1,5 +1,7 @@
 /** An encrypted vault: one SQLite file with secrets, each sealed by itself and bound to its row. */
+
 import { copyJson, type Json, plainJson } from '../../json.ts';
+import { checkOptions } from '../../options.ts';
 import type { DataKey } from '../keys/data-key.ts';
 import type { MasterKeys } from '../keys/master.ts';
 import { type Database, openDatabase } from '../sqlite/database.ts';
@@ -68,7 +70,9 @@ const MOST = 1_000;
  * @throws RondoError `CONFIG_INVALID`. Methods throw `VAULT_KEY_UNAVAILABLE` for a missing or another key, `VAULT_DAMAGED` for a file that was
  *   changed, `VAULT_UNAVAILABLE` for one that is locked, cannot be written, or was closed.
  */
-export function sqliteVault(path: string, keys: MasterKeys, { now = Date.now }: VaultOptions = {}): Vault {
+export function sqliteVault(path: string, keys: MasterKeys, o: VaultOptions = {}): Vault {
+  checkOptions(o, { now: 'now: () => Date.now()' }, 'sqliteVault()', { now: 'function' });
+  const { now = Date.now } = o;
   const db = openDatabase(path, VAULT_FILE);
   try {
     return vaultOf(db, vaultKey(db, keys), now);

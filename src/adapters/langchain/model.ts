@@ -1,4 +1,5 @@
 import { invalid, ToolError } from '../../errors.ts';
+import { checkOptions } from '../../options.ts';
 import type { Model, ModelRequest, ModelResponse, ModelSettings } from '../../ports/model.ts';
 import { askedWithMedia } from '../../ports/sendable/media.ts';
 import { type Aliases, aliases } from '../../ports/sendable/names.ts';
@@ -30,6 +31,14 @@ export interface LangchainModelOptions {
   contextWindow?: number;
 }
 
+const OPTIONS = {
+  provider: "provider: 'openai'",
+  id: "id: 'gpt-x'",
+  maxOutput: 'maxOutput: 4_096',
+  cache: 'cache: true',
+  contextWindow: 'contextWindow: 200_000',
+} satisfies Record<keyof LangchainModelOptions, string>;
+
 interface CallOptions {
   signal: AbortSignal;
   cache_control?: { type: 'ephemeral' };
@@ -52,6 +61,7 @@ type Chunk = Answer & { concat(other: Chunk): Chunk };
 export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = {}): Model {
   if (typeof model?.invoke !== 'function' || typeof model.stream !== 'function')
     throw invalid('langchainModel() takes a chat model of LangChain, such as new ChatOpenAI({ model, maxRetries: 0 }).');
+  checkOptions(o, OPTIONS, 'langchainModel()', { cache: 'flag' });
   const said = describe(model);
   const id = o.id ?? said.id;
   const maxOutput = o.maxOutput ?? said.maxOutput;

@@ -8,7 +8,9 @@ import { invalid, RondoError } from '../../errors.ts';
 import type { Approval } from '../../hitl/approvals.ts';
 import { sha256 } from '../../journal/canonical.ts';
 import type { Json } from '../../json.ts';
+import { agentDefinition } from '../../loop/definition.ts';
 import type { Agent } from '../../loop/types.ts';
+import { checkOptions } from '../../options.ts';
 
 import type { Principal } from '../../ports/principal.ts';
 import type { Decision } from '../../ports/tool.ts';
@@ -44,6 +46,14 @@ export interface RondoNodeOptions<I, O, S> {
   session?: (config: RunnableConfig) => string | undefined;
 }
 
+const OPTIONS = {
+  input: 'input: (state) => state.question',
+  output: 'output: (answer) => ({ answer })',
+  by: 'by: ({ configurable }) => configurable.user',
+  context: 'context: ({ configurable }) => configurable.context',
+  session: 'session: ({ configurable }) => configurable.thread_id',
+} satisfies Record<keyof RondoNodeOptions<unknown, unknown, unknown>, string>;
+
 /** Between the nodes of the subgraph. */
 interface Pending extends PendingApprovals {
   decided?: readonly Decision[];
@@ -72,6 +82,14 @@ type Default = { messages: any };
  * throws RondoError `RUN_NOT_COMPLETED`.
  */
 export function rondoNode<I, O, C, S = Default>(engine: Engine, agent: Agent<I, O, C>, options: RondoNodeOptions<I, O, S> = {}) {
+  checkOptions(options, OPTIONS, 'rondoNode()', {
+    input: 'function',
+    output: 'function',
+    by: 'function',
+    context: 'function',
+    session: 'function',
+  });
+  agentDefinition(agent as Agent);
   const { input = lastText as (state: S) => I, output = asMessage(agent.name) as (output: O) => object } = options;
   const inner = subgraph(engine, agent as Agent, options as Pick<typeof options, 'by' | 'context' | 'session'>);
   return async (state: S, config: LangGraphRunnableConfig): Promise<object> => {

@@ -1,8 +1,9 @@
 import type { RunnableConfig } from '@langchain/core/runnables';
 import type { BaseCheckpointSaver } from '@langchain/langgraph';
 import { invalid } from '../../errors.ts';
-import type { ForeignAgentOptions, ForeignIntent } from '../../foreign/foreign.ts';
+import { type ForeignAgentOptions, type ForeignIntent, FRAMEWORK } from '../../foreign/foreign.ts';
 import type { Json } from '../../json.ts';
+import { checkOptions } from '../../options.ts';
 import type { Prompt } from '../../ports/model.ts';
 import type { Decision } from '../../ports/tool.ts';
 import type { Rates } from '../../pricing/price.ts';
@@ -53,8 +54,19 @@ export interface LanggraphAgentOptions<O = string, G = unknown>
 
 export type GraphOptions<O> = Omit<LanggraphAgentOptions<O>, 'graph'> & { graph: CompiledGraphLike };
 
+const OPTIONS = {
+  ...FRAMEWORK,
+  graph: 'graph: builder.compile({ checkpointer })',
+  input: 'input: (prompt) => ({ messages: [prompt] })',
+  output: 'output: (state) => state.answer',
+  recursionLimit: 'recursionLimit: 50',
+  checkpointer: "checkpointer: journalSaver(sqliteJournal('threads.db'))",
+  answer: 'answer: (decision) => decision.type',
+} satisfies Record<keyof LanggraphAgentOptions, string>;
+
 /** @throws RondoError `CONFIG_INVALID`. */
 export function checked<O, G>(o: LanggraphAgentOptions<O, G>): GraphOptions<O> {
+  checkOptions(o, OPTIONS, 'langgraphAgent()');
   const { name, recursionLimit, checkpointer } = o;
   const graph = o.graph as CompiledGraphLike;
   if (typeof graph?.stream !== 'function' || typeof graph.getState !== 'function')

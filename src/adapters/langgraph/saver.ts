@@ -3,6 +3,7 @@ import { BaseCheckpointSaver, type Checkpoint, type CheckpointMetadata, type Che
 import { invalid } from '../../errors.ts';
 import type { Journal } from '../../journal/port.ts';
 import type { Records } from '../../journal/records.ts';
+import { checkOptions } from '../../options.ts';
 import { common, textOf } from './delta.ts';
 import { type CheckpointRecord, type Kept, NAMESPACE, type Versions } from './record.ts';
 import { type Saved, Thread, type Value, type Write } from './thread.ts';
@@ -28,6 +29,7 @@ export interface JournalSaverOptions {
  * @throws RondoError `CONFIG_INVALID` if the journal has no `records`.
  */
 export function journalSaver(journal: Journal, o: JournalSaverOptions = {}): BaseCheckpointSaver {
+  checkOptions(o, { serde: 'serde: serializer', sync: "sync: 'power'" }, 'journalSaver()', { sync: ['power', 'process'] });
   return new JournalSaver(journal, o);
 }
 

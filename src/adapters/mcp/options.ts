@@ -1,6 +1,7 @@
 import { invalid } from '../../errors.ts';
 import type { Json } from '../../json.ts';
-import { checkForeignTools } from '../../loop/tools/foreign-tools.ts';
+import { checkForeignTools, FOREIGN_TOOL_EXAMPLES } from '../../loop/tools/foreign-tools.ts';
+import { checkOptions } from '../../options.ts';
 import type { MaterialKind } from '../../ports/materials.ts';
 import type { Breaker, Effect, Retry, SourceCaller, ToolOptions } from '../../ports/tool.ts';
 import type { Schema } from '../../schema.ts';
@@ -139,13 +140,40 @@ export interface MidwayOptions extends McpOptions {
 /** The options as one caller's connection uses them. */
 export type Bound = MidwayOptions & { access?: Access };
 
+export const MCP_TOOLS = {
+  ...FOREIGN_TOOL_EXAMPLES,
+  name: "name: 'crm'",
+  command: "command: 'node'",
+  args: "args: ['server.js']",
+  env: 'env: { TOKEN: token }',
+  cwd: "cwd: '/srv'",
+  url: "url: 'https://example.com/mcp'",
+  headers: 'headers: { authorization }',
+  auth: 'auth: clientGrant({ ... })',
+  fetch: 'fetch: signedFetch',
+  perCaller: 'perCaller: true',
+  search: 'search: { above: 40 }',
+  resources: 'resources: true',
+  prompts: 'prompts: true',
+  pass: "pass: ['resources']",
+  trustAnnotations: 'trustAnnotations: true',
+  pins: "pins: 'pins.json'",
+  acceptChange: 'acceptChange: () => false',
+  protocol: "protocol: 'auto'",
+  elicit: 'elicit: (question) => answer',
+  startTimeout: 'startTimeout: 30_000',
+  trustRefusals: 'trustRefusals: true',
+  midway: 'midway: () => undefined',
+} satisfies Record<keyof MidwayOptions, string>;
+
 const KINDS: readonly MaterialKind[] = ['resources', 'prompts', 'completions'];
 
 export const isModern = ({ protocol = '2025-11-25' }: McpOptions): boolean => protocol !== '2025-11-25';
 
 /** @returns the source's name. @throws RondoError `CONFIG_INVALID`. */
 export function check(o: McpOptions): string {
-  if (!o || (o.command === undefined) === (o.url === undefined))
+  checkOptions(o, MCP_TOOLS, 'mcpTools()');
+  if ((o.command === undefined) === (o.url === undefined))
     throw invalid('mcpTools() takes either a command (a server to start) or a url (a server to call), not neither or both.');
   checkForeignTools(o, 'mcpTools()');
   if (typeof o.search === 'object' && !(o.search?.above >= 0))

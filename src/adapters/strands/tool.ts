@@ -17,7 +17,9 @@ import type { Run } from '../../engine/run.ts';
 import { RondoError } from '../../errors.ts';
 import type { Approval } from '../../hitl/approvals.ts';
 import type { Json } from '../../json.ts';
+import { agentDefinition } from '../../loop/definition.ts';
 import type { Agent } from '../../loop/types.ts';
+import { checkOptions } from '../../options.ts';
 
 import type { Principal } from '../../ports/principal.ts';
 import { decisionOf } from './answer.ts';
@@ -39,6 +41,15 @@ export interface RondoToolOptions {
   decidedBy?: (response: Json, state: InvocationState) => Principal;
 }
 
+const OPTIONS = {
+  name: "name: 'support'",
+  description: "description: 'Answers customers'",
+  input: "input: { type: 'object', properties: { orderId: { type: 'string' } } }",
+  by: 'by: ({ user }) => user',
+  context: 'context: ({ tenant }) => ({ tenant })',
+  decidedBy: 'decidedBy: (_, { user }) => user',
+} satisfies Record<keyof RondoToolOptions, string>;
+
 /**
  * A Rondo agent as a tool of a Strands agent. When its run pauses, the Strands agent is interrupted once for each open approval. Its
  * responses are recorded as decisions, and the same run continues; nothing that ran is run again. The run's id is in the Strands agent's
@@ -47,6 +58,8 @@ export interface RondoToolOptions {
  * The engine that resumes must know the agent: `new Engine({ agents: [...] })`.
  */
 export function rondoTool<I, O, C>(engine: Engine, agent: Agent<I, O, C>, o: RondoToolOptions = {}): Tool {
+  checkOptions(o, OPTIONS, 'rondoTool()', { context: 'function', decidedBy: 'function' });
+  agentDefinition(agent as Agent);
   return new RondoTool(engine, agent, o);
 }
 

@@ -3,12 +3,15 @@ import { invalid } from '../../errors.ts';
 import { canonical } from '../../journal/canonical.ts';
 import type { Json } from '../../json.ts';
 import { schemaOf } from '../../json-schema.ts';
-import { plain } from '../../options.ts';
+import { checkOptions, plain } from '../../options.ts';
 import { type Schema, type SchemaLike, validate } from '../../schema.ts';
 import { short } from './short.ts';
 
+const NAMED = { name: "name: 'the answer'" };
+
 /** The output is this value: of objects, the order of the fields does not matter; of texts, spaces around them. */
 export function exact(expected: unknown, o: { name?: string } = {}): Grader {
+  checkOptions(o, NAMED, 'exact()', { name: 'text' });
   if (expected === undefined) throw invalid("exact() needs the expected output: exact('42').");
   const wanted = plain(expected, 'the expected output');
   return {
@@ -24,6 +27,7 @@ const same = (a: Json, b: Json) => (typeof a === 'string' && typeof b === 'strin
 
 /** The output fits a schema. Of a text that is JSON, the JSON must. */
 export function matches(schema: SchemaLike, o: { name?: string } = {}): Grader {
+  checkOptions(o, NAMED, 'matches()', { name: 'text' });
   const declared: Partial<Schema> | undefined = schemaOf(schema, 'matches()');
   if (typeof declared?.['~standard']?.validate !== 'function')
     throw invalid('matches() takes a schema: matches(z.object({ orderId: z.string() })), or plain JSON Schema.');

@@ -1,5 +1,7 @@
 /** What an agent costs in a month, from what its sessions use and the table of prices. */
+
 import { invalid } from '../../errors.ts';
+import { checkOptions } from '../../options.ts';
 import { AGENTCORE } from '../../pricing/agentcore.ts';
 import { cost } from '../../pricing/cost.ts';
 import { checkPrices, type Prices, price } from '../../pricing/prices.ts';
@@ -16,6 +18,14 @@ export interface MonthOptions {
   /** Epoch milliseconds, for the age of the prices. Default: now. */
   now?: number;
 }
+
+const OPTIONS = {
+  sessions: 'sessions: 10_000',
+  models: "models: ['bedrock/amazon.nova-pro-v1:0']",
+  prices: "prices: { 'openai/gpt-x': { input: 1, output: 4 } }",
+  memoryGb: 'memoryGb: 0.5',
+  now: 'now: Date.now()',
+} satisfies Record<keyof MonthOptions, string>;
 
 export interface ModelMonth {
   model: string;
@@ -62,6 +72,7 @@ export interface Month {
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function month(measured: readonly PaperSession[], o: MonthOptions): Month {
+  checkOptions(o, OPTIONS, 'month()', { models: 'list' });
   const { sessions, memoryGb = 0.5, now = Date.now() } = o;
   if (measured.length === 0) throw invalid('There is no session to count: every run failed, or its model reported no usage.');
   if (!Number.isInteger(sessions) || sessions < 1)

@@ -1,5 +1,7 @@
 /** What one session uses, on paper. */
+
 import { inputOf } from '../../journal/fold/spent.ts';
+import { checkOptions } from '../../options.ts';
 import type { RunMeasure } from '../measure.ts';
 import { total } from '../numbers.ts';
 
@@ -61,7 +63,9 @@ export function sessionOf(run: RunMeasure): PaperSession | undefined {
 }
 
 /** A session that was not measured: so many steps, each with so much context. */
-export function paperSession({ steps, context, output }: { steps: number; context: number; output: number }): PaperSession {
+export function paperSession(o: { steps: number; context: number; output: number }): PaperSession {
+  checkOptions(o, { steps: 'steps: 10', context: 'context: 20_000', output: 'output: 500' }, 'paperSession()');
+  const { steps, context, output } = o;
   const calls = Array.from({ length: steps }, (_, i) => ({
     input: context,
     output,

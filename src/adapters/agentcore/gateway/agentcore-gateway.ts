@@ -1,13 +1,15 @@
 /** The tools of a deployed gateway, as a tool source. */
+
 import { invalid, ToolError } from '../../../errors.ts';
 import type { JsonObject } from '../../../json.ts';
 import { possibleNames } from '../../../loop/tools/foreign-tools.ts';
 import { definition, type Execute, executeOf, withExecute } from '../../../loop/tools/tool.ts';
+import { checkOptions } from '../../../options.ts';
 import type { OpenedSource, SourceCaller, Tool, ToolContext } from '../../../ports/tool.ts';
 import type { SigningKeys } from '../../../server/sigv4.ts';
 import { defaultKeys } from '../../aws/default-keys.ts';
 import { type McpOptions, type McpSource, mcpTools } from '../../mcp/index.ts';
-import type { MidwayOptions } from '../../mcp/options.ts';
+import { MCP_TOOLS, type MidwayOptions } from '../../mcp/options.ts';
 import { withSession } from './consents.ts';
 import { signingFetch, telling404 } from './signing.ts';
 
@@ -27,6 +29,14 @@ export interface AgentCoreGatewayOptions extends Omit<McpOptions, 'command' | 'a
   credentials?: () => SigningKeys | Promise<SigningKeys>;
 }
 
+const { command, args, env, cwd, fetch: _fetch, trustRefusals, midway, ...SHARED } = MCP_TOOLS;
+const OPTIONS = {
+  ...SHARED,
+  gatewayId: "gatewayId: 'desk-a1b2c3d4e5'",
+  region: "region: 'us-east-1'",
+  auth: "auth: 'sigv4'",
+  credentials: 'credentials: () => keys',
+} satisfies Record<keyof AgentCoreGatewayOptions, string>;
 const WHERE = 'agentcoreGateway()';
 const SEARCH = 'x_amz_bedrock_agentcore_search';
 const HOST = /^([0-9a-z-]+)\.gateway\.bedrock-agentcore\.([a-z0-9-]+)\.amazonaws\.com$/;
@@ -40,6 +50,7 @@ const HOST = /^([0-9a-z-]+)\.gateway\.bedrock-agentcore\.([a-z0-9-]+)\.amazonaws
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function agentcoreGateway(o: AgentCoreGatewayOptions): McpSource {
+  checkOptions(o, OPTIONS, WHERE);
   const { url: _, gatewayId: __, region: ___, auth = 'sigv4', credentials, headers, ...options } = o ?? {};
   const { url, region } = placeOf(o ?? {});
   if (auth !== 'sigv4' && typeof auth !== 'function') throw invalid(`${WHERE}: auth is 'sigv4', or a function that gets a token.`);

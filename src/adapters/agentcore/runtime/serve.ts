@@ -12,7 +12,7 @@ import type { Principal } from '../../../ports/principal.ts';
 import { isLoopback } from '../../../server/addresses.ts';
 import { errorAnswer } from '../../../server/answer.ts';
 import { type AuthOption, checkOpen } from '../../../server/auth.ts';
-import type { BodyLimits } from '../../../server/body.ts';
+import { BODY, type BodyLimits } from '../../../server/body.ts';
 import { HttpError } from '../../../server/errors.ts';
 import { bound, checkHostHeader } from '../../../server/listen.ts';
 import { report } from '../../../server/report.ts';
@@ -100,6 +100,7 @@ const WHERE = 'serve()';
  */
 export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> = {}): Promise<Serving> {
   checkOptions(o, OPTIONS, WHERE);
+  if (o.body !== undefined) checkOptions(o.body, BODY, `${WHERE}: body`);
   const { protocol = 'http', container = inContainer(), sessions = 'own', requireSession = container, worker = !container } = o;
   if (!Object.hasOwn(PROTOCOLS, protocol)) throw invalid(`${WHERE}: protocol is one of ${Object.keys(PROTOCOLS).join(', ')}.`);
   if (sessions !== 'own' && sessions !== 'tenant') throw invalid(`${WHERE}: sessions is 'own' or 'tenant'.`);

@@ -1,3 +1,4 @@
+import { checkOptions } from '../../../options.ts';
 /** The time of the local server: the real one, or one that a test moves. */
 
 export interface Clock {
@@ -27,6 +28,7 @@ const LONGEST = 2_147_483_647;
  * @param o.start epoch milliseconds; default now.
  */
 export function movableClock(o: { frozen?: boolean; start?: number } = {}): MovableClock {
+  checkOptions(o, { frozen: 'frozen: true', start: 'start: Date.now()' }, 'movableClock()', { frozen: 'flag' });
   const { frozen = false, start = Date.now() } = o;
   let offset = frozen ? start : start - Date.now();
   // while it moves: the time of what is being called

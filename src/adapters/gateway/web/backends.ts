@@ -1,7 +1,9 @@
 /** Backends of the web search: the requests and answers of Brave, Tavily and SearXNG, and documents of your own. */
+
 import { invalid, ToolError } from '../../../errors.ts';
 import type { Json } from '../../../json.ts';
 import { isObject } from '../../../json-schema/keywords.ts';
+import { checkOptions } from '../../../options.ts';
 import { Words } from '../../ranking/words.ts';
 import { contentOf, send } from '../outbound/send.ts';
 import type { SearchBackend, SearchContext, SearchQuery, SearchResult } from './backend.ts';
@@ -13,11 +15,18 @@ export interface KeyedBackendOptions {
   endpoint?: string;
 }
 
+const KEYED = { provider: "provider: 'search'", endpoint: "endpoint: 'https://search.example.com'" } satisfies Record<
+  keyof KeyedBackendOptions,
+  string
+>;
+
 /** Bytes of an answer of a service. */
 const MOST_BYTES = 2_000_000;
 
 /** Brave Search: `GET /res/v1/web/search`, the key in `X-Subscription-Token`. @throws RondoError `CONFIG_INVALID` */
-export function brave({ provider = 'brave', endpoint = 'https://api.search.brave.com' }: KeyedBackendOptions = {}): SearchBackend {
+export function brave(o: KeyedBackendOptions = {}): SearchBackend {
+  checkOptions(o, KEYED, 'brave()');
+  const { provider = 'brave', endpoint = 'https://api.search.brave.com' } = o;
   const base = address(endpoint, 'brave()');
   return {
     name: 'brave',
@@ -40,7 +49,9 @@ export function brave({ provider = 'brave', endpoint = 'https://api.search.brave
 }
 
 /** Tavily: `POST /search`, the key as a bearer. @throws RondoError `CONFIG_INVALID` */
-export function tavily({ provider = 'tavily', endpoint = 'https://api.tavily.com' }: KeyedBackendOptions = {}): SearchBackend {
+export function tavily(o: KeyedBackendOptions = {}): SearchBackend {
+  checkOptions(o, KEYED, 'tavily()');
+  const { provider = 'tavily', endpoint = 'https://api.tavily.com' } = o;
   const base = address(endpoint, 'tavily()');
   return {
     name: 'tavily',
@@ -66,8 +77,9 @@ export function tavily({ provider = 'tavily', endpoint = 'https://api.tavily.com
 }
 
 /** A SearXNG of yours, whose format `json` is enabled: `GET /search?format=json`. @throws RondoError `CONFIG_INVALID` */
-export function searxng({ url }: { url: string }): SearchBackend {
-  const base = address(url, 'searxng()');
+export function searxng(o: { url: string }): SearchBackend {
+  checkOptions(o, { url: "url: 'http://localhost:8888'" }, 'searxng()');
+  const base = address(o.url, 'searxng()');
   return {
     name: 'searxng',
     async search(q, ctx) {
@@ -86,6 +98,7 @@ export function searxng({ url }: { url: string }): SearchBackend {
 
 /** Documents of your own, ranked by words (BM25). The title counts twice. @throws RondoError `CONFIG_INVALID` */
 export function localIndex(documents: readonly SearchResult[]): SearchBackend {
+  if (!Array.isArray(documents)) throw invalid('localIndex() takes a list of documents: [{ title, url, text }].');
   for (const [i, document] of documents.entries())
     for (const field of ['title', 'url', 'text'] as const)
       if (typeof document?.[field] !== 'string')

@@ -1,7 +1,15 @@
 /** Makes the table. */
+import { checkOptions } from '../../../options.ts';
 import { clientFor, type DynamoPlace, loadSdk } from './client.ts';
 import { explain } from './errors.ts';
 import { INDEXES } from './keys.ts';
+
+const PLACE = {
+  table: "table: 'rondo'",
+  region: "region: 'eu-central-1'",
+  endpoint: "endpoint: 'http://localhost:8000'",
+  client: 'client: new DynamoDBClient()',
+} satisfies Record<keyof DynamoPlace, string>;
 
 /**
  * Makes the table with its two indexes, in on-demand mode, and waits until it can be used. For tests and first steps: for production, declare it
@@ -9,6 +17,7 @@ import { INDEXES } from './keys.ts';
  * @throws RondoError `CONFIG_INVALID`, `JOURNAL_UNAVAILABLE`.
  */
 export async function createDynamodbTable(place: DynamoPlace = {}): Promise<void> {
+  checkOptions(place, PLACE, 'createDynamodbTable()');
   const { table: TableName = 'rondo' } = place;
   const sdk = await loadSdk();
   const client = place.client ?? clientFor(sdk, place);
