@@ -33,7 +33,8 @@ export function agentAt(agents: ReadonlyMap<string, Agent>, path: string, reques
   const found = [...agents.values()].find(
     ({ name }) => (agents.size === 1 && isAt(pathname, path)) || isAt(pathname, `${path}/${encodeURIComponent(name)}`),
   );
-  if (!found) throw new HttpError(404, 'There is nothing here.');
+  const place = agents.size === 1 ? `The agent is at ${path || '/'}` : `Each agent is at ${path}/{name}`;
+  if (!found) throw new HttpError(404, `There is nothing here. ${place}.`);
   if (request.method !== 'POST') throw new HttpError(405, 'The method here is POST.', { allow: 'POST' });
   return found;
 }

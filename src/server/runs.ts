@@ -43,23 +43,23 @@ export function routeOf(o: RunsOptions, request: Request): (caller: KnownCaller)
   const { pathname } = new URL(request.url);
   const below = pathname.startsWith(`${o.path}/`) ? pathname.slice(o.path.length) : '';
   const match = /^\/runs(?:\/([^/]+)(?:\/(events|approvals|decisions|cancel))?)?\/?$/.exec(below);
-  if (!match) throw nothingHere();
+  if (!match) throw nothingHere(o);
   const [, id, word = 'id'] = match;
   const acts = ROUTES[id === undefined ? '' : word] ?? {};
   const act = acts[request.method];
   const allow = Object.keys(acts).join(', ');
   if (!act) throw new HttpError(405, `The method here is ${allow}.`, { allow });
-  const runId = id === undefined ? '' : decoded(id);
+  const runId = id === undefined ? '' : decoded(o, id);
   return (caller) => act(o, request, caller, runId);
 }
 
-const nothingHere = () => new HttpError(404, 'There is nothing here.');
+const nothingHere = ({ path }: RunsOptions) => new HttpError(404, `There is nothing here: runs are at ${path}/runs.`);
 
-function decoded(text: string): string {
+function decoded(o: RunsOptions, text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw nothingHere();
+    throw nothingHere(o);
   }
 }
 

@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
+import { openApiTools } from '../../src/adapters/gateway/index.ts';
 import { readDocument } from '../../src/adapters/gateway/openapi/document.ts';
 import type { Operation } from '../../src/adapters/gateway/openapi/operations.ts';
 import { inputSchema, requestOf } from '../../src/adapters/gateway/openapi/request.ts';
+import type { Tool } from '../../src/index.ts';
 import type { JsonObject } from '../../src/json.ts';
+import { definition } from '../../src/loop/tools/tool.ts';
 
 const ADDED = { server: new URL('https://api.example.com'), headers: {} };
 
@@ -35,4 +38,21 @@ test('a schema may have the name of what every object has', async () => {
     const { $defs } = inputSchema(document, operation, 'test');
     expect(Object.entries($defs as JsonObject)).toEqual([[name, schemas[name]]]);
   }
+});
+
+test('a server on this machine that only the document names is refused, with what lifts it', async () => {
+  const paths = { '/orders': { get: { operationId: 'orders', responses: { 200: { description: 'ok' } } } } };
+  const document = { openapi: '3.1.0', info: { title: 'x', version: '1' }, servers: [{ url: 'http://127.0.0.1:9' }], paths };
+  const call = async (o: { server?: string }) => {
+    const opened = await openApiTools({ document, ...o }).open({ signal: new AbortController().signal });
+    const [orders] = await opened.list();
+    const ctx = { signal: new AbortController().signal, credentials: {}, idempotencyKey: 'k' };
+    return definition(orders as Tool).options.execute({}, ctx as never);
+  };
+  await expect(call({})).rejects.toMatchObject({
+    code: 'ADDRESS_REFUSED',
+    message: expect.stringMatching(/127\.0\.0\.1 is not a public address.*name it too: { server: /),
+    outcome: 'not-run',
+  });
+  await expect(call({ server: 'http://127.0.0.1:9' })).rejects.toMatchObject({ code: 'NETWORK' });
 });

@@ -52,7 +52,8 @@ export function endpoint(o: EndpointOptions): Answering {
       checkHost(request, auth);
       if (pathname === `/${AGENT_CARD_PATH}` && request.method === 'GET') return (legacy ? cards.legacy : cards.now)(request);
       // some clients append a slash to every URL
-      if (!isRest && !isAt(pathname, path)) throw new HttpError(404, 'There is nothing here.');
+      if (!isRest && !isAt(pathname, path))
+        throw new HttpError(404, `There is nothing here: A2A is at ${path}, and its card at /${AGENT_CARD_PATH}.`);
       const ctx = await contextOf(request, legacy);
       if (isRest) return await serveRest(request, pathname.slice(below.length + 5), searchParams, ctx);
       if (request.method !== 'POST') throw new HttpError(405, 'JSON-RPC is POST.', { allow: 'POST' });

@@ -8,7 +8,7 @@ import { type DynamodbJournalOptions, dynamodbJournal } from '../journal/dynamod
 import { type RememberedMemory, type RememberOptions, remember } from '../memory/index.ts';
 import { type AgentCoreIdentityOptions, agentcoreIdentity } from './identity/index.ts';
 import { type AgentCoreMemoryOptions, agentcoreMemory } from './memory/index.ts';
-import { inContainer } from './runtime/place.ts';
+import { ifLocal, inContainer } from './runtime/place.ts';
 
 /** Options of a part on AWS, whose resource need not be named: then `local` makes the part. */
 type Part<Options, Named extends keyof Options, Local> = Omit<Options, Named> & {
@@ -82,7 +82,7 @@ function partOf<Made, Named extends keyof Options & string, Options>(
   if (name) return deployed(options as Options);
   if (inContainer() && !ephemeral)
     throw invalid(
-      `${about}: ${named} is not set, so it would be on the disk of this container, which ends with its session. Set ${named}, or pass ephemeral: true if that is meant.`,
+      `${about}: ${named} is not set, so it would be on the disk of this container, which ends with its session. Set ${named}, or pass ephemeral: true if that is meant.${ifLocal()}`,
     );
   return local();
 }

@@ -9,6 +9,7 @@ import type { Handler } from '../../../server/listen.ts';
 import { ATTR } from '../../../telemetry/names.ts';
 import { parseTraceparent } from '../../../telemetry/traceparent.ts';
 import { CUSTOM, isSessionId, REQUEST, SESSION, USER, WORKLOAD_TOKEN } from '../headers.ts';
+import { ifLocal } from './place.ts';
 
 /** One request, as the platform passed it on. */
 export interface Invocation {
@@ -82,7 +83,7 @@ async function callerOf(request: Request, auth: AuthOption, platform: boolean, t
 function invocationOf(headers: Headers, needsSession: boolean): Invocation {
   const session = headers.get(SESSION);
   if (session === null && needsSession)
-    throw new HttpError(400, `${SESSION} is missing: the session of the request, 33 to 256 characters.`);
+    throw new HttpError(400, `${SESSION} is missing: the session of the request, 33 to 256 characters.${ifLocal()}`);
   if (session !== null && !isSessionId(session)) throw new HttpError(400, `${SESSION} is a text of 33 to 256 characters.`);
   const requestId = headers.get(REQUEST) ?? randomUUID();
   if (!/^[\x21-\x7e]{1,256}$/.test(requestId)) throw new HttpError(400, `${REQUEST} is a text of 1 to 256 characters.`);

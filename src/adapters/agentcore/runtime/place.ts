@@ -18,6 +18,27 @@ export function inContainer(env: NodeJS.ProcessEnv = process.env): boolean {
   );
 }
 
+/** Whether nothing but `/.dockerenv` says that this is a container: it may be one in which somebody develops. */
+const isGuessed = (env: NodeJS.ProcessEnv): boolean =>
+  inContainer(env) && sessionToken(env) === undefined && !isOn(env.DOCKER_CONTAINER) && env.AGENTCORE_RUNTIME_URL === undefined;
+
+/** What to do in a container in which somebody develops, after a space; nothing where this is surely one of AgentCore Runtime, or no container. */
+export const ifLocal = (env: NodeJS.ProcessEnv = process.env): string =>
+  isGuessed(env) ? ' If this is a container in which you develop, such as a devcontainer, set LOCAL_DEV=1 in its environment.' : '';
+
+let warned = false;
+
+/** Warns once if an application is served to all machines, with what they say of users believed, because of `/.dockerenv` alone. */
+export function warnIfGuessed(where: string, env: NodeJS.ProcessEnv = process.env): void {
+  const remedy = ifLocal(env);
+  if (warned || remedy === '') return;
+  warned = true;
+  process.emitWarning(
+    `${where}: /.dockerenv says that this is a container of AgentCore Runtime, so all addresses are listened on, and callers are believed who the user is.${remedy} Else set DOCKER_CONTAINER=1, or pass container: true.`,
+    'RondoWarning',
+  );
+}
+
 const isOn = (value: string | undefined) => value === '1' || value?.toLowerCase() === 'true';
 
 /** The port that the environment asks for. @throws RondoError `CONFIG_INVALID`. */
@@ -35,6 +56,6 @@ export function checkJournal(engine: Engine, meant: 'ephemeral' | undefined, whe
   if (meant === 'ephemeral' || (durable && !local)) return;
   const what = durable ? 'is on the disk of this session' : 'is in the memory of this process';
   throw invalid(
-    `${where}: the journal ${what}, and is lost with it, with every paused run. Pass a shared one, such as postgresJournal(), or journal: 'ephemeral' if that is meant.`,
+    `${where}: the journal ${what}, and is lost with it, with every paused run. Pass a shared one, such as postgresJournal(), or journal: 'ephemeral' if that is meant.${ifLocal()}`,
   );
 }

@@ -23,6 +23,8 @@ export interface Mounting {
 
 interface ProtocolRoutes {
   readonly port: number;
+  /** Its routes, for people. */
+  readonly at: string;
   mount(m: Mounting): void | Promise<void>;
 }
 
@@ -73,6 +75,7 @@ function passed(o: Invocations, handler: Handler): Handler {
 export const PROTOCOLS = {
   http: {
     port: 8080,
+    at: '/invocations and /ws',
     mount({ app, o, socket }) {
       route(app, ['POST'], '/invocations', (request, c) => invoke(o, request, sentTo(c)));
       socket('/ws', async (request) => {
@@ -83,6 +86,7 @@ export const PROTOCOLS = {
   },
   'ag-ui': {
     port: 8080,
+    at: '/invocations and /ws',
     async mount({ app, o, socket }) {
       const { agUiHandler, agUiTurns } = await import('../../ag-ui/handler.ts');
       const options = { ...shared(o), ...limitsOf(o), path: '/invocations', sessions: o.sessions, heartbeat: o.heartbeat };
@@ -96,6 +100,7 @@ export const PROTOCOLS = {
   },
   mcp: {
     port: 8000,
+    at: '/mcp',
     async mount({ app, o }) {
       const { mcpHandler } = await import('../../mcp/server/handler.ts');
       // a platform that authenticates callers says who they are
@@ -107,6 +112,7 @@ export const PROTOCOLS = {
   },
   a2a: {
     port: 9000,
+    at: '/, and its card at /.well-known/agent-card.json',
     async mount({ app, o, url }) {
       const { a2aHandler } = await import('../../a2a/serve.ts');
       let made: Handler | undefined;

@@ -21,7 +21,7 @@ import { TOKEN_HEADER } from '../session-token.ts';
 import type { Invocation } from './invocation.ts';
 import type { Invocations } from './invocations.ts';
 import { pings } from './ping.ts';
-import { checkJournal, inContainer, portFrom, sessionToken } from './place.ts';
+import { checkJournal, inContainer, portFrom, sessionToken, warnIfGuessed } from './place.ts';
 import { type Mounting, PROTOCOLS, type Protocol, route } from './protocols.ts';
 import { FRAME } from './socket.ts';
 import { Owners } from './turn.ts';
@@ -110,6 +110,7 @@ export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> 
   // in a container only the platform reaches the port
   const auth = o.auth ?? (container ? 'none' : undefined);
   checkOpen(host, auth, WHERE);
+  if (o.container === undefined && o.auth === undefined) warnIfGuessed(WHERE);
   if (container) checkJournal(engine, o.journal, WHERE);
   engine.register(agent);
 
@@ -133,7 +134,7 @@ export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> 
   };
   const app = new Hono();
   app.onError((error) => errorAnswer(error, tell));
-  app.notFound(() => errorAnswer(new HttpError(404, 'There is nothing here.'), tell));
+  app.notFound(() => errorAnswer(new HttpError(404, `There is nothing here: ${protocol} is at ${PROTOCOLS[protocol].at}.`), tell));
   app.use((c, next) => {
     checkHostHeader(c.req.header('host'));
     return next();

@@ -1,6 +1,6 @@
 /** The operations of an OpenAPI document as tools. */
 
-import { invalid, RondoError } from '../../../errors.ts';
+import { invalid, RondoError, ToolError } from '../../../errors.ts';
 import { lazy } from '../../../flight.ts';
 import type { Json, JsonObject } from '../../../json.ts';
 import { isObject } from '../../../json-schema/keywords.ts';
@@ -156,7 +156,7 @@ function offered(
     chosen.slice(0, MOST).map((operation) => operation.name),
     o.prefix ?? '',
   );
-  const outside = publicFetch({ timeout: o.timeout ?? 60_000, maxBytes: (o.maxResponse ?? 1_000_000) + 1 });
+  const outside = ofDocument(publicFetch({ timeout: o.timeout ?? 60_000, maxBytes: (o.maxResponse ?? 1_000_000) + 1 }));
   const left: string[] = chosen.length > MOST ? [`all after the first ${MOST}: name those you need in allow`] : [];
   const offers = chosen.slice(0, MOST).flatMap((operation): Offer[] => {
     const name = names.get(operation.name) as string;
@@ -182,6 +182,19 @@ function offered(
     );
   return offers;
 }
+
+/** For a server that only the document names: what is refused there may be called if the application names it. */
+const ofDocument =
+  (fetched: typeof fetch): typeof fetch =>
+  (...asked) =>
+    fetched(...asked).catch((error) => {
+      if (!ToolError.is(error) || error.code !== 'ADDRESS_REFUSED') throw error;
+      const { message, outcome } = error;
+      throw new ToolError('ADDRESS_REFUSED', `${message}. The document names it; if it is meant, name it too: { ${EXAMPLES.server} }.`, {
+        outcome,
+        cause: error,
+      });
+    });
 
 function effectOf({ name, method }: Operation, o: ForeignToolOptions): Effect {
   return own(o.effects ?? {}, name) ?? (READS.has(method) ? 'read' : 'once');

@@ -87,7 +87,7 @@ export function serveMcp(
   const modern = lazy(() => modernServer(served));
   const methods = sessions ? ['POST', 'GET', 'DELETE'] : ['POST'];
   const handle = authenticated(o.auth, tell, (request) => {
-    if (!isAt(new URL(request.url).pathname, path)) throw new HttpError(404, 'There is nothing here.');
+    if (!isAt(new URL(request.url).pathname, path)) throw new HttpError(404, `There is nothing here: MCP is at ${path || '/'}.`);
     checkOrigin(request, o.auth);
     // without sessions there are no messages of the server's own, and nothing to end
     if (!methods.includes(request.method))
