@@ -82,11 +82,14 @@ function fitting(found: readonly unknown[]): Fact[] {
 
 function shaped(one: unknown): Fact | undefined {
   if (typeof one === 'string') return factOf(one);
-  const { id, text, score } = (one ?? {}) as Partial<Record<keyof Fact, unknown>>;
+  const { id, text, score, sessions } = (one ?? {}) as Partial<Record<keyof Fact, unknown>>;
   if (typeof text !== 'string') return undefined;
   const known = typeof id === 'string' && id !== '' && id.length <= LONGEST_ID ? { id, text } : factOf(text);
-  return typeof score === 'number' && Number.isFinite(score) ? { ...known, score } : known;
+  const from = Array.isArray(sessions) ? sessions.filter((name) => typeof name === 'string' && DIGEST.test(name)) : [];
+  return { ...known, ...(typeof score === 'number' && Number.isFinite(score) && { score }), ...(from.length > 0 && { sessions: from }) };
 }
+
+const DIGEST = /^[0-9a-f]{64}$/;
 
 /**
  * The facts as the model sees them: a block that is marked as data, one fact to a line. A fact cannot end the block, and its further lines are

@@ -9,6 +9,11 @@ export interface Fact {
   text: string;
   /** Relevance on the memory's own scale; higher is better. */
   score?: number;
+  /**
+   * The sessions of the principal that it was learned from: of each name the SHA-256, 64 hexadecimal digits. When one of them is forgotten, the fact goes
+   * from the journals of the principal's other runs that recalled it. Absent: it stays there.
+   */
+  sessions?: readonly string[];
 }
 
 export interface RecallRequest {

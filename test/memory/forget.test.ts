@@ -1,9 +1,20 @@
 /** What is forgotten is forgotten by the memories too, and what they cannot forget is told. */
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { agent, Engine, type ForgetRequest, type Forgotten, type Memory, type RondoError } from '../../src/index.ts';
+import {
+  type Agent,
+  agent,
+  Engine,
+  type ForgetRequest,
+  type Forgotten,
+  type Journal,
+  type Memory,
+  type Model,
+  type RondoError,
+  tool,
+} from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { entriesOf, headOf, journals } from '../kit/journals.ts';
-import { ends, refused } from '../kit/runs.ts';
+import { ends, nothing, refused } from '../kit/runs.ts';
 import { deferred, hurried, settle, until } from '../kit/time.ts';
 import { listening, wordMemory } from './kit.ts';
 
@@ -35,7 +46,8 @@ describe.each(journals)('on $name', ({ make }) => {
   test('a session is forgotten by the memory with its runs, and nothing else is', async () => {
     const memory = wordMemory();
     const { engine, runs } = await told(memory);
-    expect(await engine.forget({ session: 's', by: ana })).toEqual({ runs: [runs[0]], rewritten: [] });
+    // the run after it had recalled what it said
+    expect(await engine.forget({ session: 's', by: ana })).toEqual({ runs: [runs[0]], rewritten: [runs[1]] });
     expect(memory.kept.map((k) => k.fact.text)).toEqual(['my drink was cocoa', 'my drink is water']);
   });
 
@@ -86,7 +98,7 @@ describe.each(journals)('on $name', ({ make }) => {
     expect(error.message).not.toContain('hunter2');
     expect(await headOf(journal, runs[0])).toBeDefined();
     memory.forget = forget;
-    expect(await engine.forget({ session: 's', by: ana })).toEqual({ runs: [runs[0]], rewritten: [] });
+    expect(await engine.forget({ session: 's', by: ana })).toEqual({ runs: [runs[0]], rewritten: [runs[1]] });
     expect(memory.kept).toHaveLength(2);
   });
 
@@ -178,6 +190,78 @@ describe.each(journals)('on $name', ({ make }) => {
     go.resolve();
     await until(async () => (await entriesOf(journal, run.id)).some((e) => e.type === 'memory.recorded'));
     expect((await other.forget({ session: 's', by: ana })).runs).toEqual([run.id]);
+  });
+
+  describe('a fact that was learned from a forgotten session', () => {
+    const heard = async (journal: Journal, id: string) => JSON.stringify(await entriesOf(journal, id));
+    /** A run of another session, to which the memory said what Ana had said in `s` and in `t`. */
+    async function recalled(who: Agent = clerk()) {
+      const { engine, journal, runs } = await told(wordMemory());
+      const run = engine.run(who, 'my drink, please', { by: ana, session: 'u' });
+      const { status } = await run;
+      return { engine, journal, runs, later: run.id, status };
+    }
+
+    test('goes from the journals of the runs that recalled it, and from their forks; others stay', async () => {
+      const { engine, journal, runs, later } = await recalled();
+      expect(await heard(journal, later)).toContain('rooibos');
+      const copy = (await ends(engine.fork(later, { at: 1, by: ana, agent: clerk() }), 'completed')).runId;
+      expect(await heard(journal, copy)).toContain('rooibos');
+      const forgotten = await engine.forget({ session: 's', by: ana });
+      expect({ ...forgotten, rewritten: forgotten.rewritten.toSorted() }).toEqual({
+        runs: [runs[0]],
+        rewritten: [runs[1], later, copy].toSorted(),
+      });
+      for (const id of [later, copy]) {
+        expect(await heard(journal, id)).not.toContain('rooibos');
+        expect(await heard(journal, id)).toContain('cocoa');
+      }
+    });
+
+    test('of another principal, or another session, stays', async () => {
+      const { engine, journal, later } = await recalled();
+      await engine.forget({ session: 's', by: ben });
+      await engine.forget({ session: 'v', by: ana });
+      expect(await heard(journal, later)).toContain('rooibos');
+    });
+
+    test('goes from a run that waits for a person, which does not ask the memory again', async () => {
+      const sell = tool({ name: 'sell', description: '', input: nothing, approval: true, execute: () => 'sold' });
+      const model = scripted([{ toolCalls: [{ name: 'sell', input: {} }] }, 'Sold.']);
+      const asking = agent({ name: 'seller', instructions: '', model, tools: [sell] });
+      const { engine, journal, later, status } = await recalled(asking);
+      expect(status).toBe('paused');
+      expect(model.requests[0]?.instructions).toContain('rooibos');
+      expect((await engine.forget({ session: 's', by: ana })).rewritten).toContain(later);
+      const [approval] = (await entriesOf(journal, later)).filter((e) => e.type === 'approval.requested');
+      const decided = engine.decide(later, [{ type: 'approve', approval: approval?.id as string }], { by: ana, resume: true });
+      await ends(decided, 'completed');
+      expect(model.requests[1]?.instructions).toContain('cocoa');
+      expect(model.requests[1]?.instructions).not.toContain('rooibos');
+      expect(await heard(journal, later)).not.toContain('rooibos');
+    });
+
+    test('is not forgotten while a run that recalled it goes on', async () => {
+      const { engine, journal, runs } = await told(wordMemory());
+      const [begun, go] = [deferred(), deferred()];
+      const model = scripted(['Noted.']);
+      const slow: Model = {
+        ...model,
+        async generate(request, call) {
+          begun.resolve();
+          await go.promise;
+          return model.generate(request, call);
+        },
+      };
+      const run = engine.run(agent({ name: 'slow', instructions: '', model: slow }), 'my drink, please', { by: ana, session: 'u' });
+      await begun.promise;
+      expect((await refused('RUN_BUSY', engine.forget({ session: 's', by: ana }))).details).toEqual({ runId: run.id });
+      go.resolve();
+      await run;
+      expect((await engine.forget({ session: 's', by: ana })).rewritten).toContain(run.id);
+      expect(await heard(journal, run.id)).not.toContain('rooibos');
+      expect(await headOf(journal, runs[0])).toBeUndefined();
+    });
   });
 
   test('pruning takes journals away and leaves the memory alone', async () => {

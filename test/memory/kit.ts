@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Fact, Memory, Message, Principal, RecordRequest } from '../../src/index.ts';
 
 interface Kept {
@@ -7,6 +8,7 @@ interface Kept {
   fact: Fact;
 }
 
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const ownerOf = ({ id, tenant }: Principal) => JSON.stringify([tenant ?? null, id]);
 const wordsOf = (text: string) => new Set(text.toLowerCase().match(/\p{L}{4,}/gu) ?? []);
 const textsOf = (messages: readonly Message[]) =>
@@ -33,7 +35,12 @@ export function wordMemory(): Memory & { kept: Kept[] } {
     async record({ by, session, messages, idempotencyKey }) {
       if (kept.some(({ key }) => key === idempotencyKey)) return;
       for (const [i, text] of textsOf(messages).entries())
-        kept.push({ owner: ownerOf(by), session, key: idempotencyKey, fact: { id: `${idempotencyKey}.${i}`, text } });
+        kept.push({
+          owner: ownerOf(by),
+          session,
+          key: idempotencyKey,
+          fact: { id: `${idempotencyKey}.${i}`, text, sessions: [sha256(session)] },
+        });
     },
     async forget({ by, session }) {
       const stays = kept.filter((k) => k.owner !== ownerOf(by) || (session !== undefined && k.session !== session));

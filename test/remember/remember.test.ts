@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { agent, Engine, type Message, type Principal } from 'rondo';
+import { agent, Engine, type Message, memoryJournal, type Principal } from 'rondo';
 import {
   facts,
   type MemoryStore,
@@ -13,6 +13,8 @@ import {
 import { memoryConformance, scripted } from 'rondo/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { folder } from '../kit/folder.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { until } from '../kit/time.ts';
 
 const open: { close(): Promise<unknown> }[] = [];
 afterEach(async () => {
@@ -53,6 +55,33 @@ describe('the port of the engine', () => {
   );
 });
 
+test.each(['monday', 'Monday, 9:00'])(
+  'what was said in %s goes, when it is forgotten, from the journals of the sessions that were told of it',
+  async (session) => {
+    const store = storeOf({ strategies: [facts(), summary()] });
+    const journal = memoryJournal();
+    const model = scripted(Array.from({ length: 3 }, () => 'Noted.'));
+    const barista = agent({ name: 'barista', instructions: 'Take orders.', model });
+    const engine = engineOf({ memory: remember(store), agents: [barista], journal });
+    const say = async (text: string, by: Principal, session: string) => {
+      const run = engine.run(barista, text, { by, session });
+      await run;
+      await until(async () => (await entriesOf(journal, run.id)).some(({ type }) => type === 'memory.recorded'));
+      await store.settled();
+      return run.id;
+    };
+    await say('I only drink zanzibar coffee.', ana, session);
+    await say('I have a coffee machine.', ana, 'tuesday');
+    const last = await say('One coffee, please.', ana, 'wednesday');
+    // a fact of its own words, and a summary of both
+    expect(model.requests[2]?.instructions.match(/zanzibar/g)).toHaveLength(2);
+    expect((await engine.forget({ session, by: ana })).rewritten).toContain(last);
+    const left = JSON.stringify(await entriesOf(journal, last));
+    expect(left).not.toContain('zanzibar');
+    expect(left).toContain('coffee machine');
+  },
+);
+
 test('a fact of one session is shown in the next, in a block of data, and the entry has the ids of the records', async () => {
   const store = storeOf();
   const model = scripted(['Noted.', 'Decaf, as you like it.']);
@@ -71,7 +100,7 @@ test('a fact of one session is shown in the next, in a block of data, and the en
   const shown: unknown[] = [];
   for await (const entry of engine.entries(result.runId, { by: ana }))
     if (entry.type === 'context.changed' && entry.memory) shown.push(...entry.memory);
-  expect(shown).toEqual([{ id: known?.id, text: 'I only drink decaf coffee.', score: expect.any(Number) }]);
+  expect(shown).toEqual([{ id: known?.id, text: 'I only drink decaf coffee.', score: expect.any(Number), sessions: [expect.any(String)] }]);
   const other = await engine.run(barista, 'One coffee, please.', { by: { id: 'ana' }, session: 'other' }).catch(() => undefined);
   expect(other?.status).toBe('failed');
   expect(model.requests[2]?.instructions).toBe('Take orders.');

@@ -1,4 +1,5 @@
-/** Finds what runs that are to be forgotten left in other runs: conversations that those continue, and entries that forks copied. */
+/** Finds what is to be forgotten in other runs: conversations that those continue, entries that forks copied, and facts that a memory learned. */
+import { sha256 } from '../../journal/canonical.ts';
 import type { Entry, EntryOf } from '../../journal/entries/entries.ts';
 import { redacted } from '../../journal/entries/redact.ts';
 import { standIn } from '../../journal/fold/compacted.ts';
@@ -7,6 +8,7 @@ import type { Journal, RunHead } from '../../journal/port.ts';
 import { sessionKey } from '../../journal/session.ts';
 import { inWords } from '../../loop/descend.ts';
 import type { Message, Part } from '../../ports/model.ts';
+import type { Principal } from '../../ports/principal.ts';
 import { loadRun, startOf } from '../drive/history.ts';
 
 type Started = EntryOf<'run.started'>;
@@ -18,12 +20,15 @@ type Origin = readonly string[];
 export class Copies {
   readonly #journal: Journal;
   readonly #ids: ReadonlySet<string>;
+  readonly #learned: string | undefined;
   readonly #started = new Map<string, Started | undefined>();
   readonly #origins = new Map<string, readonly Origin[]>();
 
-  constructor(journal: Journal, ids: ReadonlySet<string>) {
+  /** @param session the name of a session: facts that were learned from it are to be forgotten too. */
+  constructor(journal: Journal, ids: ReadonlySet<string>, session?: string) {
     this.#journal = journal;
     this.#ids = ids;
+    this.#learned = session === undefined ? undefined : sha256(session);
   }
 
   async #first(id: string): Promise<Started | undefined> {
@@ -49,6 +54,38 @@ export class Copies {
       }
     }
     return [...found].filter((id) => !this.#ids.has(id));
+  }
+
+  /** Other runs of principals that recalled facts which are to be forgotten, and their forks. */
+  async recalling(principals: readonly Principal[]): Promise<readonly string[]> {
+    if (this.#learned === undefined) return [];
+    const asked = new Set<string>();
+    for (const { id, tenant } of principals)
+      for await (const head of this.#journal.heads({ by: id })) if (head.tenant === tenant) asked.add(head.runId);
+    const found: string[] = [];
+    for (const id of asked) {
+      if (this.#ids.has(id) || (await this.unrecalled(id)).length === 0) continue;
+      found.push(id);
+      for await (const { runId } of this.#journal.heads({ fork: id })) asked.add(runId);
+    }
+    return found;
+  }
+
+  /** The rewritten entries of a run, without the facts that are forgotten. */
+  async unrecalled(id: string): Promise<Entry[]> {
+    const changed: Entry[] = [];
+    for await (const entry of this.#journal.read(id)) {
+      const now = this.#unrecalled(entry);
+      if (now !== entry) changed.push(now);
+    }
+    return changed;
+  }
+
+  #unrecalled(entry: Entry): Entry {
+    if (entry.type !== 'context.changed' || !entry.memory || this.#learned === undefined) return entry;
+    const memory = entry.memory.filter(({ sessions }) => !sessions?.includes(this.#learned as string));
+    // a list that is empty says that the memory was asked
+    return memory.length === entry.memory.length ? entry : { ...entry, memory };
   }
 
   /** Sequence number of the last entry that a run copied from one of these; -1: none. */
@@ -94,7 +131,7 @@ export class Copies {
     const gone = new Set<string>();
     const changed: Entry[] = [];
     for await (const entry of this.#journal.read(id)) {
-      let now = entry;
+      let now = this.#unrecalled(entry);
       if (now.type === 'run.started') {
         const first = (await this.#first(id)) ?? now;
         const begun = await this.#begin(first, id, gone, copied);

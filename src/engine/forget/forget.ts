@@ -17,7 +17,7 @@ import { cancel } from '../outside.ts';
 import { ENGINE, findRun, headsOfSession, sees, type Viewer } from '../read/lookup.ts';
 import type { Resources } from '../resources.ts';
 import { Copies } from './copies.ts';
-import { clearMemories, keptInMemory } from './unremember.ts';
+import { clearMemories, keptInMemory, principalsOf } from './unremember.ts';
 import { eraseEvents } from './unsend.ts';
 
 /** `runs`: those that are removed. `rewritten`: other runs, from which copies of their content were removed. */
@@ -74,7 +74,10 @@ export async function forget(
   if (!sees(caller, by?.tenant)) return { runs: [], rewritten: [] };
   const ids = session === undefined ? await runsBy(journal, by as Principal) : await runsOf(journal, session, by);
   await assertMayForget(resources, ids, session, by, caller);
-  const forgotten = await forgetRuns(resources, recorder, ids, caller, (runs) => clearMemories(resources, recorder, runs, session, by));
+  const forgotten = await forgetRuns(resources, recorder, ids, caller, (runs) => clearMemories(resources, recorder, runs, session, by), {
+    session,
+    by,
+  });
   const events = session === undefined ? await eraseEvents(resources, by as Principal) : 0;
   return { ...forgotten, ...(events > 0 && { events }) };
 }
@@ -158,6 +161,7 @@ export async function prune(resources: Resources, recorder: Recorder, o: PruneOp
 
 /**
  * @param viewer may do this with these runs. Of other runs, which have copies, it is told those that it may inspect.
+ * @param learned from which session, of whom, memories have learned what is forgotten.
  * @param unremember makes the memories forget, before anything is removed. It returns the runs that they may still know.
  */
 async function forgetRuns(
@@ -166,16 +170,20 @@ async function forgetRuns(
   ids: ReadonlySet<string>,
   viewer: Viewer,
   unremember: (runs: readonly RunFold[]) => Promise<readonly string[]>,
+  learned: { session?: string | undefined; by?: Principal | undefined } = {},
 ): Promise<Forgotten> {
   const { journal } = resources;
   const runs: RunFold[] = [];
   for (const id of ids) runs.push(await assertIdle(resources, id, viewer, 'it is forgotten'));
-  const copies = new Copies(journal, ids);
+  const copies = new Copies(journal, ids, learned.session);
   const holders = await copies.holders();
   for (const id of holders)
     if ((await copies.copied(id)) >= 0) await assertIdle(resources, id, viewer, 'what it was forked from is forgotten');
     else await assertIdle(resources, id, viewer, 'what it continues is forgotten', ['running']);
+  const told = (await copies.recalling(principalsOf(learned.by, runs))).filter((id) => !holders.includes(id));
+  for (const id of told) await assertIdle(resources, id, viewer, 'a fact that it recalled is forgotten', ['running']);
   const changed = new Map<string, Entry[]>();
+  for (const id of told) changed.set(id, await copies.unrecalled(id));
   for (const id of holders) {
     // a fork is cancelled first: its copied open calls must not run without their arguments
     if ((await copies.copied(id)) >= 0 && !isOver(await findRun(journal, id, ENGINE)))
@@ -185,7 +193,7 @@ async function forgetRuns(
   }
   if (changed.size > 0 && !journal.rewrite)
     throw invalid(
-      'later runs of the session, or forks, hold words of what is to be forgotten, and this journal has no rewrite() to take them out. Nothing was forgotten.',
+      'later runs, or forks, hold words of what is to be forgotten, and this journal has no rewrite() to take them out. Nothing was forgotten.',
     );
   const rewritten: string[] = [];
   for (const id of changed.keys()) if (await reaches(resources, 'inspect', viewer, await findRun(journal, id, ENGINE))) rewritten.push(id);

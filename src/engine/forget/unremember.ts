@@ -25,17 +25,22 @@ export async function clearMemories(
   by: Principal | undefined,
 ): Promise<readonly string[]> {
   const memories = memoriesOf(resources);
-  const whose = new Map<string, Principal>();
-  for (const who of [by, ...runs.map((run) => run.started.by)]) if (who) whose.set(keyOf(who), who);
+  const whose = principalsOf(by, runs);
+  const keys = new Set(whose.map(keyOf));
   const ids = new Set(runs.map(({ runId }) => runId));
   const late = await recorder.silence(({ runId, started }) => {
-    const of = started.by && whose.has(keyOf(started.by)) && (session === undefined || started.session === session);
+    const of = started.by && keys.has(keyOf(started.by)) && (session === undefined || started.session === session);
     return ids.has(runId) || of === true;
   });
-  for (const memory of memories) for (const who of whose.values()) await cleared(memory, who, session);
+  for (const memory of memories) for (const who of whose) await cleared(memory, who, session);
   const kept = [...memories].every((memory) => memory.forget) ? [] : keptInMemory(resources, runs);
   return [...new Set([...kept, ...late])];
 }
+
+/** A principal, and those of runs, each once. */
+export const principalsOf = (by: Principal | undefined, runs: readonly RunFold[]): readonly Principal[] => [
+  ...new Map([by, ...runs.map((run) => run.started.by)].flatMap((who) => (who ? [[keyOf(who), who] as const] : []))).values(),
+];
 
 const keyOf = ({ tenant, id }: Principal) => JSON.stringify([tenant, id]);
 

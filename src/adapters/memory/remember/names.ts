@@ -22,8 +22,13 @@ export function actorOf(by: Principal): string {
   return actor.length <= LONGEST.actor ? actor : `h-${digest([tenant ?? null, id])}`;
 }
 
+const HASHED = /^h-[0-9a-f]{64}$/;
+
 /** The name as it is, if AgentCore allows it; else a hash. */
 export const sessionOf = (session: string): string =>
-  session.length <= LONGEST.session && /^[a-zA-Z0-9][a-zA-Z0-9_-]*$/.test(session) && !/^h-[0-9a-f]{64}$/.test(session)
+  session.length <= LONGEST.session && /^[a-zA-Z0-9][a-zA-Z0-9_-]*$/.test(session) && !HASHED.test(session)
     ? session
     : `h-${sha256(session)}`;
+
+/** The SHA-256 of the name of a session, from what `sessionOf` made of it. */
+export const digestOf = (stored: string): string => (HASHED.test(stored) ? stored.slice(2) : sha256(stored));
