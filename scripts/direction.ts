@@ -22,6 +22,7 @@ export const LAYERS = [
 ];
 /** Below all layers. */
 const BASE = [
+  'defined.ts',
   'errors.ts',
   'flight.ts',
   'json.ts',

@@ -1,3 +1,4 @@
+import { defined } from '../defined.ts';
 import { RondoError } from '../errors.ts';
 import { digest, sha256 } from '../journal/canonical.ts';
 import type { CallId, Decision, EntryOf } from '../journal/entries/entries.ts';
@@ -92,9 +93,7 @@ export function view(run: RunFold, { asked, call, frame }: Asked): Approval {
     path: frame.path,
     allow: [...asked.allow],
     askedAt: asked.at,
-    ...(asked.reason !== undefined && { reason: asked.reason }),
-    ...(asked.roles && { roles: [...asked.roles] }),
-    ...(asked.expiresAt !== undefined && { expiresAt: asked.expiresAt }),
+    ...defined({ reason: asked.reason, roles: asked.roles && [...asked.roles], expiresAt: asked.expiresAt }),
   };
   if (asked.kind === 'question')
     return { ...base, kind: 'question', question: asked.question ?? '', ...(asked.answer && { answer: asked.answer }) };

@@ -1,6 +1,7 @@
 /**
  * Reliability as configuration: JSON with the field names that configurations of tools use, and the options of `tool()` that it stands for.
  */
+import { defined } from '../defined.ts';
 import { invalid } from '../errors.ts';
 import { nearest } from '../options.ts';
 import type { Breaker, Retry } from '../ports/tool.ts';
@@ -74,13 +75,15 @@ type Kind = Range | 'boolean' | 'codes' | readonly string[];
 export function reliability(config: ReliabilityConfig): ConfiguredReliability {
   checkFields(config);
   const { retryPolicy, timeoutConfig, circuitBreaker } = config;
-  return {
-    ...(retryPolicy && { retry: retryOf(retryPolicy) }),
-    ...(timeoutConfig?.timeoutSeconds !== undefined && { timeout: 1_000 * timeoutConfig.timeoutSeconds }),
-    ...(timeoutConfig?.totalTimeoutSeconds !== undefined && { deadline: 1_000 * timeoutConfig.totalTimeoutSeconds }),
-    ...(circuitBreaker && { breaker: breakerOf(circuitBreaker) }),
-  };
+  return defined({
+    retry: retryPolicy && retryOf(retryPolicy),
+    timeout: milliseconds(timeoutConfig?.timeoutSeconds),
+    deadline: milliseconds(timeoutConfig?.totalTimeoutSeconds),
+    breaker: circuitBreaker && breakerOf(circuitBreaker),
+  });
 }
+
+const milliseconds = (seconds: number | undefined) => (seconds === undefined ? undefined : 1_000 * seconds);
 
 function retryOf(o: NonNullable<ReliabilityConfig['retryPolicy']>): Retry {
   const fixed = o.backoffStrategy === 'FIXED';
@@ -90,20 +93,12 @@ function retryOf(o: NonNullable<ReliabilityConfig['retryPolicy']>): Retry {
     );
   const initialDelay = o.initialDelayMs ?? (fixed ? DEFAULTS.initialDelay : undefined);
   const maxDelay = fixed ? initialDelay : o.maxDelayMs;
-  return {
-    ...(o.maxAttempts !== undefined && { attempts: o.maxAttempts }),
-    ...(o.retryableErrorCodes !== undefined && { on: [...o.retryableErrorCodes] }),
-    ...(initialDelay !== undefined && { initialDelay }),
-    ...(maxDelay !== undefined && { maxDelay }),
-  };
+  return defined({ attempts: o.maxAttempts, on: o.retryableErrorCodes && [...o.retryableErrorCodes], initialDelay, maxDelay });
 }
 
 function breakerOf(o: NonNullable<ReliabilityConfig['circuitBreaker']>): Breaker | false {
   if (o.enabled === false) return false;
-  return {
-    ...(o.failureThreshold !== undefined && { failures: o.failureThreshold }),
-    ...(o.recoveryTimeSeconds !== undefined && { recovery: 1_000 * o.recoveryTimeSeconds }),
-  };
+  return defined({ failures: o.failureThreshold, recovery: milliseconds(o.recoveryTimeSeconds) });
 }
 
 function checkFields(config: unknown): void {

@@ -1,4 +1,5 @@
 /** Dead letters: what nothing will go on with by itself, for a person to look at. */
+import { defined } from '../../defined.ts';
 import type { Json } from '../../json.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { checkList, type Fields, hasFields, LIST, type ListOptions, wrongField } from '../read/list-options.ts';
@@ -107,16 +108,9 @@ const LISTS = { call: calls, event: events, firing: firings } satisfies { [K in 
 
 async function* calls(resources: Resources, { cursor, ...o }: DeadLettersOptions): AsyncGenerator<CallLetter, void, undefined> {
   const { by, tool, run, session, since } = o;
-  const filter = {
-    ...(by && { by }),
-    ...(tool !== undefined && { tool }),
-    ...(run !== undefined && { run }),
-    ...(session !== undefined && { session }),
-    ...(since !== undefined && { since }),
-  };
   const place = cursor?.kind === 'call' ? cursor : cursor && { runId: '', callId: '', at: cursor.at - 1 };
   const after = place && ({ ...place, outcome: 'unknown' } as const);
-  for await (const effect of effectsOf(resources, { ...filter, ...(after && { cursor: after }), open: true }))
+  for await (const effect of effectsOf(resources, { ...defined({ by, tool, run, session, since, cursor: after }), open: true }))
     yield { ...effect, kind: 'call' };
 }
 

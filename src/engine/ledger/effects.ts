@@ -4,7 +4,8 @@ import { type EffectOutcome, type EffectPlace, type EffectRow, laterCall, type E
 import { headOf } from '../../journal/head.ts';
 import type { Journal } from '../../journal/port.ts';
 import type { Principal } from '../../ports/principal.ts';
-import { aboutHead, hasAccess, reaches } from '../access.ts';
+import { aboutHead } from '../about.ts';
+import { hasAccess, reaches } from '../access.ts';
 import { isUnreadable } from '../drive/history.ts';
 import { isDriven } from '../drive/owner.ts';
 import { checkList, LIST, type ListOptions } from '../read/list-options.ts';

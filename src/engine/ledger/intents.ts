@@ -5,7 +5,7 @@ import type { EntryOf } from '../../journal/entries/entries.ts';
 import { Log } from '../../journal/log.ts';
 import type { Journal } from '../../journal/port.ts';
 import type { HeldCall, Host, Intents } from '../../loop/types.ts';
-import { aboutStart } from '../access.ts';
+import { aboutStart } from '../about.ts';
 import { followRun, loadRun } from '../drive/history.ts';
 import { isDriven } from '../drive/owner.ts';
 import { wakeFor } from '../drive/wake.ts';

@@ -1,3 +1,4 @@
+import { defined } from '../../defined.ts';
 import type { Failure } from '../../errors.ts';
 import { type Approval, view } from '../../hitl/approvals.ts';
 import type { CallId, Decision, Entry, EntryOf } from '../../journal/entries/entries.ts';
@@ -198,15 +199,10 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
         ...base,
         type: 'context.compacted',
         policy,
-        ...(refused && { refused }),
         dropped: dropped.reduce((sum, [from, to]) => sum + to - from, 0),
         cleared: cleared.length,
-        ...(summary !== undefined && { summary }),
         tokens: { ...tokens },
-        ...(model !== undefined && { model }),
-        ...(usage && { usage: { ...usage } }),
-        ...(usd !== undefined && { costUsd: usd }),
-        ...(ms !== undefined && { ms }),
+        ...defined({ refused, summary, model, usage: usage && { ...usage }, costUsd: usd, ms }),
       };
     }
     case 'memory.due':

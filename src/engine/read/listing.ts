@@ -1,9 +1,11 @@
+import { defined } from '../../defined.ts';
 import { RondoError } from '../../errors.ts';
 import type { RunStatus } from '../../journal/entries/entries.ts';
 import type { HeadCursor, RunHead } from '../../journal/port.ts';
 import { sessionId } from '../../journal/session.ts';
 import type { Principal } from '../../ports/principal.ts';
-import { aboutHead, hasAccess, reaches } from '../access.ts';
+import { aboutHead } from '../about.ts';
+import { hasAccess, reaches } from '../access.ts';
 import { loadRun } from '../drive/history.ts';
 import type { RunSummary } from '../options.ts';
 import type { Resources } from '../resources.ts';
@@ -63,8 +65,7 @@ export async function summaryOf(resources: Resources, head: RunHead, by: Princip
     status,
     startedAt,
     unknowns: unknowns ?? 0,
-    ...(session !== undefined && { session: sessionId(session) }),
-    ...(wakeAt !== undefined && { wakeAt }),
+    ...defined({ session: session === undefined ? undefined : sessionId(session), wakeAt }),
   };
   const listed = async () => sees(by, head.tenant) && (await hasAccess(resources, 'inspect', by, aboutHead(head)));
   if (!head.doubtful) return (await listed()) ? summary : undefined;

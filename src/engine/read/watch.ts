@@ -1,7 +1,8 @@
 import { apply, emptyFold, type RunFold } from '../../journal/fold/fold.ts';
 import { damaged } from '../../journal/refuse.ts';
 import type { Principal } from '../../ports/principal.ts';
-import { aboutRun, aboutStart, assertAccess } from '../access.ts';
+import { aboutRun, aboutStart } from '../about.ts';
+import { assertAccess } from '../access.ts';
 import type { LiveRun } from '../drive/live-run.ts';
 import { type Wake, wakeFor } from '../drive/wake.ts';
 import { checkCall } from '../method-options.ts';

@@ -1,6 +1,6 @@
 /** One time of a schedule, and the run that it starts. */
 import { sha256 } from '../../journal/canonical.ts';
-import { type About, aboutStart } from '../access.ts';
+import { type About, aboutStart } from '../about.ts';
 import type { ScheduleState } from './schedule-store.ts';
 
 type Firing = Pick<ScheduleState, 'by' | 'name'>;

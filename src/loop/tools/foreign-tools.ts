@@ -1,4 +1,5 @@
 /** What a source of tools that others declare has in common: which are offered, by what name, and what the application says of each. */
+import { defined } from '../../defined.ts';
 import { invalid } from '../../errors.ts';
 import { sha256 } from '../../journal/canonical.ts';
 import type { Json } from '../../json.ts';
@@ -80,15 +81,8 @@ export function givenOptions(
   tool: string,
 ): Pick<Options, 'approval' | 'timeout' | 'deadline' | 'retry' | 'breaker' | 'maxBytes' | keyof typeof INTENT> {
   const approval = typeof o.approval === 'object' ? own(o.approval, tool) : o.approval;
-  return {
-    ...own(o.intents ?? {}, tool),
-    ...(approval !== undefined && { approval }),
-    ...(o.timeout !== undefined && { timeout: o.timeout }),
-    ...(o.deadline !== undefined && { deadline: o.deadline }),
-    ...(o.retry && { retry: o.retry }),
-    ...(o.breaker !== undefined && { breaker: o.breaker }),
-    ...(o.maxBytes !== undefined && { maxBytes: o.maxBytes }),
-  };
+  const { timeout, deadline, retry, breaker, maxBytes } = o;
+  return { ...own(o.intents ?? {}, tool), ...defined({ approval, timeout, deadline, retry, breaker, maxBytes }) };
 }
 
 const fits = (name: string, prefix: string) => /^[a-zA-Z0-9_-]+$/.test(name) && prefix.length + name.length <= 64;
