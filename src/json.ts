@@ -314,6 +314,15 @@ export function put(copy: { [k: string]: unknown }, key: string, value: unknown)
   else copy[key] = value;
 }
 
+/** What a text of JSON says; undefined if it is none. */
+export function jsonIn(text: string): Json | undefined {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Deeply freezes plain JSON. Objects that are frozen already are skipped. */
 export function freezeJson<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;

@@ -1,5 +1,7 @@
 /** An approval of a remote Rondo run as the question of a foreign agent. It is untrusted: it is shown to people and decides nothing. */
+
 import { plainJson } from '../json.ts';
+import { cut } from '../json-schema/size.ts';
 import type { Ask } from '../ports/foreign.ts';
 import type { DecisionType } from '../ports/tool.ts';
 import type { JsonSchema } from '../schema.ts';
@@ -10,10 +12,6 @@ export const LIMIT = { id: 256, text: 10_000, asks: 50 } as const;
 const KINDS: readonly DecisionType[] = ['approve', 'edit', 'reject', 'respond'];
 /** Ten years in milliseconds. A later expiry is ignored. */
 const LATEST = 315_576_000_000;
-
-/** Cuts a text to at most `max` UTF-16 units, without splitting a surrogate pair. */
-export const cut = (text: string, max: number): string =>
-  text.length > max ? `${text.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…` : text;
 
 /** @param strange makes the error for an approval that makes no sense. */
 export function askOf(value: unknown, strange: (what: string) => Error): Ask {

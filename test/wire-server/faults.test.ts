@@ -62,3 +62,16 @@ test('a bucket lets as many calls through as a second has, and fills with the cl
   expect(passed()).toBe(200);
   expect(() => take('ListEvents', 1)).not.toThrow();
 });
+
+test('of many keys those used longest ago are forgotten, though no time passes', () => {
+  const { take } = throttle(movableClock({ start: 0, frozen: true }));
+  const others = (from: number, to: number) => {
+    for (let i = from; i < to; i++) take(`other ${i}`, 1);
+  };
+  take('first', 1);
+  others(0, 9_999);
+  expect(() => take('first', 1)).toThrow('Rate exceeded');
+  expect(() => take('other 0', 1)).toThrow('Rate exceeded');
+  others(9_999, 20_000);
+  expect(() => take('first', 1)).not.toThrow();
+});

@@ -1,9 +1,10 @@
 /** Approvals in A2A messages: the questions to a remote caller, and the caller's decisions. */
 import type { Message } from '@a2a-js/sdk';
 import { RequestMalformedError, UnsupportedOperationError } from '@a2a-js/sdk/errors';
-import { cut, LIMIT } from '../../foreign/ask-of.ts';
+import { LIMIT } from '../../foreign/ask-of.ts';
 import type { Approval } from '../../hitl/approvals.ts';
 import type { Json } from '../../json.ts';
+import { cut } from '../../json-schema/size.ts';
 import type { Decision } from '../../ports/tool.ts';
 import { dataOf, dataPart, textPart } from './parts.ts';
 

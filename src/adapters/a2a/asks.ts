@@ -1,7 +1,8 @@
 /** The questions of a remote agent to people, and their answers. A question is untrusted text: it is shown to people and decides nothing. */
 import type { Message } from '@a2a-js/sdk';
 import { ToolError } from '../../errors.ts';
-import { askOf, cut, LIMIT, webAddress } from '../../foreign/ask-of.ts';
+import { askOf, LIMIT, webAddress } from '../../foreign/ask-of.ts';
+import { cut } from '../../json-schema/size.ts';
 import type { Ask, TurnContext } from '../../ports/foreign.ts';
 import type { Decision } from '../../ports/tool.ts';
 import { dataOf, dataPart, textOf, textPart } from './parts.ts';

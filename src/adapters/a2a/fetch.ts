@@ -1,5 +1,5 @@
 import { ToolError } from '../../errors.ts';
-import { cut } from '../../foreign/ask-of.ts';
+import { cut } from '../../json-schema/size.ts';
 import { classify } from '../../reliability/classify.ts';
 import { ofStatus, outcomeOf } from '../../reliability/codes.ts';
 

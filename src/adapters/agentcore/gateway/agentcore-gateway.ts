@@ -1,7 +1,7 @@
 /** The tools of a deployed gateway, as a tool source. */
 
 import { invalid, ToolError } from '../../../errors.ts';
-import type { JsonObject } from '../../../json.ts';
+import { type JsonObject, jsonIn } from '../../../json.ts';
 import { possibleNames } from '../../../loop/tools/foreign-tools.ts';
 import { definition, type Execute, executeOf, withExecute } from '../../../loop/tools/tool.ts';
 import { checkOptions } from '../../../options.ts';
@@ -162,19 +162,11 @@ async function named(
 
 /** The names in the answer of the search. @throws ToolError for another answer. */
 function namesIn(answer: unknown): string[] {
-  const value = typeof answer === 'string' ? parsed(answer) : answer;
+  const value = typeof answer === 'string' ? jsonIn(answer) : answer;
   const { tools } = (value ?? {}) as { tools?: unknown };
   if (!Array.isArray(tools))
     throw new ToolError('MCP_BAD_RESULT', 'The search of the gateway answered something else than tools.', { outcome: 'failed' });
   return tools.flatMap((tool) => (typeof (tool as JsonObject | null)?.name === 'string' ? [(tool as { name: string }).name] : []));
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The model does not make this call, so it is not in the journal. */

@@ -1,7 +1,7 @@
 /** Reads what a runtime answers: the messages of `serve()`, or the JSON, text or stream of any other program. */
 import type { Failure } from '../../../errors.ts';
 import { ToolError } from '../../../errors.ts';
-import type { Json } from '../../../json.ts';
+import { type Json, jsonIn } from '../../../json.ts';
 import type { Answer } from './remote-line.ts';
 
 /** The result of a run of ours. It is untrusted. */
@@ -37,7 +37,7 @@ export async function readAnswer({ type, body }: Answer, reading: Reading, on: L
   let text = '';
   for await (const part of textOf(body, reading, on)) text += part;
   if (!/[/+]json\b/i.test(type) && !/^application\/octet-stream\b/i.test(type)) return { output: text };
-  const value = parsed(text);
+  const value = jsonIn(text);
   if (isOurs(value)) return { ours: value };
   return { output: value ?? text };
 }
@@ -45,7 +45,7 @@ export async function readAnswer({ type, body }: Answer, reading: Reading, on: L
 async function readStream(parts: AsyncIterable<string>, reading: Reading, on: Listening): Promise<Read> {
   const others: Json[] = [];
   for await (const data of eventsOf(parts)) {
-    const value = parsed(data);
+    const value = jsonIn(data);
     const message = (typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}) as { [k: string]: Json };
     if (others.length === 0 && message.type === 'run' && typeof message.runId === 'string') reading.runId = message.runId;
     else if (reading.runId === undefined) {
@@ -68,15 +68,6 @@ async function readStream(parts: AsyncIterable<string>, reading: Reading, on: Li
 
 const isOurs = (value: unknown): value is RemoteResult =>
   typeof (value as RemoteResult | null)?.runId === 'string' && typeof (value as RemoteResult).status === 'string';
-
-/** Undefined if it is not JSON. */
-function parsed(text: string): Json | undefined {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return undefined;
-  }
-}
 
 async function* textOf(body: AsyncIterable<Uint8Array>, reading: Reading, on: Listening): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder();

@@ -1,6 +1,6 @@
 /** What an error of a call to AgentCore says: its code, and whether the program may have acted. */
 import { type Outcome, ToolError } from '../../../errors.ts';
-import { cut } from '../../../foreign/ask-of.ts';
+import { cut } from '../../../json-schema/size.ts';
 import { classify } from '../../../reliability/classify.ts';
 
 /** By the name of AWS. `not-run`: the service refused the call before it reached the program. */

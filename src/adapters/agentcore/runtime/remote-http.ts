@@ -1,6 +1,7 @@
 /** Calls with a token, which the official client cannot send: by node:http, which waits for an answer as long as its caller does. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { ToolError } from '../../../errors.ts';
+import { jsonIn } from '../../../json.ts';
 import { hop } from '../../../server/egress.ts';
 import { HttpFailure } from './remote-errors.ts';
 
@@ -61,12 +62,6 @@ async function* bodyOf(answer: IncomingMessage, signal: AbortSignal): AsyncGener
 }
 
 async function messageIn(status: number, body: AsyncIterable<Uint8Array>): Promise<string> {
-  const text = await textOf(body, ERROR_BYTES).catch(() => '');
-  try {
-    const { message } = JSON.parse(text) as { message?: unknown };
-    if (typeof message === 'string') return message;
-  } catch {
-    // it is not JSON
-  }
-  return `HTTP ${status}`;
+  const { message } = (jsonIn(await textOf(body, ERROR_BYTES).catch(() => '')) ?? {}) as { message?: unknown };
+  return typeof message === 'string' ? message : `HTTP ${status}`;
 }

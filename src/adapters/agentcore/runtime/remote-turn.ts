@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ToolError } from '../../../errors.ts';
-import { askOf, cut, LIMIT } from '../../../foreign/ask-of.ts';
+import { askOf, LIMIT } from '../../../foreign/ask-of.ts';
 import { sha256 } from '../../../journal/canonical.ts';
 import { countsOf } from '../../../journal/fold/spent.ts';
 import type { Json } from '../../../json.ts';
+import { cut } from '../../../json-schema/size.ts';
 import type { Turn, TurnContext, TurnResult } from '../../../ports/foreign.ts';
 import type { Prompt, Usage } from '../../../ports/model.ts';
 import { type Reading, type RemoteResult, readAnswer } from './remote-answer.ts';

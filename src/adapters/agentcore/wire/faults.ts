@@ -86,7 +86,7 @@ export const RATES: Readonly<Record<string, number>> = {
   GetAgentCard: 1000,
 };
 
-/** Buckets are cleared when there are more. */
+/** When there are more, the one that was used longest ago is forgotten: it is full again, unless a second has more keys than these. */
 const MOST_BUCKETS = 10_000;
 
 /** Lets as many calls through as AWS would: a bucket for each key, which a second fills. */
@@ -100,12 +100,14 @@ export function throttle(clock: Clock): Throttle {
   return {
     take(key, perSecond) {
       const now = clock.now();
-      // one that nothing was taken from for a second is full
-      if (buckets.size > MOST_BUCKETS) for (const [other, { at }] of buckets) if (now - at >= 1_000) buckets.delete(other);
       const bucket = buckets.get(key) ?? { left: perSecond, at: now };
       bucket.left = Math.min(perSecond, bucket.left + ((now - bucket.at) / 1000) * perSecond);
       bucket.at = now;
+      // the newest comes last
+      buckets.delete(key);
       buckets.set(key, bucket);
+      const [oldest] = buckets.keys();
+      if (buckets.size > MOST_BUCKETS && oldest !== undefined) buckets.delete(oldest);
       if (bucket.left < 1)
         throw because(new AwsError('ThrottlingException', 'Rate exceeded'), `${key} has more than ${perSecond} calls a second.`);
       bucket.left -= 1;

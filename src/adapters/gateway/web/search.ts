@@ -1,7 +1,7 @@
 /** A search of the web as a tool, in the form of AgentCore's web search connector. */
 import { invalid } from '../../../errors.ts';
-import { cut } from '../../../foreign/ask-of.ts';
 import { sha256 } from '../../../journal/canonical.ts';
+import { cut } from '../../../json-schema/size.ts';
 import { definition, tool } from '../../../loop/tools/tool.ts';
 import { checkOptions } from '../../../options.ts';
 import type { Breaker, Retry, ToolSource } from '../../../ports/tool.ts';

@@ -1,7 +1,7 @@
 /** Approvals as elicitations of MCP, which the client puts before its person, and the answers as decisions. */
 import type { ElicitRequestFormParams } from '@modelcontextprotocol/sdk/types.js';
 import type { Approval } from '../../../hitl/approvals.ts';
-import type { Json, JsonObject } from '../../../json.ts';
+import { type Json, type JsonObject, jsonIn } from '../../../json.ts';
 import { isObject } from '../../../json-schema/keywords.ts';
 import type { Decision } from '../../../ports/tool.ts';
 import { asked } from './decide.ts';
@@ -98,14 +98,6 @@ function formOf(answer: unknown): {
   const form = { type: 'object', properties: { answer: field }, required: ['answer'] };
   return {
     schema: form as unknown as ElicitRequestFormParams['requestedSchema'],
-    valueOf: ({ answer: value }) => (plain ? value : parsed(value)),
+    valueOf: ({ answer: value }) => (plain ? value : typeof value === 'string' ? jsonIn(value) : undefined),
   };
-}
-
-function parsed(text: unknown): Json | undefined {
-  try {
-    return JSON.parse(text as string) as Json;
-  } catch {
-    return undefined;
-  }
 }

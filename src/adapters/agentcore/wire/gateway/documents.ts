@@ -20,7 +20,7 @@ export function placeOf(configuration: TargetConfiguration): string | undefined 
 }
 
 /** Reads what is bound to a place. @throws RondoError `CONFIG_INVALID`, which says what to bind. */
-export async function readDocument(bound: Bound, place: string): Promise<KeptDocument> {
+export async function readBound(bound: Bound, place: string): Promise<KeptDocument> {
   const path = bound.document(place);
   if (path === undefined)
     throw invalid(`Nothing is bound to ${place}. Add "${place}" with the path of a file to the bindings, such as "./document.json".`);

@@ -6,7 +6,7 @@ import type { Exceeded } from '../../../gateway/rate-limits.ts';
 import type { Bound } from '../bindings.ts';
 import type { Operation, Operations, World } from '../call.ts';
 import { gatewayIdentity } from '../gateway/credentials.ts';
-import { placeOf, readDocument, textOf } from '../gateway/documents.ts';
+import { placeOf, readBound, textOf } from '../gateway/documents.ts';
 import { type GatewayEndpoint, gatewayEndpoint } from '../gateway/endpoint.ts';
 import { type Executed, executedGateway } from '../gateway/executed.ts';
 import { interceptions } from '../gateway/interceptors.ts';
@@ -89,7 +89,7 @@ export function gatewayService(world: World, bound: Bound, o: GatewayOptions, { 
   async function looked(given: Target): Promise<Looked> {
     const { targetConfiguration } = given.settings;
     const place = placeOf(targetConfiguration);
-    const read = place !== undefined && { document: await readDocument(bound, place) };
+    const read = place !== undefined && { document: await readBound(bound, place) };
     const target: Target = { ...given, ...read };
     const { mcpServer } = targetConfiguration.mcp ?? {};
     if (mcpServer?.mcpToolSchema) return { listed: toolsOfSchema(textOf(target)) };
