@@ -9,6 +9,7 @@ import type { Json } from '../json.ts';
 import { jsonSchema } from '../json-schema.ts';
 import { agent } from '../loop/agent.ts';
 import type { Agent } from '../loop/types.ts';
+import { checkOptions } from '../options.ts';
 import type { ModelRequest, Prompt } from '../ports/model.ts';
 import type { Rates } from '../pricing/price.ts';
 import { type Scripted, scripted } from './scripted.ts';
@@ -65,11 +66,17 @@ export function foreignConformance(make: Make, o: ForeignConformanceOptions = {}
   declare('foreign agent', foreignCases(make, o), o.test);
 }
 
+const OPTIONS = {
+  test: 'test',
+  journal: "journal: () => sqliteJournal('runs.db')",
+  another: 'another: (journal) => opened(journal)',
+  streams: 'streams: false',
+} satisfies Record<keyof ForeignConformanceOptions, string>;
+
 /** The tests as a list, for other test runners. Each throws if the agent breaks the promise in its name. */
-export function foreignCases(
-  make: Make,
-  { journal = memoryJournal, another = (same) => same, streams = true }: Omit<ForeignConformanceOptions, 'test'> = {},
-): readonly SuiteCase[] {
+export function foreignCases(make: Make, o: Omit<ForeignConformanceOptions, 'test'> = {}): readonly SuiteCase[] {
+  checkOptions(o, OPTIONS, 'foreignCases()', { journal: 'function', another: 'function', streams: 'flag' });
+  const { journal = memoryJournal, another = (same) => same, streams = true } = o;
   return [...cases, ...(streams ? [streaming] : [])].map(([name, check]) => ({
     name,
     run: () => onJournal(journal, another, (opened, again) => check(make, opened, again)),

@@ -76,6 +76,8 @@ const WITH_OPTIONS: { readonly [door: string]: { readonly [name: string]: (f: Lo
     trajectory: (f, o) => f([], o),
   },
   'rondo/testing': {
+    foreignCases: (f, o) => f(() => 1, o),
+    foreignConformance: (f, o) => f(() => 1, o),
     identityConformance: (f, o) => f(() => 1, o),
     journalCases: (f, o) => f(() => 1, o),
     journalConformance: (f, o) => f(() => 1, o),
