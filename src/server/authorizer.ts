@@ -5,8 +5,8 @@ import { checkOptions } from '../options.ts';
 import type { Principal } from '../ports/principal.ts';
 import { type Auth, bearer } from './auth.ts';
 import { type Claims, type CustomClaim, checkCustomClaim, fitsClaim, type PrincipalClaims, principalFrom, scopesOf } from './claims.ts';
-import { publicFetch } from './egress.ts';
-import { isBadToken, isTrusted, type Jose, jose } from './jose.ts';
+import { ALGORITHMS, issuerAt } from './issuer.ts';
+import { isBadToken, isTrusted, jose } from './jose.ts';
 
 /** The form of `customJWTAuthorizer` of AgentCore's control plane. At least one of the lists is needed; each that is given must be met. */
 export interface CustomJwtAuthorizer {
@@ -56,8 +56,6 @@ export interface ProtectedResource {
   scopes_supported?: readonly string[];
 }
 
-/** Asymmetric ones only: with a symmetric one, the public key could be used as the secret of a forged token. */
-export const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 const SUFFIX = '/.well-known/openid-configuration';
 const WHERE = 'jwtAuthorizer()';
 const OPTIONS = {
@@ -77,18 +75,6 @@ const PRINCIPAL = {
   roles: "roles: 'groups'",
   claims: "claims: ['department']",
 } satisfies Record<keyof PrincipalClaims, string>;
-
-/** Milliseconds for which a discovery document is used, and within which it must arrive. */
-const FRESH = 600_000;
-/** Milliseconds for which an old document is used after no new one could be had: callers must not wait for a failing issuer each time. */
-const AFTER_FAILURE = 30_000;
-const TIMEOUT = 5_000;
-
-type Keys = ReturnType<Jose['createRemoteJWKSet']>;
-interface Issuer {
-  issuer: string;
-  keys: Keys;
-}
 
 /**
  * Checks JWTs by the discovery document of their issuer: signature, issuer, times, audience, client, scopes, custom claims. Needs the package
@@ -175,44 +161,4 @@ function checkAuthorizer(o: JwtAuthorizerOptions): void {
     throw invalid(
       `${WHERE} needs allowedAudience, allowedClients, allowedScopes or customClaims: without them any token of the issuer would do.`,
     );
-}
-
-/** An issuer and its keys by its discovery document, fetched when they are first needed. @param allow more origins that may be called. */
-export const issuerAt = (discoveryUrl: string, allow: readonly string[] = []): (() => Promise<Issuer>) => {
-  const fetched = publicFetch({ allow: [new URL(discoveryUrl).origin, ...allow], timeout: TIMEOUT });
-  return cached(() => discover(discoveryUrl, fetched));
-};
-
-/** One fetch at a time. What failed is fetched again; a document that is old is used while a new one cannot be had. */
-function cached<T>(fetched: () => Promise<T>): () => Promise<T> {
-  let known: { value: T; until: number } | undefined;
-  let coming: Promise<T> | undefined;
-  return () => {
-    if (known && performance.now() < known.until) return Promise.resolve(known.value);
-    coming ??= fetched()
-      .then((value) => {
-        known = { value, until: performance.now() + FRESH };
-        return value;
-      })
-      .catch((error) => {
-        if (!known) throw error;
-        known = { ...known, until: performance.now() + AFTER_FAILURE };
-        return known.value;
-      })
-      .finally(() => {
-        coming = undefined;
-      });
-    return coming;
-  };
-}
-
-/** The address of the keys is the document's word, so they are fetched as what comes from outside. */
-async function discover(url: string, fetched: typeof fetch): Promise<Issuer> {
-  const { createRemoteJWKSet, customFetch } = await jose();
-  const response = await fetched(url, { headers: { accept: 'application/json' }, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT) });
-  if (!response.ok) throw new Error(`${url} answered HTTP ${response.status}`);
-  const { issuer, jwks_uri: uri } = (await response.json()) as { [k: string]: unknown };
-  if (typeof issuer !== 'string' || issuer === '') throw new Error(`${url} names no issuer`);
-  if (typeof uri !== 'string' || !URL.canParse(uri) || !isTrusted(new URL(uri))) throw new Error(`${url} names no jwks_uri over https`);
-  return { issuer, keys: createRemoteJWKSet(new URL(uri), { [customFetch]: fetched }) };
 }

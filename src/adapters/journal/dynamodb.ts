@@ -4,16 +4,16 @@ import type { Journal } from '../../journal/port.ts';
 import { checkOptions } from '../../options.ts';
 import { accessTo } from './dynamodb/access.ts';
 import { claimsOf } from './dynamodb/claims.ts';
-import type { DynamoPlace } from './dynamodb/client.ts';
 import { effectsOf } from './dynamodb/effects.ts';
 import { headsOf } from './dynamodb/heads.ts';
 import { inboxOf } from './dynamodb/inbox.ts';
 import { readEntries } from './dynamodb/log.ts';
+import type { DynamoPlace } from './dynamodb/place.ts';
 import { recordsOf } from './dynamodb/records.ts';
 import { removal } from './dynamodb/removal.ts';
 import { writer } from './dynamodb/write.ts';
 
-export type { DynamoClient, DynamoPlace } from './dynamodb/client.ts';
+export type { DynamoClient, DynamoPlace } from './dynamodb/place.ts';
 export { createDynamodbTable } from './dynamodb/table.ts';
 
 export interface DynamodbJournalOptions extends DynamoPlace {

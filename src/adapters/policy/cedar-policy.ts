@@ -1,7 +1,7 @@
 import { invalid } from '../../errors.ts';
 import { checkOptions } from '../../options.ts';
 import { type Cedar, cedar } from './cedar.ts';
-import { type Decider, decider } from './decide.ts';
+import { decider } from './decide.ts';
 import { type Enforced, type Enforcing, enforced } from './enforced.ts';
 import { gatewayOf } from './mentions.ts';
 import { type PolicyFault, type PolicyTexts, parsed, toldFault } from './parsed.ts';
@@ -9,6 +9,7 @@ import { oauthUser } from './principals.ts';
 import { actionsOf } from './schema.ts';
 import { describedTools, type PolicyTools } from './tools.ts';
 import { faultsIn, NOWHERE } from './validate.ts';
+import type { Decider } from './verdict.ts';
 
 export interface CedarPolicyOptions extends Partial<Enforcing> {
   policies: PolicyTexts;

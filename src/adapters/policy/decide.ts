@@ -7,6 +7,7 @@ import { prepared } from './cedar.ts';
 import { isAbout, Names } from './mentions.ts';
 import type { Parsed } from './parsed.ts';
 import { type Action, GATEWAY } from './schema.ts';
+import type { Decider, Verdict } from './verdict.ts';
 
 /** Everything that decisions are made by. It never changes: policies that are loaded again are another one. */
 export interface Rules {
@@ -14,24 +15,6 @@ export interface Rules {
   readonly policies: readonly Parsed[];
   readonly actions: ReadonlyMap<string, Action>;
   readonly gateway: string;
-}
-
-/** What the policies say of a call. */
-export interface Verdict {
-  decision: 'allow' | 'deny';
-  /** The ids of the policies that decided. */
-  policies: readonly string[];
-  /** Why it could not be decided, or what failed in a policy. */
-  errors: readonly string[];
-}
-
-export interface Decider {
-  /** Whether it was loaded with this tool. */
-  knows(tool: string): boolean;
-  /** A call of a tool. @param caller undefined: there is none, so it is denied. @throws what cannot be decided. */
-  call(caller: EntityJson | undefined, request: CallRequest, now: number): Verdict;
-  /** Those of these tools that some call is allowed for. */
-  offers(caller: EntityJson, agent: string | undefined, tools: readonly string[]): readonly string[];
 }
 
 /** What of the context the policies about an action look at. */

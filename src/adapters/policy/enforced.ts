@@ -2,8 +2,8 @@
 import type { CallRequest, OffersRequest, Policy, Ruling } from '../../ports/policy.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { messageOf } from '../../reliability/classify.ts';
-import type { Decider, Verdict } from './decide.ts';
 import { type CedarPrincipal, entityOf } from './principals.ts';
+import type { Decider, Verdict } from './verdict.ts';
 
 /** What the policies said of a call. */
 export interface PolicyDecision {

@@ -1,12 +1,13 @@
 /** What there is to say about one policy for the gateways that it is for, in the terms of AgentCore. */
 import { RondoError } from '../../errors.ts';
 import { type Cedar, cedar } from './cedar.ts';
-import { type Decider, decider } from './decide.ts';
+import { decider } from './decide.ts';
 import { gatewayOf } from './mentions.ts';
 import { type Parsed, parsed } from './parsed.ts';
 import { actionsOf } from './schema.ts';
 import { type DescribedTool, describedTools } from './tools.ts';
 import { faultsIn } from './validate.ts';
+import type { Decider } from './verdict.ts';
 
 /** A gateway that a policy may be for. */
 export interface GatewayTools {

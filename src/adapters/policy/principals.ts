@@ -1,6 +1,6 @@
 /** Who calls, as Cedar has it. */
-import type { EntityJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { type Principal, principalProblem } from '../../ports/principal.ts';
+import type { Caller } from './verdict.ts';
 
 /** A principal of AgentCore's form. Tags are for an `OAuthUser` only. */
 export interface CedarPrincipal {
@@ -33,7 +33,7 @@ export const iamEntity = (by: Principal | undefined): CedarPrincipal | undefined
 export function entityOf(
   by: Principal | undefined,
   toPrincipal: (by: Principal | undefined) => CedarPrincipal | undefined,
-): EntityJson | undefined {
+): Caller | undefined {
   const wrong = by && principalProblem(by);
   if (wrong) throw new Error(`the principal is not valid: ${wrong}`);
   const principal = toPrincipal(by);

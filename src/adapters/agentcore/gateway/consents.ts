@@ -1,17 +1,17 @@
 /** Consents that a gateway asks for: what identifies one, and the return of the browser from it. */
-import type { BedrockAgentCoreClient } from '@aws-sdk/client-bedrock-agentcore';
 import type { Engine } from '../../../engine/engine.ts';
 import { invalid, NeedsPerson } from '../../../errors.ts';
 import { checkOptions } from '../../../options.ts';
 import type { ConsentReturn, ConsentReturned, Identity } from '../../../ports/identity.ts';
 import { isSamePrincipal } from '../../../ports/principal.ts';
+import type { AgentCoreClient } from '../client.ts';
 import { awsNameOf, identityLine, no, noConsent } from '../identity/line.ts';
 
 export interface GatewayConsentsOptions {
   /** Default: that of the AWS client's configuration. */
   region?: string;
   /** Default: one that is made at the first return, with `maxAttempts: 1`. */
-  client?: BedrockAgentCoreClient;
+  client?: AgentCoreClient;
 }
 
 export interface GatewayConsents extends Identity {

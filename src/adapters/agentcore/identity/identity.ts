@@ -1,4 +1,4 @@
-import type { BedrockAgentCoreClient, GetResourceOauth2TokenCommandOutput, Oauth2FlowType } from '@aws-sdk/client-bedrock-agentcore';
+import type { GetResourceOauth2TokenCommandOutput, Oauth2FlowType } from '@aws-sdk/client-bedrock-agentcore';
 import { invalid } from '../../../errors.ts';
 import { checkOptions } from '../../../options.ts';
 import type {
@@ -13,6 +13,7 @@ import type {
 import { addressOf } from '../../identity/address.ts';
 import { expiryOf } from '../../identity/expiry.ts';
 import { explained } from '../../identity/oauth-errors.ts';
+import type { AgentCoreClient } from '../client.ts';
 import { type Carried, carriedIn, carriedText, hashOf } from './carried.ts';
 import { awsNameOf, identityLine, no, noConsent } from './line.ts';
 import { userIdOf } from './user-id.ts';
@@ -24,7 +25,7 @@ export interface AgentCoreIdentityOptions {
   /** Default: that of the AWS client's configuration. */
   region?: string;
   /** Default: one that is made at the first call, with `maxAttempts: 1`. */
-  client?: BedrockAgentCoreClient;
+  client?: AgentCoreClient;
   /**
    * Where browsers come back to after a consent: the URL of `consentCallback()`. It is among `allowedResourceOauth2ReturnUrls` of the workload
    * identity. For the flow `user`.

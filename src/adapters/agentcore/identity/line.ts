@@ -6,6 +6,7 @@ import { lazy } from '../../../flight.ts';
 import type { JsonObject } from '../../../json.ts';
 import { classify } from '../../../reliability/classify.ts';
 import { fullJitter } from '../../../reliability/retry.ts';
+import type { AgentCoreClient } from '../client.ts';
 
 export type Sdk = typeof import('@aws-sdk/client-bedrock-agentcore');
 
@@ -26,7 +27,7 @@ export interface Line {
 
 export interface LineOptions {
   region?: string | undefined;
-  client?: BedrockAgentCoreClient | undefined;
+  client?: AgentCoreClient | undefined;
   /** The function that needs it, in messages. */
   where?: string;
 }
@@ -39,7 +40,12 @@ export function identityLine({ region, client: given, where = 'agentcoreIdentity
   const loaded = lazy(() =>
     import('@aws-sdk/client-bedrock-agentcore').then(
       // its own retries would not tell a lost answer from a refusal
-      (sdk) => ({ sdk, client: given ?? new sdk.BedrockAgentCoreClient({ maxAttempts: 1, ...(region !== undefined && { region }) }) }),
+      (sdk) => ({
+        sdk,
+        client:
+          (given as BedrockAgentCoreClient | undefined) ??
+          new sdk.BedrockAgentCoreClient({ maxAttempts: 1, ...(region !== undefined && { region }) }),
+      }),
       (cause: unknown) => {
         throw invalid(`${where} needs the package @aws-sdk/client-bedrock-agentcore: npm install @aws-sdk/client-bedrock-agentcore.`, {
           cause,

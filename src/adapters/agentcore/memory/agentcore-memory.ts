@@ -1,7 +1,7 @@
-import type { BedrockAgentCoreClient } from '@aws-sdk/client-bedrock-agentcore';
 import { invalid, RondoError } from '../../../errors.ts';
 import { checkOptions } from '../../../options.ts';
 import type { MemoryStore } from '../../../ports/memory-store.ts';
+import type { AgentCoreClient } from '../client.ts';
 import { isMissing } from './errors.ts';
 import { agentcoreEvents, pageOf } from './events.ts';
 import { checkPlaces, forgetting } from './forget.ts';
@@ -14,7 +14,7 @@ export interface AgentCoreMemoryOptions {
   /** Default: that of the ARN, else of the environment. */
   region?: string;
   /** The official client. Default: one that is made at the first call. */
-  client?: BedrockAgentCoreClient;
+  client?: AgentCoreClient;
   /** Default: `AWS_ENDPOINT_URL_BEDROCK_AGENTCORE`, else that of the region. */
   endpoint?: string;
   /** Where the strategies of the memory put the records of a user, such as `/facts/{actorId}/`: `forget` deletes what is there. A memory without strategies has none: `[]`. */

@@ -3,6 +3,7 @@
 import type { BedrockAgentCoreClient } from '@aws-sdk/client-bedrock-agentcore';
 import { invalid } from '../../../errors.ts';
 import { lazy } from '../../../flight.ts';
+import type { AgentCoreClient } from '../client.ts';
 import { explained } from './errors.ts';
 import { type Pace, pace } from './pace.ts';
 
@@ -29,7 +30,7 @@ export interface Line {
 export interface LineOptions {
   memoryId: string;
   region?: string;
-  client?: BedrockAgentCoreClient;
+  client?: AgentCoreClient;
   endpoint?: string;
 }
 
@@ -51,7 +52,8 @@ export function line({ memoryId, region, client, endpoint }: LineOptions): Line 
     return {
       sdk,
       client:
-        client ?? new sdk.BedrockAgentCoreClient({ ...(of !== undefined && { region: of }), ...(endpoint !== undefined && { endpoint }) }),
+        (client as BedrockAgentCoreClient | undefined) ??
+        new sdk.BedrockAgentCoreClient({ ...(of !== undefined && { region: of }), ...(endpoint !== undefined && { endpoint }) }),
     };
   });
 

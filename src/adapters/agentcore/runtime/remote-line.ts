@@ -4,6 +4,7 @@ import type { BedrockAgentCoreClient, InvokeAgentRuntimeCommandInput } from '@aw
 import { invalid, ToolError } from '../../../errors.ts';
 import { lazy } from '../../../flight.ts';
 import { Secrets } from '../../../secrets.ts';
+import type { AgentCoreClient } from '../client.ts';
 import { SESSION } from '../headers.ts';
 import { type CommandEvent, commandEvents } from './remote-events.ts';
 import { type Received, request, type Sending, textOf } from './remote-http.ts';
@@ -18,7 +19,7 @@ export interface RuntimeOptions {
   /** `sigv4`, the default: signed with the credentials of the environment. `bearer`: a token, or a function that gets one for each call. */
   auth?: 'sigv4' | { bearer: string | (() => string | Promise<string>) };
   /** The client for signed calls, with `maxAttempts: 1`. Default: one that is made at the first call. */
-  client?: BedrockAgentCoreClient;
+  client?: AgentCoreClient & { readonly config: { maxAttempts(): Promise<number> } };
   /** The URL of the data plane. Default: `AWS_ENDPOINT_URL_BEDROCK_AGENTCORE`, else that of the region. */
   endpoint?: string;
 }
@@ -175,7 +176,7 @@ export class RuntimeLine {
         outcome: 'not-run',
       });
     const own = () => new sdk.BedrockAgentCoreClient({ maxAttempts: 1, region: this.#region, ...(endpoint !== undefined && { endpoint }) });
-    return { sdk, client: client ?? own() };
+    return { sdk, client: (client as BedrockAgentCoreClient | undefined) ?? own() };
   }
 
   /** @throws HttpFailure */

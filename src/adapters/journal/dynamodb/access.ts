@@ -4,20 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AttributeValue, QueryCommandInput, TransactWriteItem, WriteRequest } from '@aws-sdk/client-dynamodb';
 import { invalid, RondoError } from '../../../errors.ts';
 import { lazy } from '../../../flight.ts';
-import {
-  clientFor,
-  type DynamoClient,
-  type DynamoPlace,
-  fromItem,
-  type Key,
-  loadSdk,
-  type Row,
-  type Sdk,
-  toAttribute,
-  toItem,
-} from './client.ts';
+import { clientFor, fromItem, type Key, loadSdk, type Row, type Sdk, type SdkClient, toAttribute, toItem } from './client.ts';
 import { explain, isPassing, Refused, reasonsOf } from './errors.ts';
 import { INDEXES, STORE } from './keys.ts';
+import type { DynamoPlace } from './place.ts';
 import { checkVersion } from './version.ts';
 
 /** What must be true of the item of a key. `orAbsent`: or there is none. */
@@ -83,7 +73,7 @@ export function accessTo(place: DynamoPlace & { patience: number }): Access {
 
   async function open() {
     const sdk = await loadSdk();
-    return { sdk, client: place.client ?? clientFor(sdk, place) };
+    return { sdk, client: clientFor(sdk, place) };
   }
 
   let running = 0;
@@ -102,7 +92,7 @@ export function accessTo(place: DynamoPlace & { patience: number }): Access {
   }
 
   /** Makes a request until it is answered. @throws RondoError or Refused */
-  async function ask<T>(work: (client: DynamoClient, sdk: Sdk) => Promise<T>): Promise<T> {
+  async function ask<T>(work: (client: SdkClient, sdk: Sdk) => Promise<T>): Promise<T> {
     refuseClosed();
     const { client, sdk } = await opened();
     const until = performance.now() + patience;

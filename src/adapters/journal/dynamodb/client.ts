@@ -1,22 +1,11 @@
 /** What is used of the AWS SDK, which is loaded when a journal is used first. */
 import type { AttributeValue, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { invalid } from '../../../errors.ts';
+import type { DynamoPlace } from './place.ts';
 
 export type Sdk = typeof import('@aws-sdk/client-dynamodb');
-/** A client of `@aws-sdk/client-dynamodb`, or anything that sends its commands. */
-export type DynamoClient = Pick<DynamoDBClient, 'send' | 'destroy'>;
-
-/** Where the table is. */
-export interface DynamoPlace {
-  /** The name of the table. Default `rondo`. */
-  table?: string;
-  /** Default: as the AWS SDK finds it. */
-  region?: string;
-  /** Another address than that of the region, such as `http://localhost:8000`. */
-  endpoint?: string;
-  /** A client of `@aws-sdk/client-dynamodb`, in place of `region` and `endpoint`. It stays open when the journal is closed. */
-  client?: DynamoClient;
-}
+/** The client as its commands are typed. */
+export type SdkClient = Pick<DynamoDBClient, 'send' | 'destroy'>;
 
 /** Milliseconds until an attempt to connect, or the answer to a request, is given up. */
 const CONNECT = 3_000;
@@ -31,8 +20,9 @@ export async function loadSdk(): Promise<Sdk> {
   }
 }
 
-/** A client of the journal's own. The journal tries again by itself, so that one place bounds how long. */
-export const clientFor = (sdk: Sdk, { region, endpoint }: DynamoPlace): DynamoClient =>
+/** The given client, or one of the journal's own, which does not try again: the journal does, so that one place bounds how long. */
+export const clientFor = (sdk: Sdk, { client, region, endpoint }: DynamoPlace): SdkClient =>
+  (client as SdkClient | undefined) ??
   new sdk.DynamoDBClient({
     maxAttempts: 1,
     requestHandler: { connectionTimeout: CONNECT, requestTimeout: ANSWER, throwOnRequestTimeout: true },

@@ -1,8 +1,9 @@
 /** Makes the table. */
 import { checkOptions } from '../../../options.ts';
-import { clientFor, type DynamoPlace, loadSdk } from './client.ts';
+import { clientFor, loadSdk } from './client.ts';
 import { explain } from './errors.ts';
 import { INDEXES } from './keys.ts';
+import type { DynamoPlace } from './place.ts';
 
 const PLACE = {
   table: "table: 'rondo'",
@@ -20,7 +21,7 @@ export async function createDynamodbTable(place: DynamoPlace = {}): Promise<void
   checkOptions(place, PLACE, 'createDynamodbTable()');
   const { table: TableName = 'rondo' } = place;
   const sdk = await loadSdk();
-  const client = place.client ?? clientFor(sdk, place);
+  const client = clientFor(sdk, place);
   const names = ['pk', 'sk', ...Object.values(INDEXES).flat()];
   const keys = ([hash, sort]: readonly [string, string]) => [
     { AttributeName: hash, KeyType: 'HASH' as const },

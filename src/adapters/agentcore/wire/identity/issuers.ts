@@ -1,6 +1,6 @@
 /** Whether the JWT of a user was signed by an issuer that this server was told of. */
 import { invalid } from '../../../../errors.ts';
-import { ALGORITHMS, issuerAt } from '../../../../server/authorizer.ts';
+import { ALGORITHMS, issuerAt } from '../../../../server/issuer.ts';
 import { isBadToken, isTrusted, jose } from '../../../../server/jose.ts';
 import type { World } from '../call.ts';
 import { AwsError, because } from '../codec/error.ts';

@@ -1,6 +1,7 @@
 /** What the policies of a gateway said of a call, for the log: those that decide, and what each that only logs would have done. */
-import type { Decider, Verdict } from '../../../policy/decide.ts';
+
 import { type PolicyDecision, verdictOf } from '../../../policy/enforced.ts';
+import type { Decider, Verdict } from '../../../policy/verdict.ts';
 
 /** In the words of AWS: its metrics for policies have these names. */
 export interface PolicyRecord {

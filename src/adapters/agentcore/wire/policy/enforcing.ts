@@ -1,11 +1,11 @@
 /** The policies of an engine as the `Policy` of a gateway. */
 import { type Lazy, lazy } from '../../../../flight.ts';
 import type { Policy } from '../../../../ports/policy.ts';
-import type { Decider } from '../../../policy/decide.ts';
 import { enforced } from '../../../policy/enforced.ts';
 import { deciderOf } from '../../../policy/findings.ts';
 import { entityOf, iamEntity, oauthUser } from '../../../policy/principals.ts';
 import type { DescribedTool } from '../../../policy/tools.ts';
+import type { Decider } from '../../../policy/verdict.ts';
 import type { World } from '../call.ts';
 import { logDecision } from '../gateway/exchange.ts';
 import { type Gateway, gatewayArn } from '../gateway/resources.ts';
