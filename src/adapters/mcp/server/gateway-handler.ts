@@ -109,7 +109,7 @@ export function gatewayHandler(engine: Engine, source: ToolSource, o: GatewayHan
         : carryOut(serving, caller, exchange, () => begins(serving, caller, params, exchange), refusedResult),
     read: (caller, request, exchange) => read(serving, caller, request, exchange),
     ...(o.consents === 'elicited' && { approvesConsents: true }),
-    ...(o.changes === false && { still: true }),
+    ...(o.changes === false && { listChanged: false }),
     approvalsOf: (...asked) => approvalsOf(engine, ...asked),
     isDecided: (...asked) => isDecided(engine, ...asked),
     changes,

@@ -66,8 +66,8 @@ export type CallParams = CallToolRequest['params'];
 export interface Offering {
   /** What it has besides tools. */
   readonly passes: readonly MaterialKind[];
-  /** It does not tell that its lists have changed. */
-  readonly still?: true;
+  /** False: it does not tell that its lists have changed. */
+  readonly listChanged?: false;
   /** Whether it tells that a resource was updated. */
   readonly updates: boolean;
   /** @throws RpcError */

@@ -15,8 +15,8 @@ export const listsOf = ({ passes }: Offering): ListMethod[] => ['tools/list', ..
 export const readsOf = ({ passes }: Offering): ReadMethod[] => passes.map((kind) => METHODS[kind].reads);
 
 /** @param lasts whether clients can be told something after the answer. */
-export function capabilitiesOf({ passes, updates, still }: Offering, lasts: boolean) {
-  const changes = lasts && { listChanged: still !== true };
+export function capabilitiesOf({ passes, updates, listChanged }: Offering, lasts: boolean) {
+  const changes = lasts && { listChanged: listChanged !== false };
   return {
     tools: { ...changes },
     ...(passes.includes('resources') && { resources: { ...changes, ...(lasts && updates && { subscribe: true }) } }),

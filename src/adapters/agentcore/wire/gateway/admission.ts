@@ -1,7 +1,8 @@
 /** Who calls a gateway: by a signature, by a token, or without either. */
 import type { Principal } from '../../../../ports/principal.ts';
-import { authorizerAt, type CustomJwtAuthorizer, type JwtAuthorizer } from '../../../../server/authorizer.ts';
+import type { JwtAuthorizer } from '../../../../server/authorizer.ts';
 import { type Claims, principalFrom } from '../../../../server/claims.ts';
+import { authorizers } from '../authorizers.ts';
 import type { Caller, World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
 import type { Gateway } from './resources.ts';
@@ -23,25 +24,16 @@ const denied = (message: string) => new AwsError('AccessDeniedException', messag
 /** A principal has at most so many claims, and a claim so many characters. */
 const MOST = { claims: 50, characters: 4_096 };
 
-export function admission({ clock }: Pick<World, 'clock'>): Admission {
-  const authorizers = new Map<string, { options: CustomJwtAuthorizer; authorizer: JwtAuthorizer }>();
-
-  function authorizerOf({ id, settings }: Gateway): JwtAuthorizer | undefined {
-    const options = settings.authorizerConfiguration?.customJWTAuthorizer;
-    if (!options) return undefined;
-    const known = authorizers.get(id);
-    if (known && JSON.stringify(known.options) === JSON.stringify(options)) return known.authorizer;
-    const authorizer = authorizerAt(options, clock.now);
-    authorizers.set(id, { options, authorizer });
-    return authorizer;
-  }
+export function admission(world: Pick<World, 'clock'>): Admission {
+  const authorizer = authorizers(world);
+  const authorizerOf = ({ id, settings }: Gateway) => authorizer(id, settings.authorizerConfiguration?.customJWTAuthorizer);
 
   return {
     async admit(gateway, caller, metadata) {
       const { authorizerType } = gateway.settings;
       if (authorizerType === 'NONE') return { by: { id: 'anonymous' } };
-      const authorizer = authorizerOf(gateway);
-      if (authorizer) return byToken(authorizer, caller, metadata);
+      const tokens = authorizerOf(gateway);
+      if (tokens) return byToken(tokens, caller, metadata);
       if (caller.kind === 'aws') return { by: { id: caller.arn } };
       if (caller.kind === 'bearer') throw denied('This gateway takes signed requests, and no token.');
       throw new AwsError('MissingAuthenticationTokenException', 'Missing Authentication Token');

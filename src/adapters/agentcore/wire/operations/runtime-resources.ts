@@ -1,5 +1,5 @@
 /** What Runtime keeps: runtimes, their versions, and endpoints that point to a version. */
-import { authorizerAt, type CustomJwtAuthorizer, type JwtAuthorizer } from '../../../../server/authorizer.ts';
+import type { CustomJwtAuthorizer } from '../../../../server/authorizer.ts';
 import type { Protocol } from '../../sessions/session.ts';
 import { arnOf, type World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
@@ -93,9 +93,6 @@ export function endpointOf({ state, clock }: World, { id }: Runtime, name: strin
     throw notFound('Agent runtime endpoint', endpointId(id, name));
   return endpoint;
 }
-
-/** @throws RondoError `CONFIG_INVALID`. */
-export const authorizerOf = ({ clock }: World, options: CustomJwtAuthorizer): JwtAuthorizer => authorizerAt(options, clock.now);
 
 export const lifecycleOf = ({ configuration }: Version): Lifecycle => ({ ...LIFECYCLE, ...configuration.lifecycleConfiguration });
 

@@ -2,20 +2,11 @@
 import { ToolError } from '../../../../errors.ts';
 import type { JwtAuthorizer } from '../../../../server/authorizer.ts';
 import type { Wanted } from '../../sessions/session.ts';
+import { authorizers } from '../authorizers.ts';
 import type { Bound } from '../bindings.ts';
 import type { Call, Caller, World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
-import {
-  authorizerOf,
-  DEFAULT,
-  endpointOf,
-  lifecycleOf,
-  type Runtime,
-  runtimeArn,
-  runtimeOf,
-  type Version,
-  versionOf,
-} from './runtime-resources.ts';
+import { DEFAULT, endpointOf, lifecycleOf, type Runtime, runtimeArn, runtimeOf, type Version, versionOf } from './runtime-resources.ts';
 
 /** What an operation names. */
 export interface Named {
@@ -51,7 +42,7 @@ const notFound = (what: string) => new AwsError('ResourceNotFoundException', `${
 const urlOf = (host: string, arn: string) => `http://${host}/runtimes/${encodeURIComponent(arn)}/invocations`;
 
 export function targets(world: World, bound: Bound): Targets {
-  const authorizers = new Map<string, JwtAuthorizer>();
+  const authorizer = authorizers(world);
 
   function resolved({ agentRuntimeArn, qualifier = DEFAULT, accountId }: Named) {
     const id = idOf(world, agentRuntimeArn, accountId);
@@ -62,21 +53,14 @@ export function targets(world: World, bound: Bound): Targets {
   }
 
   /** undefined: the callers sign. */
-  function authorizerFor({ id }: Runtime, { version, configuration }: Version): JwtAuthorizer | undefined {
-    const options = configuration.authorizerConfiguration?.customJWTAuthorizer;
-    if (!options) return undefined;
-    const key = `${id}/${version}`;
-    const known = authorizers.get(key) ?? authorizerOf(world, options);
-    authorizers.set(key, known);
-    return known;
-  }
+  const authorizerFor = ({ id }: Runtime, { version, configuration }: Version) =>
+    authorizer(`${id}/${version}`, configuration.authorizerConfiguration?.customJWTAuthorizer);
 
   return {
     async of(named, caller, host) {
       // a caller without a signature or a token learns from here only where to get a token
       const { runtime, version, endpoint, arn } = resolved(named);
-      const authorizer = authorizerFor(runtime, version);
-      const owner = await admitted(caller, authorizer, () => metadataUrl(urlOf(host, arn), named.qualifier));
+      const owner = await admitted(caller, authorizerFor(runtime, version), () => metadataUrl(urlOf(host, arn), named.qualifier));
       if (world.clock.now() < endpoint.readyAt && endpoint.createdAt.getTime() === endpoint.updatedAt.getTime())
         throw new AwsError('RetryableConflictException', `The endpoint ${endpoint.name} of ${runtime.id} is being created.`);
       const userToken = caller.kind === 'bearer' ? caller.token : undefined;

@@ -1,5 +1,6 @@
 /** The control plane of Runtime: runtimes and their versions. */
 import { RondoError } from '../../../../errors.ts';
+import { authorizerAt } from '../../../../server/authorizer.ts';
 import { allowListProblem } from '../../sessions/headers.ts';
 import type { Operations, World } from '../call.ts';
 import { invalidInput } from '../codec/error.ts';
@@ -7,7 +8,6 @@ import { addWorkloadOf, removeWorkload, workloadArn } from '../identity/resource
 import type { PageRequest } from '../state.ts';
 import { isHere, suffix, TAKES } from './resource.ts';
 import {
-  authorizerOf,
   type Configuration,
   conflict,
   DEFAULT,
@@ -74,7 +74,7 @@ export function runtimeOperations(world: World, deleted: (id: string) => void): 
     if (problem !== undefined) throw invalidInput([{ name: 'requestHeaderConfiguration.requestHeaderAllowlist', message: problem }]);
     if (authorizer === undefined) return;
     try {
-      authorizerOf(world, authorizer);
+      authorizerAt(authorizer, world.clock.now);
     } catch (error) {
       if (!RondoError.is(error, 'CONFIG_INVALID')) throw error;
       throw invalidInput([{ name: 'authorizerConfiguration.customJWTAuthorizer', message: error.message }]);
