@@ -60,3 +60,32 @@ export function lockProblems(text: string): string[] {
     resolved && /^\w+:\/\//.test(resolved) ? `package-lock.json: ${path} names where it comes from; .npmrc should prevent that` : [],
   );
 }
+
+/**
+ * Of these lines at least so many are comments, in percent. A contract without its shapes, units and errors has to be found out by reading on.
+ * It is a floor and not an aim: what a name says already is not said again.
+ */
+const COMMENTS = 15.5;
+
+/** The share of comments in all lines of these files, in percent. */
+export function commentShare(files: Iterable<string>): number {
+  let lines = 0;
+  let comments = 0;
+  for (const text of files) {
+    let open = false;
+    for (const line of text.trimEnd().split('\n')) {
+      const code = line.trim();
+      lines++;
+      if (open || code.startsWith('//') || code.startsWith('/*')) comments++;
+      if (code.startsWith('/*')) open = true;
+      if (code.includes('*/')) open = false;
+    }
+  }
+  return lines === 0 ? 0 : (100 * comments) / lines;
+}
+
+/** @returns a problem if these files have too few comments. */
+export function commentProblems(files: ReadonlyMap<string, string>): string[] {
+  const share = commentShare(files.values());
+  return share < COMMENTS ? [`${share.toFixed(2)}% of the lines are comments, less than ${COMMENTS}%: which contracts are missing?`] : [];
+}

@@ -10,7 +10,7 @@ import { doors, manifest, root } from './doors.ts';
 import { declaredEvents, EVENTS, eventProblems } from './events.ts';
 import { runExamples } from './examples.ts';
 import { invariantProblems } from './invariants.ts';
-import { doorProblems, exampleProblems, lockProblems, sizeProblems } from './layout.ts';
+import { commentProblems, commentShare, doorProblems, exampleProblems, lockProblems, sizeProblems } from './layout.ts';
 import {
   checkAttw,
   checkCommand,
@@ -70,6 +70,10 @@ const checks: Record<string, Check> = {
   sizes: () => {
     const files = read('src/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts', 'scripts/**/*.ts');
     return none(sizeProblems(files), `${files.size} files`);
+  },
+  comments: () => {
+    const files = read('src/{loop,reliability,hitl,journal}/**/*.ts');
+    return none(commentProblems(files), `${commentShare(files.values()).toFixed(2)}% of the lines of ${files.size} files`);
   },
   words: () => {
     const files = read(...CHECKED);

@@ -80,6 +80,10 @@ export async function decisionEntries(run: RunFold, decisions: readonly Decision
   return entries;
 }
 
+/**
+ * Whether this person may decide this approval now.
+ * @throws RondoError `APPROVAL_CLOSED`, `APPROVAL_EXPIRED` by the store's clock, `NOT_PERMITTED` without the role, or for one's own request.
+ */
 function checkOpen(run: RunFold, { asked, call, frame }: Approval, o: Deciding): void {
   const open = call.status === 'open' && !frame.ended;
   if (!open || isOver(run))
@@ -100,6 +104,7 @@ function checkOpen(run: RunFold, { asked, call, frame }: Approval, o: Deciding):
     throw notPermitted(`${o.by.id} asked for this run, so somebody else must decide approval ${asked.id}.`);
 }
 
+/** Whether the decision is one that was offered, complete, and of a size that a request can hold. @throws RondoError `DECISION_INVALID`. */
 async function checkDecision(approval: Approval, decision: Decision, o: Deciding): Promise<void> {
   const { asked } = approval;
   const { id } = asked;

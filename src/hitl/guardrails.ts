@@ -17,7 +17,11 @@ const LONGEST = 600_000;
 const MOST_FINDINGS = 50;
 const LONGEST_CATEGORY = 100;
 
-/** @throws RondoError `CONFIG_INVALID` */
+/**
+ * The guardrails of an engine or an agent, as a copy. None is asked here.
+ * @param where what declares them, for the message.
+ * @throws RondoError `CONFIG_INVALID` for what is not a list, a name that is taken, a point that there is none of, or a bad time.
+ */
 export function checkGuardrails(guardrails: unknown, where: string): readonly Guardrail[] {
   if (guardrails === undefined) return [];
   if (!Array.isArray(guardrails)) throw invalid(`${where}: guardrails is a list: [piiGuardrail()].`);
@@ -36,12 +40,16 @@ export function checkGuardrails(guardrails: unknown, where: string): readonly Gu
   return [...guardrails];
 }
 
+/** Whether one of them looks at this point. A guardrail without `points` looks at all. */
 export const guards = (guardrails: readonly Guardrail[], point: ContentRequest['point']): boolean =>
   guardrails.some(({ points }) => points === undefined || points.includes(point));
 
 export interface Asking {
+  /** The messages so far. Called, and copied, only if a guardrail reads them. */
   conversation?: () => readonly Message[];
+  /** Ends the wait for an answer: the value is then blocked. */
   cancel?: CancelSource | undefined;
+  /** Of an answer: its reasoning is looked at, and not its text. */
   of?: 'reasoning';
 }
 
@@ -53,6 +61,10 @@ export interface Guarded {
   verdicts: readonly GuardrailVerdict[];
 }
 
+/**
+ * Asks each guardrail of this point in order. A refusal, a failure and a timeout end it; a mask goes on with the masked value.
+ * @returns the verdicts up to there, which belong into the journal. Never rejects: what cannot be asked blocks.
+ */
 export async function guarded(guardrails: readonly Guardrail[], r: ContentRequest, o: Asking = {}): Promise<Guarded> {
   const verdicts: GuardrailVerdict[] = [];
   let { value } = r;
@@ -147,6 +159,7 @@ function chargeOf({ usd, unpriced }: { usd?: unknown; unpriced?: unknown }): Pic
   return { ...(priced && { usd }), ...((unpriced === true || (usd !== undefined && !priced)) && { unpriced: true as const }) };
 }
 
+/** Findings that are well formed, and no text that a guardrail put beside them: they are journaled. */
 function findingsOf(given: unknown): readonly Finding[] {
   if (!Array.isArray(given)) return [];
   return given.slice(0, MOST_FINDINGS).flatMap((one: Partial<Finding> | null) => {

@@ -65,11 +65,17 @@ export async function runSubAgent(scope: Scope, call: Call, ready: Ready, delega
   return blocked && 'failed' in blocked ? undefined : blocked;
 }
 
+/** For what is told after the end: nothing can stop it any more. */
 const NEVER = new AbortController().signal;
 
 /** The arguments as the agent of a frame was given them, also by another process. */
 const givenTo = ({ input = null }: Frame, { agent }: Delegate): Json => (agent.input ? input : { task: input });
 
+/**
+ * What the sub-agent's conversation begins with: the task, or its own input, or for a handoff what it takes over from whom; and the messages
+ * that are shared with it.
+ * @throws ToolError `SHARE_FAILED`.
+ */
 function given(scope: Scope, { agent, share, handoff }: Delegate, input: Json): { input: Json; history?: readonly Message[] } {
   const { task, reason } = input as { task?: Json; reason?: Json };
   const said: Json = handoff

@@ -1,3 +1,4 @@
+/** The live state of one frame: what its loop reads, and the one way by which it appends. */
 import type { Draft, Limits } from '../journal/entries/entries.ts';
 import type { Frame, RunFold } from '../journal/fold/fold.ts';
 import type { Log, Make } from '../journal/log.ts';
@@ -10,16 +11,21 @@ import { memoryOf, promise } from './remembered.ts';
 import { Reserved } from './reserved.ts';
 import type { AgentDefinition, Drive, End, Found, Grants, Halt, Host, Plan, Scope, Tools } from './types.ts';
 
+/** What a frame is driven with. The rest of a scope follows from it. */
 export interface ScopeOptions {
   drive: Drive;
   frame: Frame;
   agent: AgentDefinition;
   plan: Plan;
+  /** Its own ones: those above it hold too, by `parent`. */
   limits: Limits;
   tools: Tools;
   trace: AgentTrace | undefined;
+  /** Of this frame. The frame above, or the run, cancels it with its own. */
   cancel: CancelSource;
+  /** From the root down to this frame's agent. */
   grants: readonly Grants[];
+  /** Absent for the root frame. */
   parent?: Scope;
   /** The entries with which this part ends, in the same append as its last answer. */
   closing(end: End): Make;
@@ -126,6 +132,7 @@ export class LiveScope implements Scope {
   }
 }
 
+/** By limit: this scope, if it has the limit, before those above that have it. Its own comes first, so it is the one that ends. */
 function limitedBy(scope: Scope): Scope['limitedBy'] {
   const by: { [limit in keyof Limits]?: readonly Scope[] } = { ...scope.parent?.limitedBy };
   for (const [name, max] of Object.entries(scope.limits) as [keyof Limits, unknown][])
@@ -133,4 +140,5 @@ function limitedBy(scope: Scope): Scope['limitedBy'] {
   return by;
 }
 
+/** A frame that has ended may still append what a late attempt cost: dollars count, whatever became of the frame. */
 const costs = (draft: Draft) => draft.type === 'attempt.failed' && (draft.lost !== undefined || draft.usd !== undefined);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { doors } from '../../scripts/doors.ts';
-import { doorProblems, exampleProblems, lockProblems, sizeProblems } from '../../scripts/layout.ts';
+import { commentProblems, commentShare, doorProblems, exampleProblems, lockProblems, sizeProblems } from '../../scripts/layout.ts';
 
 const target = (file: string) => ({ types: `./dist/${file}.d.ts`, default: `./dist/${file}.js` });
 const made = doors({
@@ -47,4 +47,11 @@ test('the lock names no registry', () => {
   const lock = (resolved?: string) => JSON.stringify({ packages: { '': {}, 'node_modules/a': { version: '1.0.0', resolved } } });
   expect(lockProblems(lock())).toEqual([]);
   expect(lockProblems(lock('https://registry.example/a-1.0.0.tgz'))).toEqual([expect.stringContaining('node_modules/a')]);
+});
+
+test('counts comments by lines, also those of several lines, and not those behind code', () => {
+  const text = '/** One. */\nconst a = 1; // behind\n/*\n * two\n */\n// three\nconst b = 2;\n\n';
+  expect(commentShare([text])).toBeCloseTo((100 * 5) / 7);
+  expect(commentProblems(new Map([['a.ts', text]]))).toEqual([]);
+  expect(commentProblems(new Map([['a.ts', 'const a = 1;\n']]))).toEqual([expect.stringContaining('0.00% of the lines are comments')]);
 });

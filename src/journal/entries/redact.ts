@@ -102,14 +102,17 @@ export function redacted(entry: Entry): Entry {
   }
 }
 
+/** A node that is reached next, without the item that it is given. */
 const nodeOf = ({ node }: Reached): Reached => ({ node });
 
+/** A part of an answer: its calls stay, without their arguments, so that the results that follow have what they belong to. */
 function redactedPart(part: Part): Part {
   // the name of a found tool is not content
   if (part.type === 'toolCall') return { type: 'toolCall', id: part.id, name: part.name, input: namedBy(part) };
   return { type: 'text', text: FORGOTTEN };
 }
 
+/** Of a call through `call_tool`: the tool that it names, by which the fold knows which tool ran. */
 function namedBy(part: ToolCallPart): Json {
   const name = meant(part)?.name;
   return name === undefined ? {} : { name };

@@ -24,6 +24,10 @@ export function recall(scope: Scope, call: Call, tool: ToolDefinition | undefine
   return { go: 'start', resumed: true, tool, input, value: input, shown: input, exact: true, context: undefined };
 }
 
+/**
+ * In this order: what the journal knows of it; the tool's `check`; the claim of its key, which another run may have taken; its credentials. A step
+ * that cannot be taken again leaves the outcome unknown, and the call is refused instead of repeated.
+ */
 async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefined): Promise<Prepared> {
   const known = knownOf(call, call.effect ?? 'read');
   if (known.outcome === 'done') return { go: 'answer', output: known.output };
@@ -72,6 +76,7 @@ export async function checked(scope: Scope, { options }: ToolDefinition, call: C
   }
 }
 
+/** The refusal of a call of which nothing more can be found out. Only for a `once` call the code says that it may have had its effect. */
 const lostTrack = ({ name, effect }: Call, why: string): Prepared => ({
   go: 'refuse',
   error: failedOnce(

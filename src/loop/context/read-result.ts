@@ -9,6 +9,7 @@ import type { Plan, Scope, ToolDefinition, Tools } from '../types.ts';
 /** Characters of one answer. */
 const PAGE = 20_000;
 
+/** Its definition. `execute` is never called: the engine runs it with the frame, by `reads`. */
 export const readResult: ToolDefinition = {
   ...definition(
     tool({
@@ -72,6 +73,7 @@ export async function readBack(
   return media.length > 0 ? { text, parts: [...(text ? [{ type: 'text', text } as const] : []), ...media] } : { text };
 }
 
+/** In this frame, or in an earlier run of the session. */
 const found = async ({ frame, run, host }: Scope, ref: string): Promise<ToolResultPart | undefined> =>
   cleared(frame, ref) ?? inherited(frame, run.runId, host, ref);
 
@@ -81,6 +83,7 @@ async function ofCaller({ parent, frame }: Scope, ref: string): Promise<ToolResu
   return (await found(parent, ref)) ?? ofCaller(parent, ref);
 }
 
+/** Whether the messages that were shared with this conversation name the ref: no other result of the caller may be read. */
 const isTold = ({ messages, inherited }: Frame, ref: string): boolean =>
   messages
     .slice(0, inherited)

@@ -14,6 +14,7 @@ import { wrapped } from './wrapped.ts';
 /** Failures after which the provider may still charge for the call. */
 const BILLED: ReadonlySet<string> = new Set(['TIMEOUT', 'STREAM_BROKEN', 'STREAM_ERROR', 'NETWORK', 'CANCELLED']);
 
+/** Why a run was let go by this process. The next owner charges the call under way, so it is not charged here too. */
 const GONE: ReadonlySet<string | undefined> = new Set(['close', 'lost']);
 
 /** Think: calls the model, each candidate with its own timeouts, retries and breaker. Failed attempts and switches are journaled. */
@@ -36,6 +37,11 @@ export const nextStep = (scope: LoopScope): Asking => ({
   bound: () => estimate(scope),
 });
 
+/**
+ * Asks the candidates in their order. Each failed attempt is an entry before the next one begins, with the bound of what it may have cost.
+ * @returns the first answer; the last failure; or the limit that a further attempt would cross. Rejects if the journal does, or
+ * if another process owns the run.
+ */
 async function askInTurn(
   scope: LoopScope,
   request: ModelRequest,
@@ -100,12 +106,14 @@ class Unaffordable extends Error {
   }
 }
 
+/** @throws Unaffordable if one more attempt, at the most that it can cost, would cross a limit of this scope or of one above. */
 function affordable(scope: LoopScope, { bound }: Asking): void {
   // for a sub-agent the call is reserved already
   const crossed = crossing(scope, scope.parent ? 0 : 1, bound);
   if (crossed) throw new Unaffordable(crossed);
 }
 
+/** One attempt at one model. Streams where something listens. @throws what the provider threw, or ToolError for an answer that is malformed. */
 async function generate(
   scope: LoopScope,
   span: ChatTrace | undefined,

@@ -17,6 +17,7 @@ import { checkAmount, checkIntent, INTENT } from './keyed.ts';
 
 export type Execute = (input: unknown, ctx: ToolContext) => unknown;
 
+/** Marks what `tool()` made, also by another copy of the package. */
 const MADE = Symbol.for('rondo.tool');
 
 /** Names with a meaning in the engine, which tools of a server may not use. */
@@ -58,6 +59,7 @@ export const heldTool = (name: string, why: string): ToolDefinition => ({
   hidden: true,
 });
 
+/** Takes any arguments: what a held tool takes is not looked at. */
 const ANYTHING: Schema = {
   '~standard': {
     version: 1,
@@ -94,6 +96,7 @@ const TOOL = {
   toModel: 'toModel: (output) => output.summary',
 } satisfies Record<keyof AnyToolOptions, string>;
 
+/** Checks a declaration, and converts its schema. @param ask for a tool whose calls a person answers. @throws RondoError `CONFIG_INVALID`. */
 function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolDefinition {
   // unknown options are refused: a misspelt `approval` would let anyone call the tool
   checkOptions(options, TOOL, typeof options?.name === 'string' ? `tool "${options.name}"` : 'tool()');
