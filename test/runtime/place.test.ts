@@ -60,7 +60,7 @@ test('the operator is warned once, unless it is said what the place is', async (
   expect(warn.mock.calls).toEqual([[expect.stringMatching(/^serve\(\): .*all addresses.*LOCAL_DEV=1.*container: true/), 'RondoWarning']]);
 });
 
-test('LOCAL_DEV says that this is no such container', () => {
+test('LOCAL_DEV says that this is not such a container', () => {
   vi.stubEnv('LOCAL_DEV', '1');
   expect(part().journal).toBeDefined();
 });
