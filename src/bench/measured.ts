@@ -5,7 +5,7 @@ import { invalid } from '../errors.ts';
 import type { CallId } from '../journal/entries/entries.ts';
 import { prefixTokens } from '../testing/prefix-share.ts';
 import type { CallMeasure, RunMeasure, StepMeasure } from './measure.ts';
-import { type Clock, deltaKey, stepKey } from './meter.ts';
+import { type Clock, stepKey } from './meter.ts';
 import { covered, round, type Span } from './spans.ts';
 
 type Invoked = TraceRecord & { type: 'MODEL_INVOCATION' };
@@ -155,7 +155,7 @@ function stepsOf(answers: readonly Invoked[], trace: readonly TraceRecord[], cal
       step > 1 ? (over.get(before) ?? clock.models.get(before)?.[1]) : frame === undefined ? clock.started : clock.frames.get(frame);
     const from = start ?? asked[0];
     const to = Math.max(asked[1], over.get(key) ?? 0);
-    const first = clock.first.get(deltaKey(path, step));
+    const first = clock.first.get(key);
     const pauses = (span: Span) => covered(clock.pauses, span);
     steps.push({
       agent: path.at(-1) ?? '',

@@ -27,7 +27,7 @@ export class Clock {
   readonly finished = new Map<CallId, { at: number; ms: number }>();
   /** When a sub-agent began, by the call that it answers. */
   readonly frames = new Map<CallId, number>();
-  /** The first piece of an answer, by path and step: a delta does not say its frame. */
+  /** The first piece of an answer, by `stepKey`. */
   readonly first = new Map<string, number>();
   /** When the run waited for people. */
   readonly pauses: Span[] = [];
@@ -91,7 +91,7 @@ export class Meter {
       case 'reasoning.delta':
       case 'tool.delta': {
         // the step of a delta is that of the answer that it belongs to
-        const key = deltaKey(event.path, event.step);
+        const key = stepKey(event.frame, event.step);
         if (!clock.first.has(key)) clock.first.set(key, performance.now());
         break;
       }
@@ -108,5 +108,3 @@ export class Meter {
     }
   };
 }
-
-export const deltaKey = (path: readonly string[], step: number) => `${path.join('\n')}:${step}`;

@@ -53,7 +53,7 @@ export function contextOf(
     if (type === 'toolCall') return;
     const said = secrets.mask(typeof text === 'string' ? text : messageOf(text));
     const event = { type: type === 'text' ? 'text.delta' : 'reasoning.delta', text: said, attempt: attempt.attempt } as const;
-    drive.emit?.(event, call.step, frame.path);
+    drive.emit?.(event, call.step, frame);
   };
   return {
     ...shared(scope.run, scope.frame),

@@ -89,7 +89,7 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
   if (said?.ok === false) return withheld(scope, call, finished, said);
   const output = said?.replaced ?? (value.status === 'completed' ? value.output : null);
   if (said && typeof output === 'string')
-    scope.drive.emit?.({ type: 'text.delta', text: output, attempt: attempts }, call.step, scope.frame.path);
+    scope.drive.emit?.({ type: 'text.delta', text: output, attempt: attempts }, call.step, scope.frame);
   try {
     if (value.status === 'completed') return await complete(scope, call, output, finished);
     await pause(scope, finished, value);

@@ -271,7 +271,7 @@ export interface Drive {
   /** The engine is closing: the run ends before its next model call. */
   readonly draining: boolean;
   /** Emits transient events; undefined while there is no listener. */
-  readonly emit: ((event: Transient, step: number, path: readonly string[]) => void) | undefined;
+  readonly emit: ((event: Transient, step: number, frame: Pick<Frame, 'id' | 'path'>) => void) | undefined;
   /** Sets `halt`, and cancels what is under way. */
   stop(halt: Halt): void;
   /**

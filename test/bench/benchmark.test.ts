@@ -3,6 +3,7 @@ import { type Benchmark, benchmark, rubric, summarised } from '../../src/bench/i
 import { agent, approve, Engine, type Model, type ModelResponse, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { anything, asks } from '../kit/runs.ts';
+import { deferred } from '../kit/time.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -140,6 +141,30 @@ describe('times', () => {
     };
     const { runs } = await benchmark({ ...oneCall(), model: streaming, runs: 1 });
     expect(runs).toMatchObject([{ firstTokenMs: 3, modelMs: 11, steps: [{ firstTokenMs: 3, thinkMs: 11 }] }]);
+  });
+
+  test('the first pieces of two calls of one sub-agent are told apart', async () => {
+    const clock = clockwork();
+    let asked = 0;
+    const both = deferred();
+    const streaming: Model = {
+      provider: 'scripted',
+      id: 'streaming',
+      async generate(_, { emit }): Promise<ModelResponse> {
+        const second = ++asked === 2;
+        clock.pass(second ? 50 : 3);
+        emit?.({ type: 'text', text: 'done' });
+        if (second) both.resolve();
+        await both.promise;
+        return { content: [{ type: 'text', text: 'done' }], stop: 'end', usage: { input: 1, output: 1 } };
+      },
+    };
+    const inner = agent({ name: 'inner', description: '', instructions: '', model: streaming });
+    const outer = (model: Model) => agent({ name: 'outer', instructions: '', model, agents: [inner] });
+    const model = () => scripted([asks(['inner', { task: 'a' }], ['inner', { task: 'b' }]), 'done']);
+    const { runs } = await benchmark({ ...oneCall(), agent: outer, model, runs: 1, warmUp: 0 });
+    const first = runs[0]?.steps.filter(({ agent }) => agent === 'inner').map(({ firstTokenMs }) => firstTokenMs);
+    expect(first?.sort()).toEqual([3, 50]);
   });
 
   test('the time until an approval is answered is not counted', async () => {

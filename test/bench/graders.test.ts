@@ -112,6 +112,17 @@ describe('trajectory', () => {
     });
   });
 
+  test('a call that two expected ones fit goes to the one that no other call fits', async () => {
+    const wanted = [
+      { tool: 'refund', input: { cents: 1 } },
+      { tool: 'refund', input: { cents: 1, by: 'ana' } },
+    ];
+    const both = [call('refund', { cents: 1, by: 'ana' }), call('refund', { cents: 1 })];
+    for (const calls of [both, both.toReversed()])
+      for (const expected of [wanted, wanted.toReversed()])
+        expect(await graded(trajectory(expected, { order: 'any' }), run('', calls))).toMatchObject({ pass: true, score: 1 });
+  });
+
   test.each([
     [() => trajectory('refund' as never), 'in a list'],
     [() => trajectory([{} as never]), "a tool's name"],

@@ -39,6 +39,34 @@ describe.each(journals)('events on $name', ({ make }) => {
     expect(events.find((e) => e.type === 'attempt.failed')).toMatchObject({ code: 'STREAM_BROKEN', attempt: 1, step: 1, seq: 1 });
   });
 
+  test('of two calls of one sub-agent say which they are of, and those of the top agent say nothing', async () => {
+    const { journal } = make();
+    const say = (text: string): Model => ({
+      provider: 'scripted',
+      id: 'say',
+      async generate({ messages }, { emit }) {
+        const told = JSON.stringify(messages).includes('first') ? `${text} 1` : `${text} 2`;
+        emit?.({ type: 'text', text: told });
+        return { content: [{ type: 'text', text: told }], stop: 'end', usage: { input: 1, output: 1 } };
+      },
+    });
+    const inner = agent({ name: 'inner', description: '', instructions: '', model: say('told') });
+    const model = scripted([asks(['inner', { task: 'first' }], ['inner', { task: 'second' }]), 'done']);
+    const events = await all(new Engine({ journal }).run(agent({ name: 'outer', instructions: '', model, agents: [inner] }), 'go'));
+    const begun = events.flatMap((e) => (e.type === 'agent.started' ? [e.callId] : []));
+    expect(new Set(begun).size).toBe(2);
+    for (const [callId, text] of [
+      [begun[0], 'told 1'],
+      [begun[1], 'told 2'],
+    ]) {
+      const own = events.filter(({ frame }) => frame === callId);
+      expect(own.every(({ path }) => path.join('/') === 'outer/inner')).toBe(true);
+      expect(own.flatMap((e) => (e.type === 'text.delta' ? [e.text] : []))).toEqual([text]);
+      expect(own.flatMap((e) => (e.type === 'model.finished' ? [e.message.content] : []))).toEqual([[{ type: 'text', text }]]);
+    }
+    for (const { path, frame } of events) if (path.length === 1) expect(frame).toBeUndefined();
+  });
+
   test('are the entries, once and in order, each after its commit', async () => {
     const { journal } = make();
     const echo = tool({ name: 'echo', description: '', input: anything, effect: 'read', execute: ({ n }) => n });

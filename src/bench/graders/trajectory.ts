@@ -74,16 +74,19 @@ function inOrder(expected: readonly Expected[], calls: readonly GradedCall[], al
   return missing ? { met, reason: `${wanted(missing)} is missing, call ${met + 1} of ${expected.length}. ${all(calls)}` } : { met };
 }
 
+/** Each expected call with a call of its own, as many as can be: one that several calls fit gives its call to one that only this fits. */
 function inAnyOrder(expected: readonly Expected[], calls: readonly GradedCall[]): Met {
-  const left = [...calls];
-  // the most specific first, so that a name alone does not take the call that arguments need
-  const missing = [...expected]
-    .sort((a, b) => Number(b.input !== undefined) - Number(a.input !== undefined))
-    .filter((one) => {
-      const at = left.findIndex((call) => fits(one, call));
-      if (at >= 0) left.splice(at, 1);
-      return at < 0;
+  const taken = new Map<GradedCall, Expected>();
+  const place = (one: Expected, tried: Set<GradedCall>): boolean =>
+    calls.some((call) => {
+      if (tried.has(call) || !fits(one, call)) return false;
+      tried.add(call);
+      const other = taken.get(call);
+      if (other && !place(other, tried)) return false;
+      taken.set(call, one);
+      return true;
     });
+  const missing = expected.filter((one) => !place(one, new Set()));
   const met = expected.length - missing.length;
   return missing[0] ? { met, reason: `${missing.map(wanted).join(', ')} is missing. ${all(calls)}` } : { met };
 }

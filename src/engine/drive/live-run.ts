@@ -1,7 +1,7 @@
 import type { Entry } from '../../journal/entries/entries.ts';
 import type { RunFold } from '../../journal/fold/fold.ts';
 import type { Log } from '../../journal/log.ts';
-import type { AgentDefinition, Caller, Drive, Halt, Host, Transient } from '../../loop/types.ts';
+import type { AgentDefinition, Caller, Drive, Halt, Host } from '../../loop/types.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { CancelSource } from '../../reliability/cancel.ts';
 import { messageOf } from '../../reliability/classify.ts';
@@ -121,8 +121,8 @@ export class LiveRun implements Drive {
     return !this.#over && (this.#streams.size > 0 || this.#onEvent) ? this.#emit : undefined;
   }
 
-  readonly #emit = (event: Transient, step: number, path: readonly string[]): void => {
-    this.#tell({ ...event, runId: this.runId, path, step, at: Date.now() });
+  readonly #emit: NonNullable<Drive['emit']> = (event, step, { id, path }) => {
+    this.#tell({ ...event, runId: this.runId, path, ...(id !== '' && { frame: id }), step, at: Date.now() });
   };
 
   #tell(event: RunEvent): void {

@@ -18,6 +18,8 @@ interface At {
   runId: string;
   /** The agents from the run's top agent down to the one that the event is from. */
   path: readonly string[];
+  /** Of an event below the top agent: the call that its agent answers. It tells two calls of one sub-agent apart. */
+  frame?: CallId;
   step: number;
   /** Epoch milliseconds. */
   at: number;
@@ -139,7 +141,15 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
   const frame = entry.frame === undefined ? run.root : (run.frames.get(entry.frame) ?? run.root);
   const { at, seq, verdicts } = entry;
   const { path, step } = frame;
-  const base = { runId: run.runId, path, step, at, seq, ...(verdicts && { verdicts: copyJson(verdicts) }) };
+  const base = {
+    runId: run.runId,
+    path,
+    ...(frame.id !== '' && { frame: frame.id }),
+    step,
+    at,
+    seq,
+    ...(verdicts && { verdicts: copyJson(verdicts) }),
+  };
   switch (entry.type) {
     case 'run.started':
       return { ...base, type: 'run.started', agent: entry.agent, input: copyJson(entry.input), ...earlierOf(entry) };

@@ -91,7 +91,7 @@ class CallContext {
       const { drive, host, frame, secrets } = this.#scope;
       if (!drive.emit || host.checks.result.held) return;
       const { output } = observed(this.#ready.tool, data, secrets);
-      drive.emit({ type: 'tool.progress', callId: this.#call.id, data: output }, this.#call.step, frame.path);
+      drive.emit({ type: 'tool.progress', callId: this.#call.id, data: output }, this.#call.step, frame);
     };
   }
 }

@@ -74,9 +74,9 @@ export function release({ drive, frame }: Scope, { content, step, attempts = 1 }
   if (!emit) return;
   for (const part of content) {
     const about = { attempt: attempts };
-    if (part.type === 'text' && part.text !== '') emit({ type: 'text.delta', text: part.text, ...about }, step, frame.path);
-    else if (part.type === 'reasoning' && part.text !== '') emit({ type: 'reasoning.delta', text: part.text, ...about }, step, frame.path);
+    if (part.type === 'text' && part.text !== '') emit({ type: 'text.delta', text: part.text, ...about }, step, frame);
+    else if (part.type === 'reasoning' && part.text !== '') emit({ type: 'reasoning.delta', text: part.text, ...about }, step, frame);
     else if (part.type === 'toolCall')
-      emit({ type: 'tool.delta', id: part.id, tool: part.name, text: JSON.stringify(part.input), ...about }, step, frame.path);
+      emit({ type: 'tool.delta', id: part.id, tool: part.name, text: JSON.stringify(part.input), ...about }, step, frame);
   }
 }

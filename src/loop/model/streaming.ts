@@ -78,7 +78,7 @@ export class Streaming {
   }
 
   #emit(event: Transient): void {
-    this.#scope.drive.emit?.(event, this.#step, this.#scope.frame.path);
+    this.#scope.drive.emit?.(event, this.#step, this.#scope.frame);
   }
 
   #showText(type: 'text' | 'reasoning'): Show {
