@@ -11,7 +11,7 @@ import { RondoError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { digest } from './canonical.ts';
 import type { CallId } from './entries/entries.ts';
-import { eventDamaged } from './refuse.ts';
+import { eventDamaged } from './errors.ts';
 
 /** What an event is about. Only waits of the same tenant, name and key get it. */
 export interface Topic {

@@ -16,13 +16,13 @@ import { effectChanges } from './changes/effects.ts';
 import { waitChanges } from './changes/waits.ts';
 import { MOST_CLAIMS } from './claims.ts';
 import { type Draft, type Entry, FOREIGN, VERSION } from './entries/entries.ts';
+import { isRecordConflict } from './errors.ts';
 import { copyOf } from './fold/copy.ts';
 import { apply, emptyFold } from './fold/fold.ts';
 import type { RunFold } from './fold/state.ts';
 import { headOf, keepsHead, type Lease } from './head.ts';
 import type { AppendOptions, Journal } from './port.ts';
 import type { RecordChange } from './records.ts';
-import { isRecordConflict } from './refuse.ts';
 
 /**
  * Makes the entries of an append; an empty list cancels it. Called again after a conflict, since call ids contain the sequence number.

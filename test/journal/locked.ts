@@ -1,8 +1,8 @@
 /** A store as a user might write it: a file of lines, all methods at once. With a lock it is right; without, two processes write one entry. */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import type { Entry } from '../../src/journal/entries/entries.ts';
+import { conflict, recordConflict, sessionBusy } from '../../src/journal/errors.ts';
 import type { HeadFilter, Journal, RunHead } from '../../src/journal/port.ts';
-import { conflict, recordConflict, sessionBusy } from '../../src/journal/refuse.ts';
 import type { Json } from '../../src/json.ts';
 
 type Line = { run: string; entries?: readonly Entry[]; head?: RunHead } | { record: readonly [string, string]; values?: readonly Json[] };

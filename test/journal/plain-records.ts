@@ -1,7 +1,7 @@
 import { RondoError } from '../../src/errors.ts';
+import { recordConflict } from '../../src/journal/errors.ts';
 import type { Journal } from '../../src/journal/port.ts';
 import type { RecordAppendOptions, RecordListOptions, Records } from '../../src/journal/records.ts';
-import { recordConflict } from '../../src/journal/refuse.ts';
 import type { Json } from '../../src/json.ts';
 import { PlainJournal } from './plain.ts';
 

@@ -1,7 +1,7 @@
 import type { Entry } from '../../src/journal/entries/entries.ts';
+import { conflict, sessionBusy } from '../../src/journal/errors.ts';
 import { type Listener, Listeners, type SubscribeOptions } from '../../src/journal/listeners.ts';
 import type { DueFilter, HeadFilter, Journal, RunHead } from '../../src/journal/port.ts';
-import { conflict, sessionBusy } from '../../src/journal/refuse.ts';
 
 /** Everything that the suite must notice in a store. */
 export const BUGS = [

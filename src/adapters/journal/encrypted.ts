@@ -1,9 +1,9 @@
 import { invalid } from '../../errors.ts';
 import type { ClaimKey } from '../../journal/claims.ts';
 import type { Entry } from '../../journal/entries/entries.ts';
+import { conflict } from '../../journal/errors.ts';
 import type { AppendOptions, DueFilter, HeadFilter, Journal, RunHead } from '../../journal/port.ts';
 import type { Records } from '../../journal/records.ts';
-import { conflict } from '../../journal/refuse.ts';
 import { checkOptions } from '../../options.ts';
 import type { DataKey } from '../keys/data-key.ts';
 import type { MasterKeys } from '../keys/master.ts';

@@ -1,9 +1,9 @@
 import { RondoError } from '../../errors.ts';
 import type { Entry, EntryOf } from '../../journal/entries/entries.ts';
+import { sessionBusy as busy, damaged } from '../../journal/errors.ts';
 import { apply, closedMessages, emptyFold, type RunFold, withPrevious } from '../../journal/fold/fold.ts';
 import { isAside } from '../../journal/head.ts';
 import type { HeadCursor, Journal, RunHead } from '../../journal/port.ts';
-import { sessionBusy as busy, damaged } from '../../journal/refuse.ts';
 import { type Session, sessionKey } from '../../journal/session.ts';
 import type { Json } from '../../json.ts';
 import type { Message } from '../../ports/model.ts';

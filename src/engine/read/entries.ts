@@ -1,7 +1,7 @@
 import { invalid } from '../../errors.ts';
 import type { Entry } from '../../journal/entries/entries.ts';
+import { damaged } from '../../journal/errors.ts';
 import type { Journal } from '../../journal/port.ts';
-import { damaged } from '../../journal/refuse.ts';
 import { copyJson } from '../../json.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { aboutStart } from '../about.ts';

@@ -1,5 +1,5 @@
+import { damaged } from '../../journal/errors.ts';
 import { apply, emptyFold, type RunFold } from '../../journal/fold/fold.ts';
-import { damaged } from '../../journal/refuse.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { aboutRun, aboutStart } from '../about.ts';
 import { assertAccess } from '../access.ts';

@@ -14,7 +14,7 @@ import type { Message } from '../../ports/model.ts';
 import type { CallId, Entry, EntryOf } from '../entries/entries.ts';
 import { limitsWith } from '../entries/limits.ts';
 import { promised, type Recording, tried } from '../entries/outbox.ts';
-import { damaged } from '../refuse.ts';
+import { damaged } from '../errors.ts';
 import { begun, decided, finished, opened, outcomeSettled, reopen, requested, waits } from './calls.ts';
 import { checks, spends } from './charges.ts';
 import { compacted } from './compacted.ts';

@@ -3,7 +3,7 @@ import { type Failure, isResumable } from '../../errors.ts';
 import type { Json } from '../../json.ts';
 import type { Message } from '../../ports/model.ts';
 import type { CallId, Entry, EntryOf, Reached } from '../entries/entries.ts';
-import { damaged } from '../refuse.ts';
+import { damaged } from '../errors.ts';
 import type { Spent } from './spent.ts';
 import type { Approval, Call, Frame, RunFold, Wait } from './state.ts';
 

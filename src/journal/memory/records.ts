@@ -1,6 +1,6 @@
 import type { Json } from '../../json.ts';
+import { recordConflict } from '../errors.ts';
 import type { RecordChange, Records } from '../records.ts';
-import { recordConflict } from '../refuse.ts';
 
 /** The records of a journal in memory. `assert` throws `JOURNAL_CONFLICT` if a change cannot be made. */
 export function memoryRecords(): Records & { assert(change: Omit<RecordChange, 'values'>): void } {

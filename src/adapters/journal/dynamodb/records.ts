@@ -1,8 +1,8 @@
 /** Data other than runs, see `src/journal/records.ts`. A record's values are in a partition of their own; what names it is in that of its namespace. */
 import { crc32 } from 'node:zlib';
 import { RondoError } from '../../../errors.ts';
+import { recordConflict, recordDamaged } from '../../../journal/errors.ts';
 import type { Records } from '../../../journal/records.ts';
-import { recordConflict, recordDamaged } from '../../../journal/refuse.ts';
 import type { Json } from '../../../json.ts';
 import { nonceOf } from '../rows/nonce.ts';
 import type { Access, Write } from './access.ts';

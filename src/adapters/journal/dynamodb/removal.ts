@@ -1,7 +1,7 @@
 /** Removes runs, and replaces entries. A removal is many writes: lists have the run until all of it is gone, so it can be made again. */
 import { decode, encode } from '../../../journal/entries/codec.ts';
 import type { Entry } from '../../../journal/entries/entries.ts';
-import { damaged } from '../../../journal/refuse.ts';
+import { damaged } from '../../../journal/errors.ts';
 import { nonceOf } from '../rows/nonce.ts';
 import type { Access } from './access.ts';
 import { type ContentRow, rowOf, rowsFrom } from './content.ts';

@@ -2,7 +2,7 @@
 import type { Entry, RawEntry } from '../../../journal/entries/entries.ts';
 import { VERSION } from '../../../journal/entries/entries.ts';
 import { upcast } from '../../../journal/entries/upcast.ts';
-import { damaged } from '../../../journal/refuse.ts';
+import { damaged } from '../../../journal/errors.ts';
 import { type DataKey, keyIdOf } from '../../keys/data-key.ts';
 import { keyUnavailable } from './master.ts';
 import { nameOf, type Ring } from './ring.ts';

@@ -1,9 +1,9 @@
 /** The inbox of an encrypted journal: an event's data is sealed under a key of its own, its id, key and sender under the store's. */
 import { RondoError } from '../../../errors.ts';
 import { canonical } from '../../../journal/canonical.ts';
+import { eventDamaged } from '../../../journal/errors.ts';
 import type { DeadChange, Inbox, Signal, StoredEvent, Topic, WaitChange } from '../../../journal/inbox.ts';
 import { eventConflict } from '../../../journal/inbox.ts';
-import { eventDamaged } from '../../../journal/refuse.ts';
 import type { Json } from '../../../json.ts';
 import { type DataKey, keyIdOf } from '../../keys/data-key.ts';
 import type { Names, Store } from './names.ts';

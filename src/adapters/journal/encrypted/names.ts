@@ -3,8 +3,8 @@
 import { detailOf, RondoError } from '../../../errors.ts';
 import { lazy } from '../../../flight.ts';
 import type { Claim, ClaimChange, ClaimKey } from '../../../journal/claims.ts';
+import { sessionBusy } from '../../../journal/errors.ts';
 import type { HeadFilter, Journal, RunHead } from '../../../journal/port.ts';
-import { sessionBusy } from '../../../journal/refuse.ts';
 import { plainJson } from '../../../json.ts';
 import { isObject } from '../../../json-schema/keywords.ts';
 import type { DataKey } from '../../keys/data-key.ts';

@@ -1,6 +1,6 @@
 import { RondoError } from '../../../errors.ts';
+import { recordDamaged } from '../../../journal/errors.ts';
 import type { RecordChange, Records } from '../../../journal/records.ts';
-import { recordDamaged } from '../../../journal/refuse.ts';
 import type { Json } from '../../../json.ts';
 import { type DataKey, keyIdOf } from '../../keys/data-key.ts';
 import { keyUnavailable } from './master.ts';

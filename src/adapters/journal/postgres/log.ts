@@ -1,7 +1,7 @@
 /** Reads the entries of a run. */
 import { decode } from '../../../journal/entries/codec.ts';
 import type { Entry } from '../../../journal/entries/entries.ts';
-import { damaged } from '../../../journal/refuse.ts';
+import { damaged } from '../../../journal/errors.ts';
 import { blobHashes } from '../rows/hashes.ts';
 import { entriesOfRow } from '../rows/reading.ts';
 import type { Access } from './access.ts';

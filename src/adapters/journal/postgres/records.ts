@@ -1,7 +1,7 @@
 /** Data other than runs, see `src/journal/records.ts`. */
 import { crc32 } from 'node:zlib';
+import { recordConflict, recordDamaged } from '../../../journal/errors.ts';
 import type { Records } from '../../../journal/records.ts';
-import { recordConflict, recordDamaged } from '../../../journal/refuse.ts';
 import type { Json } from '../../../json.ts';
 import { nonceOf } from '../rows/nonce.ts';
 import type { Access } from './access.ts';

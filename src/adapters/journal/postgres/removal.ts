@@ -1,7 +1,7 @@
 /** Removes runs, and replaces entries. */
 import { decode, encode } from '../../../journal/entries/codec.ts';
 import type { Entry } from '../../../journal/entries/entries.ts';
-import { damaged } from '../../../journal/refuse.ts';
+import { damaged } from '../../../journal/errors.ts';
 import { rowOf } from '../rows/claim.ts';
 import { type Access, CLOCK } from './access.ts';
 import type { Claims } from './claims.ts';

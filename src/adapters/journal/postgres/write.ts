@@ -3,9 +3,9 @@
 import type { EffectChange, StoredEffect } from '../../../journal/effects.ts';
 import { encode, type StoredAppend } from '../../../journal/entries/codec.ts';
 import type { Entry } from '../../../journal/entries/entries.ts';
+import { conflict, sessionBusy } from '../../../journal/errors.ts';
 import { inboxOver } from '../../../journal/inbox.ts';
 import type { AppendOptions, RunHead } from '../../../journal/port.ts';
-import { conflict, sessionBusy } from '../../../journal/refuse.ts';
 import { rowOf } from '../rows/claim.ts';
 import { certainEffects } from '../rows/effect.ts';
 import { nonceOf } from '../rows/nonce.ts';

@@ -1,8 +1,8 @@
 /** Events, waits and what assigns one to the other as rows: their columns, and the checksums that detect changes by others. */
 import { crc32 } from 'node:zlib';
 import type { CallId } from '../../../journal/entries/entries.ts';
+import { eventDamaged } from '../../../journal/errors.ts';
 import { type DeadFilter, isDead, type StoredEvent, topicOf } from '../../../journal/inbox.ts';
-import { eventDamaged } from '../../../journal/refuse.ts';
 import type { Json } from '../../../json.ts';
 
 export interface EventRow {

@@ -3,8 +3,8 @@
  * read, and they run again. What they change is kept aside, for a store to write once they have ended.
  */
 import type { CallId } from '../../../journal/entries/entries.ts';
+import { eventDamaged } from '../../../journal/errors.ts';
 import type { InboxRows, StoredEvent } from '../../../journal/inbox.ts';
-import { eventDamaged } from '../../../journal/refuse.ts';
 import { type EventRow, eventOf, eventRowOf, listedOf, type UseRow, useOf, type WaitRow, waitOf } from './event.ts';
 
 /** The rows of a store, as they are before anything is changed. Nothing else may change them until the changes are written, or those fail. */

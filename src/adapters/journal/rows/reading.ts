@@ -1,6 +1,6 @@
 /** The entries of a run as rows of one append each, read in order. */
 import type { Entry } from '../../../journal/entries/entries.ts';
-import { damaged } from '../../../journal/refuse.ts';
+import { damaged } from '../../../journal/errors.ts';
 
 /** `at`: the first entry of the next row. `next`: the entry that is read next; it is inside of the first row that is read. */
 export interface Reading {

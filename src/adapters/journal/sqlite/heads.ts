@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { damaged, sessionBusy } from '../../../journal/errors.ts';
 import type { RunHead } from '../../../journal/port.ts';
-import { damaged, sessionBusy } from '../../../journal/refuse.ts';
 import { COLUMNS, type Columns, checksum, fromColumns, identity, markOf, NAMES, ROW, toColumns } from '../rows/head.ts';
 import { lists } from './lists.ts';
 

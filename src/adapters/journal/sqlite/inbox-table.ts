@@ -2,8 +2,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { RondoError } from '../../../errors.ts';
 import type { CallId } from '../../../journal/entries/entries.ts';
+import { eventDamaged } from '../../../journal/errors.ts';
 import { type DeadFilter, type InboxRows, inboxOver, KEPT, PURGE, type StoredEvent, withoutWaits } from '../../../journal/inbox.ts';
-import { eventDamaged } from '../../../journal/refuse.ts';
 import {
   deadOf,
   type EventRow,

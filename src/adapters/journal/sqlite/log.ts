@@ -4,7 +4,7 @@ import { RondoError } from '../../../errors.ts';
 import type { StoredAppend } from '../../../journal/entries/codec.ts';
 import { decode } from '../../../journal/entries/codec.ts';
 import type { Entry } from '../../../journal/entries/entries.ts';
-import { damaged } from '../../../journal/refuse.ts';
+import { damaged } from '../../../journal/errors.ts';
 import type { StoredHead } from './heads.ts';
 import { rollback } from './open.ts';
 import { GONE, standsForRemoved } from './schema.ts';

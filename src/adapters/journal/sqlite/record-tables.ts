@@ -1,8 +1,8 @@
 /** The statements on the tables `record` and `record_value`, see schema.ts. */
 import type { DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
+import { recordConflict, recordDamaged } from '../../../journal/errors.ts';
 import type { RecordListOptions } from '../../../journal/records.ts';
-import { recordConflict, recordDamaged } from '../../../journal/refuse.ts';
 import type { Json } from '../../../json.ts';
 
 type Found = { id: number; held: number };

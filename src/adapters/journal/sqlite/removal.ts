@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { decode, encode } from '../../../journal/entries/codec.ts';
 import type { Entry } from '../../../journal/entries/entries.ts';
-import { damaged } from '../../../journal/refuse.ts';
+import { damaged } from '../../../journal/errors.ts';
 import { GONE, goneChecksum } from './schema.ts';
 
 type Row = { id: number; seq: number; body: string; checksum: number };
