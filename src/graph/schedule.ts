@@ -29,7 +29,7 @@ import { Joins } from './joins.ts';
 import { perform } from './perform.ts';
 import { routed } from './route.ts';
 import { keep, type State, updated } from './state.ts';
-import { Writes } from './writes.ts';
+import { WriteConflicts } from './write-conflicts.ts';
 
 /** Most tasks started before the event loop gets a turn. */
 const IN_A_ROW = 100;
@@ -76,7 +76,7 @@ class Schedule implements Scheduling {
   #head = 0;
   /** Tasks that wait for a person or for a higher limit, with the number of decisions that the run had when they began to wait. */
   readonly #asleep = new Map<Call, { blocked: Blocked; decisions: number }>();
-  readonly #writes: Writes;
+  readonly #conflicts: WriteConflicts;
   #running = 0;
   #error: Failure | undefined;
   #fatal: { error: unknown } | undefined;
@@ -89,7 +89,7 @@ class Schedule implements Scheduling {
     this.scope = scope;
     this.graph = graph;
     this.state = keep(scope.frame.state) as State;
-    this.#writes = new Writes(scope.frame, scope.run.next);
+    this.#conflicts = new WriteConflicts(scope.frame, scope.run.next);
     this.#joins = new Joins(graph.shape, (task) => this.#queue.push(task));
     const tasks = [...(scope.frame.tasks?.values() ?? [])];
     for (const task of tasks) this.#joins.count(task.name, 1);
@@ -217,7 +217,7 @@ class Schedule implements Scheduling {
     else if (task.finished?.ok) {
       const { seq, next } = task.finished;
       const { tasks } = this.scope.frame;
-      const at = this.#writes.ended(task);
+      const at = this.#conflicts.ended(task);
       if (next && tasks) for (let i = 0; i < next.length; i++) this.#arrive(tasks.get(`${seq}.${i}`) as Call, at);
       this.#joins.release();
     }
@@ -225,7 +225,7 @@ class Schedule implements Scheduling {
   }
 
   #arrive(task: Call, at: number): void {
-    this.#writes.reached(task, at);
+    this.#conflicts.reached(task, at);
     this.#joins.arrive(task);
   }
 
@@ -251,14 +251,14 @@ class Schedule implements Scheduling {
     const { state, patch } = updated(task.name, this.state, update, graph);
     const keys = patch && 'keys' in patch ? Object.keys(patch.keys) : [];
     const waitedFor = (node: string) => this.#joins.waitedFor(task, node);
-    for (const key of keys) if (!Object.hasOwn(graph.reducers, key)) this.#writes.assertAlone(task, key, waitedFor);
+    for (const key of keys) if (!Object.hasOwn(graph.reducers, key)) this.#conflicts.assertAlone(task, key, waitedFor);
     const next = this.#joins.arrivals(routed(graph, task.name, state));
     // what asks somebody first cannot be in the append that ends a task
     const last = !this.scope.leaving && this.#joins.total === 1 && next.length === 0;
     const output = last ? resultOf(graph, state) : undefined;
     // nothing below throws, so the state and its entries change together
     this.state = state;
-    this.#writes.ending(task, keys);
+    this.#conflicts.ending(task, keys);
     const frame = this.scope.frame.id || undefined;
     const overtaken = this.#joins
       .follow(task, next)

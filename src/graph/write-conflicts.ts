@@ -3,7 +3,7 @@ import { ToolError } from '../errors.ts';
 import type { Call, Frame } from '../journal/fold/fold.ts';
 
 /** Positions count journal entries, including those that are still being appended. */
-export class Writes {
+export class WriteConflicts {
   readonly #written: Map<string, { at: number; node: string }>;
   readonly #reached = new Map<Call, number>();
   readonly #ended = new Map<Call, number>();
