@@ -6,8 +6,8 @@ import type { Call } from '../journal/fold/fold.ts';
 import type { Make } from '../journal/log.ts';
 import { copyJson } from '../json.ts';
 import type { Blocked } from '../loop/call/call.ts';
-import { driveChild, type Left } from '../loop/child.ts';
 import { assertDepth } from '../loop/delegation.ts';
+import { driveChild, type Left } from '../loop/sub-agent-frame.ts';
 import type { End } from '../loop/types.ts';
 
 import { inputOf, isConversation } from '../ports/input.ts';

@@ -12,8 +12,8 @@ import { appendWithRetry } from './append-with-retry.ts';
 import type { Blocked, Ready } from './call/call.ts';
 import { observed } from './call/output.ts';
 import { entered, left, passagesOf } from './call/passage.ts';
-import { driveChild } from './child.ts';
 import { clears } from './context/read-result.ts';
+import { driveChild } from './sub-agent-frame.ts';
 import type { Delegate, End, Scope } from './types.ts';
 
 /** Runs the sub-agent that answers a call. @returns why it is blocked; undefined if its end is in the journal, or the run was halted. */
