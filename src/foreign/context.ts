@@ -3,7 +3,7 @@ import { sha256 } from '../journal/canonical.ts';
 import type { Call, Frame, RunFold } from '../journal/fold/fold.ts';
 import { idempotencyKey } from '../loop/call/effects.ts';
 import { levelOf } from '../loop/delegation.ts';
-import { flat } from '../loop/descend.ts';
+import { flat } from '../loop/sub-agent-call.ts';
 import type { Scope } from '../loop/types.ts';
 import type { Turn, TurnContext } from '../ports/foreign.ts';
 import type { Prompt } from '../ports/model.ts';

@@ -17,8 +17,8 @@ import { failureAllowed, resultAllowed } from './call/content.ts';
 import { execute } from './call/execute.ts';
 import { endedLate } from './call/late.ts';
 import { midway } from './call/midway.ts';
-import { runSubAgent } from './descend.ts';
 import { reopened, startNext } from './start.ts';
+import { runSubAgent } from './sub-agent-call.ts';
 import type { Scope } from './types.ts';
 
 /** Blocked sub-agents, and the number of decisions at that time. After a new decision they are tried again. */

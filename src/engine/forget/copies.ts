@@ -6,7 +6,7 @@ import { standIn } from '../../journal/fold/compacted.ts';
 import { closedMessages, type RunFold } from '../../journal/fold/fold.ts';
 import type { Journal, RunHead } from '../../journal/port.ts';
 import { sessionKey } from '../../journal/session.ts';
-import { inWords } from '../../loop/descend.ts';
+import { inWords } from '../../loop/sub-agent-call.ts';
 import type { Message, Part } from '../../ports/model.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { loadRun, startOf } from '../drive/history.ts';

@@ -7,10 +7,10 @@ import type { Compaction } from '../../ports/compaction.ts';
 import type { Message, ModelRequest, Part } from '../../ports/model.ts';
 import { candidates } from '../../reliability/fallback.ts';
 import { reserveModelCall } from '../budget.ts';
-import { inWords } from '../descend.ts';
 import { type Answered, type Asking, chargeUnused } from '../model/answer.ts';
 import { bound, bytesOf, costOf, type Estimate, MAX_OUTPUT, modelKey } from '../model/estimate.ts';
 import { think } from '../model/think.ts';
+import { inWords } from '../sub-agent-call.ts';
 import type { LoopScope } from '../types.ts';
 import { roughly, type SeenConversation } from './conversation.ts';
 
