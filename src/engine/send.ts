@@ -8,8 +8,8 @@ import type { AgentInput } from '../ports/model.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import { aboutRun } from './about.ts';
 import { allowedInput } from './access.ts';
+import { logOf } from './interventions.ts';
 import { checkCall } from './method-options.ts';
-import { logOf } from './outside.ts';
 import type { Resources } from './resources.ts';
 
 /** Most characters of JSON of one message, and most messages that wait at a time. They are journaled. */

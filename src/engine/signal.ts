@@ -9,7 +9,7 @@ import { isName, type Principal } from '../ports/principal.ts';
 import { validate } from '../schema.ts';
 import { loadRun } from './drive/history.ts';
 import { newId } from './drive/ids.ts';
-import { assertPrincipal } from './outside.ts';
+import { assertPrincipal } from './interventions.ts';
 import { checkList, LIST } from './read/list-options.ts';
 import { waitOf } from './read/waiting.ts';
 import type { Resources } from './resources.ts';

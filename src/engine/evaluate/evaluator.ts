@@ -10,7 +10,7 @@ import type { Draft } from '../../journal/entries/entries.ts';
 import type { RunFold } from '../../journal/fold/fold.ts';
 import { runFor } from '../access.ts';
 import { ended } from '../drive/closing.ts';
-import { logOf } from '../outside.ts';
+import { logOf } from '../interventions.ts';
 import { ENGINE } from '../read/lookup.ts';
 import { resultOf } from '../read/results.ts';
 import type { Resources } from '../resources.ts';

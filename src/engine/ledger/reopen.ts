@@ -5,8 +5,8 @@ import type { CallId } from '../../journal/entries/entries.ts';
 import { NO_CLAIMS } from '../../loop/call/intent.ts';
 import type { AgentDefinition } from '../../loop/types.ts';
 import { isName, type Principal, principal } from '../../ports/principal.ts';
+import { assertPrincipal, logOf } from '../interventions.ts';
 import { checkMethod } from '../method-options.ts';
-import { assertPrincipal, logOf } from '../outside.ts';
 import type { Resources } from '../resources.ts';
 import { intentOf } from './did.ts';
 
