@@ -131,7 +131,10 @@ export async function authenticate(request: Request, auth: AuthOption, tell: (er
     tell(error);
     throw new HttpError(503, 'Callers cannot be authenticated now.');
   }
-  if (by === undefined || principalProblem(by))
+  const wrong = by === undefined ? undefined : principalProblem(by);
+  // the caller is told nothing; who wrote `auth` must know
+  if (wrong !== undefined) tell(invalid(`auth gave a caller that cannot be used: ${wrong}.`));
+  if (by === undefined || wrong !== undefined)
     throw new HttpError(401, 'Who calls is not known.', { 'www-authenticate': auth.challenge?.() ?? 'Bearer' });
   return { by: principal(by), assertion: auth.assertion ? auth.assertion(asked) : bearerToken(asked.headers.authorization) };
 }

@@ -159,6 +159,18 @@ describe('what the compiler would refuse is refused, with the field and what was
   });
 });
 
+test('a server tells its operator, and not the caller, that its auth gives a misspelt caller', async () => {
+  const told: string[] = [];
+  const listen = (warning: Error) => told.push(warning.message);
+  process.on('warning', listen);
+  const handler = loose(requestHandler)(engine, one, { auth: () => ({ id: 'ana', role: ['lead'] }) });
+  const answer: Response = await handler(new Request('http://x.test/runs', { method: 'POST' }));
+  expect(answer.status).toBe(401);
+  await expect.poll(() => told.join()).toContain('Did you mean "roles"?');
+  expect(await answer.text()).not.toContain('role');
+  process.off('warning', listen);
+});
+
 describe('what is meant as it is, is taken:', () => {
   const undef = undefined;
   test.each<[string, () => unknown]>([
