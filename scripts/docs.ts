@@ -96,7 +96,6 @@ async function runIn(args: readonly string[]): Promise<Ran> {
   const ran = await run('node', ['--import', join(root, 'scripts', 'source.ts'), ...args], {
     cwd,
     env: { TMPDIR: cwd, LOCAL_DEV: '1' },
-    timeout: 60_000,
   });
   rmSync(cwd, { recursive: true, force: true });
   return ran;
