@@ -152,6 +152,37 @@ test('a user is forgotten with events and records, also below the namespace, and
   await store.close();
 });
 
+/** A client of a memory with records, of which AWS answers that it did not delete some. */
+const failing = (errorCode: number | undefined, ids = ['1', '2'].map((n) => `mem-${n.repeat(36)}`)) => {
+  const answers: Record<string, object> = {
+    ListSessionsCommand: { sessionSummaries: [] },
+    ListMemoryRecordsCommand: {
+      memoryRecordSummaries: ids.map((memoryRecordId) => ({ memoryRecordId, content: { text: 'x' }, namespaces: ['/facts/ana/'], createdAt: new Date() })),
+    },
+    BatchDeleteMemoryRecordsCommand: {
+      successfulRecords: [{ memoryRecordId: ids[0], status: 'SUCCEEDED' }],
+      failedRecords: [{ memoryRecordId: ids[1], status: 'FAILED', errorCode, errorMessage: 'It is so.' }],
+    },
+  };
+  const client = { destroy() {}, send: async (command: object) => answers[command.constructor.name] } as unknown as BedrockAgentCoreClient;
+  return { store: agentcoreMemory({ memoryId: 'support-a1b2c3d4e5', client, namespaces: PLACES }), ids };
+};
+
+test.each([
+  [404, 'MEMORY_RECORD_UNKNOWN', undefined],
+  [400, 'MEMORY_INPUT_INVALID', false],
+  [403, 'MEMORY_UNAVAILABLE', true],
+  [429, 'MEMORY_UNAVAILABLE', true],
+  [500, 'MEMORY_UNAVAILABLE', true],
+  [undefined, 'MEMORY_UNAVAILABLE', true],
+])('a record that AWS does not delete, with %s, is %s, and an actor is forgotten only when it is gone', async (status, code, retryable) => {
+  const { store, ids } = failing(status);
+  expect(await store.remove(ids)).toMatchObject([{ ok: true }, { ok: false, id: ids[1], code }]);
+  const forgotten = store.forget({ actor: 'ana' });
+  if (retryable === undefined) await expect(forgotten).resolves.toBeUndefined();
+  else await expect(forgotten).rejects.toMatchObject({ code: 'MEMORY_UNAVAILABLE', details: { records: 1, retryable } });
+});
+
 test('calls keep to the rates of AWS by themselves, and a throttle that comes all the same is a typed error that can be tried again', async () => {
   const memory = await withMemory({}, { throttle: true, clock: movableClock(), attempts: 3 });
   const store = agentcoreMemory({ memoryId: memory.memoryId, client: memory.client });

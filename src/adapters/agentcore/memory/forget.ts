@@ -1,6 +1,6 @@
 /** The right to be forgotten on AgentCore: events and records are listed, and deleted one by one. */
-import { invalid } from '../../../errors.ts';
-import type { MemoryPage, MemoryStore } from '../../../ports/memory-store.ts';
+import { invalid, RondoError } from '../../../errors.ts';
+import type { MemoryPage, MemoryStore, Written } from '../../../ports/memory-store.ts';
 import { before, checkTemplate, fill, variablesOf } from '../../memory/templates.ts';
 
 const ACTOR = 'actorId';
@@ -43,14 +43,28 @@ export function forgetting(store: Parts, templates: readonly string[] | undefine
       const events = await all((after) => store.events({ actor, session: one.session, items: false, limit: 100, ...after }));
       for (const { id } of events) await store.removeEvent({ actor, session: one.session, id });
     }
+    const left: Written[] = [];
     // records last: an extraction that ends meanwhile may still add some
     for (const template of templates) {
       const namespace = pathOf(template, actor, session);
       if (namespace === undefined) continue;
       const records = await all((after) => store.list({ namespace, limit: 100, ...after }));
-      for (let i = 0; i < records.length; i += 100) await store.remove(records.slice(i, i + 100).map(({ id }) => id));
+      for (let i = 0; i < records.length; i += 100) left.push(...(await store.remove(records.slice(i, i + 100).map(({ id }) => id))));
     }
+    assertGone(left);
   };
+}
+
+/** @throws RondoError `MEMORY_UNAVAILABLE` if a record may still be there. */
+function assertGone(written: readonly Written[]): void {
+  const left = written.filter((one) => !one.ok && one.code !== 'MEMORY_RECORD_UNKNOWN');
+  const [first] = left;
+  if (!first || first.ok) return;
+  throw new RondoError(
+    'MEMORY_UNAVAILABLE',
+    `AgentCore did not delete ${left.length} of ${written.length} records: ${first.message} Forget again.`,
+    { details: { records: left.length, retryable: left.every((one) => !one.ok && one.code === 'MEMORY_UNAVAILABLE') } },
+  );
 }
 
 async function all<T>(list: (after: { after?: string }) => Promise<MemoryPage<T>>): Promise<T[]> {

@@ -248,9 +248,12 @@ function refusalOf(check: () => void): Written | undefined {
 
 function writtenOf({ memoryRecordId, status, errorCode, errorMessage = 'AgentCore refused it.' }: MemoryRecordOutput): Written {
   if (status === 'SUCCEEDED') return { ok: true, id: memoryRecordId as string };
-  const code = errorCode === 404 ? 'MEMORY_RECORD_UNKNOWN' : 'MEMORY_INPUT_INVALID';
+  const code = errorCode === 404 ? 'MEMORY_RECORD_UNKNOWN' : isRefusal(errorCode) ? 'MEMORY_INPUT_INVALID' : 'MEMORY_UNAVAILABLE';
   return { ok: false, ...(memoryRecordId && { id: memoryRecordId }), code, message: errorMessage };
 }
+
+/** Whether it would be refused again, however often it is sent. A throttle, a want of rights and a failure of AWS are not of the record. */
+const isRefusal = (status = 500): boolean => status >= 400 && status < 500 && ![401, 403, 429].includes(status);
 
 /** The outcomes of a batch that names no requests, in the order of AWS: each for the first request of its record that has none. */
 function byId(outcomes: readonly MemoryRecordOutput[], entries: readonly { id: string; name: string }[]) {
