@@ -1,7 +1,7 @@
 /** Writes and reads records. Call all of it within a transaction. */
-import { RondoError } from '../../errors.ts';
 import type { MemoryPage, MemoryRecord, Provenance, RecordQuery } from '../../ports/memory-store.ts';
 import { cursor } from './cursor.ts';
+import { unknownRecord } from './errors.ts';
 import { makeNamespace, removeEmptyNamespaces } from './namespace.ts';
 import { all, checkedQuery, covered } from './record-filter.ts';
 import type { CheckedChange, CheckedRecord } from './record-input.ts';
@@ -26,9 +26,6 @@ export interface RecordRow {
 export const RECORD_FIELDS =
   'r.nr, r.id, r.namespace, n.path, r.text, r.strategy, r.metadata, r.origin, r.created_at, r.updated_at, r.expires_at';
 export const RECORD_TABLES = 'record r JOIN namespace n ON n.nr = r.namespace';
-
-export const unknownRecord = (id: string) =>
-  new RondoError('MEMORY_RECORD_UNKNOWN', `There is no record ${id}. It may have been deleted, or have expired.`, { details: { id } });
 
 /** @param id of a record that may have been added before: then it stays as it is. @returns its id. */
 export function insertRecord(settings: Settings, record: CheckedRecord, id = settings.ids.record()): string {

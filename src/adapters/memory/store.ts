@@ -1,10 +1,10 @@
 /** The store over a database: what each function of the port does in which transaction. */
-import { RondoError } from '../../errors.ts';
 import { digest } from '../../journal/canonical.ts';
 import type { MemoryStore, SearchQuery, Written } from '../../ports/memory-store.ts';
 import type { Embedder } from '../ranking/embedder.ts';
 import { list, name } from './checks.ts';
 import { embedding } from './embedding.ts';
+import { verdictOf } from './errors.ts';
 import { checkedEvent } from './event-input.ts';
 import { eventOf, findEvent, pageOfActors, pageOfEvents, pageOfSessions } from './event-rows.ts';
 import { type Appended, appendEvent, removeEvent } from './events.ts';
@@ -169,8 +169,6 @@ function attempt(write: () => string, entry: unknown): Written {
   try {
     return { ok: true, id: write() };
   } catch (error) {
-    if (!RondoError.is(error)) throw error;
-    const id = typeof entry === 'string' ? entry : (entry as { id?: unknown } | null)?.id;
-    return { ok: false, ...(typeof id === 'string' && { id }), code: error.code, message: error.message };
+    return verdictOf(error, entry);
   }
 }

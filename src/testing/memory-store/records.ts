@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { RecordFilter } from '../../ports/memory-store.ts';
+import type { RecordFilter, Written } from '../../ports/memory-store.ts';
 import { everything, known, refuses, type StoreCase, say, talk, texts } from './kit.ts';
 
 const PLACE = '/facts/ana/';
@@ -116,6 +116,18 @@ export const RECORD_CASES: readonly StoreCase[] = [
       await refuses(store.add(Array.from({ length: 101 }, () => fact('x'))), 'MEMORY_INPUT_INVALID');
       const [gone] = await store.correct([{ id: 'mem-00000000-0000-0000-0000-000000000000', text: 'x' }]);
       assert.ok(gone && !gone.ok && gone.code === 'MEMORY_RECORD_UNKNOWN');
+    },
+  ],
+  [
+    'an id that no store has given is of no record, and does not stop the others',
+    async ({ store }) => {
+      const [a, b] = (await known(store, fact('one'), fact('two'))) as [string, string];
+      assert.equal(await store.record('fact-1'), undefined);
+      const told = (written: readonly Written[]) => written.map((one) => (one.ok ? one.id : `${one.id} ${one.code}`));
+      const corrected = await store.correct(['fact-1', a].map((id) => ({ id, text: 'changed' })));
+      assert.deepEqual(told(corrected), ['fact-1 MEMORY_RECORD_UNKNOWN', a]);
+      assert.deepEqual(told(await store.remove([b, 'fact-1'])), [b, 'fact-1 MEMORY_RECORD_UNKNOWN']);
+      assert.deepEqual(texts((await store.list({ namespace: PLACE })).items), ['changed']);
     },
   ],
   [

@@ -157,7 +157,12 @@ const failing = (errorCode: number | undefined, ids = ['1', '2'].map((n) => `mem
   const answers: Record<string, object> = {
     ListSessionsCommand: { sessionSummaries: [] },
     ListMemoryRecordsCommand: {
-      memoryRecordSummaries: ids.map((memoryRecordId) => ({ memoryRecordId, content: { text: 'x' }, namespaces: ['/facts/ana/'], createdAt: new Date() })),
+      memoryRecordSummaries: ids.map((memoryRecordId) => ({
+        memoryRecordId,
+        content: { text: 'x' },
+        namespaces: ['/facts/ana/'],
+        createdAt: new Date(),
+      })),
     },
     BatchDeleteMemoryRecordsCommand: {
       successfulRecords: [{ memoryRecordId: ids[0], status: 'SUCCEEDED' }],
@@ -181,6 +186,41 @@ test.each([
   const forgotten = store.forget({ actor: 'ana' });
   if (retryable === undefined) await expect(forgotten).resolves.toBeUndefined();
   else await expect(forgotten).rejects.toMatchObject({ code: 'MEMORY_UNAVAILABLE', details: { records: 1, retryable } });
+});
+
+test('an entry that AWS would refuse with its whole batch has its verdict, and the others are written', async () => {
+  const { memoryId } = await withMemory();
+  const store = agentcoreMemory({ memoryId, namespaces: PLACES });
+  const fact = (over: object) => ({ namespace: '/facts/ana/', text: 'tea', ...over });
+  const many = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`k${i}`, 'v']));
+  const bad: [string, object][] = [
+    ['namespace', { namespace: '/fäcts/' }],
+    ['strategy', { strategy: 'a b' }],
+    ['metadata', { metadata: { 'a!': 'x' } }],
+    ['metadata.a', { metadata: { a: 'ü!' } }],
+    ['metadata.a', { metadata: { a: Array(6).fill('x') } }],
+    ['metadata', { metadata: many, origin: 'user' }],
+  ];
+  const written = await store.add([fact({ text: 'good' }), ...bad.map(([, over]) => fact(over)), fact({ text: 'better' })]);
+  expect(written.map((one) => one.ok || `${one.code} ${one.message.split(': ')[0]}`)).toEqual([
+    true,
+    ...bad.map(([field]) => `MEMORY_INPUT_INVALID ${field}`),
+    true,
+  ]);
+  const [first] = written;
+  const id = first?.ok ? first.id : '';
+  const corrected = await store.correct([
+    { id, metadata: { a: 'ü!' } },
+    { id, text: 'best' },
+  ]);
+  expect(corrected).toMatchObject([
+    { ok: false, id, code: 'MEMORY_INPUT_INVALID' },
+    { ok: true, id },
+  ]);
+  expect((await store.list({ namespace: '/facts/ana/' })).items.map(({ text }) => text).sort()).toEqual(['best', 'better']);
+  expect(await store.event({ actor: 'ana', session: 's1', id: 'x' })).toBeUndefined();
+  expect(await store.removeEvent({ actor: 'ana', session: 's1', id: 'x' })).toBe(false);
+  await store.close();
 });
 
 test('calls keep to the rates of AWS by themselves, and a throttle that comes all the same is a typed error that can be tried again', async () => {

@@ -4,8 +4,10 @@ import { RondoError } from '../../../errors.ts';
 import { canonical, sha256 } from '../../../journal/canonical.ts';
 import type { Json } from '../../../json.ts';
 import type { EventFilter, EventQuery, MemoryEvent, MemoryStore, NewEvent, PageQuery } from '../../../ports/memory-store.ts';
+import { text } from '../../memory/checks.ts';
 import { checkedEvent } from '../../memory/event-input.ts';
 import { isMissing } from './errors.ts';
+import { isEventId } from './limits.ts';
 import type { Line } from './line.ts';
 import { moments, ordinal } from './moments.ts';
 import { itemOf, type Metadata, metadataOf, type Payload, payloadOf, textsOf } from './shapes.ts';
@@ -78,6 +80,7 @@ export function agentcoreEvents({
       return { items, ...(nextToken !== undefined && { next: nextToken }) };
     },
     async event({ actor, session, id }) {
+      if (!isEventId(text(id, 'id', 1, 100))) return undefined;
       try {
         const input = { memoryId, actorId: actor, sessionId: session, eventId: id };
         const { event } = await call('GetEvent', (client, { GetEventCommand }, o) => client.send(new GetEventCommand(input), o), {
@@ -91,6 +94,7 @@ export function agentcoreEvents({
       }
     },
     async removeEvent({ actor, session, id }) {
+      if (!isEventId(text(id, 'id', 1, 100))) return false;
       try {
         const input = { memoryId, actorId: actor, sessionId: session, eventId: id };
         await call('DeleteEvent', (client, { DeleteEventCommand }, o) => client.send(new DeleteEventCommand(input), o), {

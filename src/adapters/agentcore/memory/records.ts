@@ -20,10 +20,12 @@ import type {
   Written,
 } from '../../../ports/memory-store.ts';
 import { list } from '../../memory/checks.ts';
+import { unknownRecord, verdictOf } from '../../memory/errors.ts';
 import { checkedQuery } from '../../memory/record-filter.ts';
 import { checkedChange, checkedRecord } from '../../memory/record-input.ts';
 import { isMissing } from './errors.ts';
 import { pageOf, tokenOf } from './events.ts';
+import { assertAdmitted, isRecordId } from './limits.ts';
 import type { Line } from './line.ts';
 import { recordValuesOf, toldValue, toldValues, type Value } from './shapes.ts';
 
@@ -34,6 +36,7 @@ export type Records = Pick<MemoryStore, 'search' | 'list' | 'record' | 'add' | '
 
 export function agentcoreRecords({ memoryId, call }: Line): Records {
   async function record(id: string): Promise<MemoryRecord | undefined> {
+    if (!isRecordId(checkedChange({ id }).id)) return undefined;
     try {
       const input = { memoryId, memoryRecordId: id };
       const { memoryRecord } = await call(
@@ -55,7 +58,7 @@ export function agentcoreRecords({ memoryId, call }: Line): Records {
     check: (entry: T) => void,
     send: (entries: readonly { entry: T; name: string }[]) => Promise<readonly (MemoryRecordOutput & { name: string })[]>,
   ): Promise<readonly Written[]> {
-    const verdicts: (Written | undefined)[] = list<T>(given, field, 0, 100).map((entry) => refusalOf(() => check(entry)));
+    const verdicts: (Written | undefined)[] = list<T>(given, field, 0, 100).map((entry) => refusalOf(() => check(entry), entry));
     const sent = given.flatMap((entry, i) => (verdicts[i] ? [] : [{ entry, name: `r${i}` }]));
     for (const { name, ...outcome } of sent.length > 0 ? await send(sent) : []) verdicts[Number(name.slice(1))] = writtenOf(outcome);
     return verdicts.map(
@@ -101,6 +104,7 @@ export function agentcoreRecords({ memoryId, call }: Line): Records {
         (one) => {
           checkedRecord(one);
           refuseExpiry(one.expiresAt);
+          assertAdmitted(one, one.origin === undefined ? 0 : 1);
         },
         async (entries) => {
           const input = {
@@ -128,8 +132,10 @@ export function agentcoreRecords({ memoryId, call }: Line): Records {
         changes,
         'changes',
         (change) => {
-          checkedChange(change);
+          assertKnown(checkedChange(change).id);
           refuseExpiry(change.expiresAt);
+          // who said the record is kept in an entry
+          assertAdmitted(change, 1);
         },
         async (entries) => {
           const records: MemoryRecordUpdateInput[] = [];
@@ -159,7 +165,7 @@ export function agentcoreRecords({ memoryId, call }: Line): Records {
       batch<string>(
         ids,
         'ids',
-        (id) => void checkedChange({ id }),
+        (id) => assertKnown(checkedChange({ id }).id),
         async (entries) => {
           const records = entries.map(({ entry }) => ({ memoryRecordId: entry }));
           const { successfulRecords = [], failedRecords = [] } = await call(
@@ -228,6 +234,11 @@ function recordOf({ memoryRecordId, content, memoryStrategyId, namespaces, creat
   };
 }
 
+/** @throws RondoError `MEMORY_RECORD_UNKNOWN` for an id that AWS cannot have given. */
+function assertKnown(id: string): void {
+  if (!isRecordId(id)) throw unknownRecord(id);
+}
+
 /** A record that would stay longer than it may is worse than none. */
 function refuseExpiry(expiresAt: number | null | undefined): void {
   if (typeof expiresAt === 'number')
@@ -236,13 +247,12 @@ function refuseExpiry(expiresAt: number | null | undefined): void {
     });
 }
 
-function refusalOf(check: () => void): Written | undefined {
+function refusalOf(check: () => void, entry: unknown): Written | undefined {
   try {
     check();
     return undefined;
   } catch (error) {
-    if (!RondoError.is(error)) throw error;
-    return { ok: false, code: error.code, message: error.message };
+    return verdictOf(error, entry);
   }
 }
 

@@ -1,7 +1,7 @@
 /** What is known of one principal: for them to read, correct and delete. */
 import { RondoError } from '../../../errors.ts';
 import type { FoundRecord, MemoryPage, MemoryRecord, MemoryStore, PageQuery, Written } from '../../../ports/memory-store.ts';
-import { unknownRecord } from '../records.ts';
+import { unknownRecord } from '../errors.ts';
 import { fill } from '../templates.ts';
 import { sessionOf } from './names.ts';
 import { isOwn, namespacesOf, type Templates, templatesOf, type Whose } from './places.ts';
