@@ -33,6 +33,17 @@ export const EVENT_CASES: readonly StoreCase[] = [
     },
   ],
   [
+    'numbers of JSON come back as numbers, also large ones, and a key knows them again',
+    async ({ store }) => {
+      const value = { large: Number('12345678901234567890'), larger: 1e21, nested: [-1e300, 1e-7, 0.1, 2 ** 53] };
+      const items = (['json', 'blob'] as const).map((kind) => ({ kind, value }));
+      const first = await store.append(say('', { items, key: 'n'.repeat(40) }));
+      assert.deepEqual(first.items, items);
+      assert.deepEqual(await store.append(say('', { items, key: 'n'.repeat(40) })), first);
+      assert.deepEqual((await store.event({ actor: 'ana', session: 's1', id: first.id }))?.items, items);
+    },
+  ],
+  [
     'events of one millisecond keep the order in which they were added',
     async ({ store }) => {
       const at = 1_790_000_000_000;

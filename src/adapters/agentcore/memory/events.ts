@@ -176,10 +176,19 @@ function eventOf(event: Event, withItems = true): MemoryEvent {
     actor: event.actorId as string,
     session: event.sessionId as string,
     at: (event.eventTimestamp as Date).getTime(),
-    items: withItems ? (event.payload ?? []).map((payload) => itemOf(payload as unknown as Payload)) : [],
+    items: withItems ? (event.payload ?? []).map((payload) => itemOf(plain(payload) as unknown as Payload)) : [],
     ...(name !== undefined && name !== 'main' && { branch: { name, ...(rootEventId !== undefined && { root: rootEventId }) } }),
     ...(Object.keys(metadata).length > 0 && { metadata }),
   };
+}
+
+/** AWS's client gives a number that a double may not hold as another type. Numbers of the port are those of JSON. */
+function plain(value: unknown): Json {
+  if (typeof value === 'bigint') return Number(value);
+  if (typeof value !== 'object' || value === null) return value as Json;
+  if (Array.isArray(value)) return value.map(plain);
+  if (Object.getPrototypeOf(value) !== Object.prototype && 'string' in value) return Number(value.string);
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)]));
 }
 
 /** Whether an event is the one that was to be added. Its time is not compared: each attempt has another. */
