@@ -10,7 +10,7 @@ const SOURCE = 'src/engine/read/events.ts';
 export type Declared = ReadonlyMap<string, { readonly fields: readonly string[]; readonly values: readonly string[] }>;
 
 /** Those that the page describes once for all events. */
-const COMMON = ['runId', 'path', 'step', 'at', 'seq', 'verdicts'];
+const COMMON = ['runId', 'path', 'frame', 'step', 'at', 'seq', 'verdicts'];
 
 /** The members of `RunEvent`, which the page calls events. */
 export function declaredEvents(): Declared {
