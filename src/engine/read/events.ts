@@ -177,9 +177,7 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
         code,
         message,
         ...(of === 'summary' ? { of: 'summary' as const } : of !== 'model' && { callId: of }),
-        ...(retryIn !== undefined && { retryIn }),
-        ...(fallback !== undefined && { fallback }),
-        ...(usd !== undefined && { costUsd: usd }),
+        ...defined({ retryIn, fallback, costUsd: usd }),
       };
     }
     case 'frame.opened': {
@@ -196,11 +194,8 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
       return {
         ...base,
         type: 'context.changed',
-        ...(instructions !== undefined && { instructions: true as const }),
-        ...(memory && { memory: memory.length }),
-        ...(memoryError !== undefined && { memoryError }),
-        ...(tools && { tools: tools.map(({ name }) => name) }),
-        ...(heard !== undefined && { heard }),
+        ...defined({ instructions: instructions === undefined ? undefined : (true as const), memory: memory?.length, memoryError }),
+        ...defined({ tools: tools?.map(({ name }) => name), heard }),
       };
     }
     case 'context.compacted': {
@@ -223,8 +218,7 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
         ...base,
         type: 'memory.recorded',
         attempt,
-        ...(error && { error: { ...error } }),
-        ...(retryIn !== undefined && { retryIn }),
+        ...defined({ error: error && { ...error }, retryIn }),
       };
     }
     case 'entry.omitted':
@@ -289,8 +283,7 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
         name,
         pass,
         score,
-        ...(reason !== undefined && { reason }),
-        ...(usd !== undefined && { costUsd: usd }),
+        ...defined({ reason, costUsd: usd }),
         ...(failed && { failed }),
         ms,
       };
