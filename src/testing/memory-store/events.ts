@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { NewEvent } from '../../ports/memory-store.ts';
 import { everything, refuses, type StoreCase, said, say, talk } from './kit.ts';
 
 /** What was said: order, pages, branches, metadata, keys. */
@@ -77,6 +78,9 @@ export const EVENT_CASES: readonly StoreCase[] = [
       assert.equal(both[0]?.id, both[1]?.id);
       assert.deepEqual((await talk(store)).sort(), ['once', 'twice at once']);
       await refuses(store.append(say('something else', { key: 'k'.repeat(40) })), 'MEMORY_CONFLICT');
+      const others: Partial<NewEvent>[] = [{ extract: false }, { at: 1_790_000_000_000 }, { metadata: { a: 'b' } }, { session: 's2' }];
+      for (const over of [...others, { branch: { name: 'b', root: first.id } }])
+        await refuses(store.append(say('once', { key: 'k'.repeat(40), ...over })), 'MEMORY_CONFLICT');
       assert.equal((await talk(store)).length, 2);
     },
   ],

@@ -84,7 +84,7 @@ test('an event is one call, whatever it holds; what a known key brings again is 
     { json: { content: call } },
     { conversational: { role: 'ASSISTANT', content: { text: 'On its way.' } } },
   ]);
-  expect(events?.[0]?.metadata).toEqual({ 'rondo.ordinal': { stringValue: expect.stringMatching(/^\d{16}$/) } });
+  expect(events?.[0]?.metadata).toEqual({ 'rondo.ordinal': { stringValue: expect.stringMatching(/^\d{16}-[0-9a-f]{32}$/) } });
   await store.close();
 });
 

@@ -3,7 +3,7 @@ import type { Event, ListEventsCommandInput, PayloadType } from '@aws-sdk/client
 import { RondoError } from '../../../errors.ts';
 import { canonical, sha256 } from '../../../journal/canonical.ts';
 import type { Json } from '../../../json.ts';
-import type { EventFilter, EventQuery, MemoryEvent, MemoryStore, NewEvent, PageQuery } from '../../../ports/memory-store.ts';
+import type { EventFilter, EventQuery, MemoryEvent, MemoryStore, PageQuery } from '../../../ports/memory-store.ts';
 import { text } from '../../memory/checks.ts';
 import { checkedEvent } from '../../memory/event-input.ts';
 import { isMissing } from './errors.ts';
@@ -12,7 +12,7 @@ import type { Line } from './line.ts';
 import { moments, ordinal } from './moments.ts';
 import { itemOf, type Metadata, metadataOf, type Payload, payloadOf, textsOf } from './shapes.ts';
 
-/** The entry of an event's metadata that orders events of one millisecond. */
+/** The entry of an event's metadata that orders events of one millisecond. For an event with a key, a hash of what was given with it follows after `-`. */
 const ORDINAL = 'rondo.ordinal';
 const MOST_METADATA = 14;
 /** Calls a second for an actor's session. */
@@ -28,7 +28,8 @@ export function agentcoreEvents({
   return {
     async append(event, { signal: begins } = {}) {
       const checked = checkedEvent(event);
-      const metadata = { ...event.metadata, [ORDINAL]: ordinal() };
+      const content = checked.digest?.slice(0, 32);
+      const metadata = { ...event.metadata, [ORDINAL]: content === undefined ? ordinal() : `${ordinal()}-${content}` };
       if (Object.keys(metadata).length > MOST_METADATA + 1)
         throw new RondoError('MEMORY_INPUT_INVALID', `metadata: an event in AgentCore has at most ${MOST_METADATA} entries of yours.`, {
           details: { field: 'metadata' },
@@ -56,12 +57,12 @@ export function agentcoreEvents({
       });
       const stored = eventOf(answer.event as Event);
       // AgentCore gives the first event of a token, whatever comes with it again
-      if (event.key !== undefined && !isSame(event, stored))
+      if (content !== undefined && answer.event?.metadata?.[ORDINAL]?.stringValue?.split('-')[1] !== content)
         throw new RondoError(
           'MEMORY_CONFLICT',
           'An event with this key and other content is there already. Give other content another key.',
           {
-            details: { key: event.key },
+            details: { key: event.key as string },
           },
         );
       return stored;
@@ -75,7 +76,7 @@ export function agentcoreEvents({
       );
       const all = events
         .map((event): [MemoryEvent, string] => [eventOf(event, withItems), event.metadata?.[ORDINAL]?.stringValue ?? ''])
-        .sort(([a, left], [b, right]) => b.at - a.at || Number(right) - Number(left));
+        .sort(([a, left], [b, right]) => b.at - a.at || Number.parseInt(right, 10) - Number.parseInt(left, 10));
       const items = all.map(([event]) => event).filter((event) => query.branch?.name !== 'main' || event.branch === undefined);
       return { items, ...(nextToken !== undefined && { next: nextToken }) };
     },
@@ -189,11 +190,4 @@ function plain(value: unknown): Json {
   if (Array.isArray(value)) return value.map(plain);
   if (Object.getPrototypeOf(value) !== Object.prototype && 'string' in value) return Number(value.string);
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)]));
-}
-
-/** Whether an event is the one that was to be added. Its time is not compared: each attempt has another. */
-function isSame(wanted: NewEvent, stored: MemoryEvent): boolean {
-  const of = ({ items, metadata = {}, branch }: Pick<NewEvent, 'items' | 'metadata' | 'branch'>) =>
-    canonical(JSON.parse(JSON.stringify([items, metadata, branch?.name === 'main' ? null : (branch?.name ?? null)])) as Json);
-  return wanted.actor === stored.actor && (wanted.session ?? stored.session) === stored.session && of(wanted) === of(stored);
 }
