@@ -45,12 +45,21 @@ export function json(value: unknown, field: string): Json {
   }
 }
 
+/** What is no object, or a list, has no fields to check. */
+export function object<T extends object>(value: unknown, field: string): T {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(field, 'give an object');
+  return value as T;
+}
+
 /** Names and values of metadata: at most `most`, keys of 1 to 128 characters. */
 export function entries(value: unknown, field: string, most: number): [string, unknown][] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(field, 'give an object');
-  const all = Object.entries(value);
+  const all = Object.entries(object(value, field));
   if (all.length > most) throw refused(field, `it has ${all.length} entries, and ${most} are allowed`);
-  for (const [key] of all) text(key, `${field}: the key ${JSON.stringify(key.slice(0, 40))}`, 1, 128);
+  for (const [key] of all) {
+    text(key, `${field}: the key ${JSON.stringify(key.slice(0, 40))}`, 1, 128);
+    // many programs lose it, the client of AWS among them
+    if (key === '__proto__') throw refused(`${field}.${key}`, 'give it another name');
+  }
   return all;
 }
 

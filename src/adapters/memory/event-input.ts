@@ -2,7 +2,7 @@
 import { digest } from '../../journal/canonical.ts';
 import type { Json } from '../../json.ts';
 import type { EventItem, NewEvent } from '../../ports/memory-store.ts';
-import { entries, json, list, name, oneOf, text, texts, time } from './checks.ts';
+import { entries, json, list, name, object, oneOf, text, texts, time } from './checks.ts';
 import { refused } from './errors.ts';
 
 export const ACTOR = 255;
@@ -56,7 +56,8 @@ const asJson = (values: Readonly<Record<string, string>>): string | undefined =>
   return sorted.length === 0 ? undefined : JSON.stringify(Object.fromEntries(sorted));
 };
 
-function checkedBranch({ name: given, root }: { name: string; root?: string }): CheckedEvent['branch'] {
+function checkedBranch(value: { name: string; root?: string }): CheckedEvent['branch'] {
+  const { name: given, root } = object<typeof value>(value, 'branch');
   const branch = name(given, 'branch.name', 100);
   // the name that AWS's clients know the main line by
   if (branch === 'main') return undefined;
@@ -64,7 +65,7 @@ function checkedBranch({ name: given, root }: { name: string; root?: string }): 
 }
 
 function checkedItem(item: EventItem, field: string): EventItem {
-  if (typeof item !== 'object' || item === null) throw refused(field, 'give an object with `kind`');
+  object(item, field);
   if (item.kind === 'text')
     return {
       kind: 'text',

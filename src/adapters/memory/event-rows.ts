@@ -4,7 +4,7 @@ import { name, text } from './checks.ts';
 import { cursor } from './cursor.ts';
 import { refused } from './errors.ts';
 import { LAST_ID } from './event-id.ts';
-import { ACTOR, checkedFilters, SESSION } from './event-input.ts';
+import { checkedFilters } from './event-input.ts';
 import type { Settings } from './settings.ts';
 
 export interface EventRow {
@@ -43,7 +43,7 @@ export function findEvent({ db, space, now }: Settings, { actor, session, id }: 
     .prepare(
       `SELECT ${FIELDS} FROM session s JOIN event e ON e.session = s.nr WHERE s.space = ? AND s.actor = ? AND s.id = ? AND e.id = ? AND ${ALIVE}`,
     )
-    .get(space(), name(actor, 'actor', ACTOR), name(session, 'session', SESSION), text(id, 'id', 1, 100), now()) as EventRow | undefined;
+    .get(space(), actor, session, id, now()) as EventRow | undefined;
 }
 
 /** By the number of its row. */
@@ -53,9 +53,7 @@ export const eventAt = ({ db }: Settings, nr: number): EventRow | undefined =>
 /** Newest first. */
 export function pageOfEvents(settings: Settings, query: EventQuery): MemoryPage<MemoryEvent> {
   const { db, space, now } = settings;
-  const { branch, items = true } = query;
-  const actor = name(query.actor, 'actor', ACTOR);
-  const id = name(query.session, 'session', SESSION);
+  const { actor, session: id, branch, items = true } = query;
   const filters = checkedFilters(query.metadata, checkFilter);
   const list = cursor<string>(['events', actor, id, branch ? { ...branch } : null, filters.map((filter) => ({ ...filter }))], query);
   const session = db.prepare('SELECT nr FROM session WHERE space = ? AND actor = ? AND id = ?').get(space(), actor, id)?.nr as
@@ -108,7 +106,7 @@ export function pageOfSessions(
   { db, space, now }: Settings,
   query: PageQuery & { actor: string },
 ): MemoryPage<{ session: string; actor: string; createdAt: number }> {
-  const actor = name(query.actor, 'actor', ACTOR);
+  const { actor } = query;
   const list = cursor<[number, number]>(['sessions', actor], query);
   const [at, nr] = list.after ?? [Number.MAX_SAFE_INTEGER, 0];
   const rows = db

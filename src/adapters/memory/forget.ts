@@ -1,6 +1,4 @@
 /** Removes an actor, or one of its sessions, with all that was derived. Call it within a transaction. */
-import { name } from './checks.ts';
-import { ACTOR, SESSION } from './event-input.ts';
 import { removeRows } from './records.ts';
 import type { Settings } from './settings.ts';
 
@@ -14,11 +12,12 @@ export interface LearnedFrom {
  * A record that was learned from several sessions goes with the first of them: its text may say what that session said.
  * @returns the other events that such records were learned from, in order.
  */
-export function forgetActor(settings: Settings, whom: { actor: string; session?: string }): readonly LearnedFrom[] {
+export function forgetActor(
+  settings: Settings,
+  { actor, session = null }: { actor: string; session?: string | null },
+): readonly LearnedFrom[] {
   const { db } = settings;
   const space = settings.space();
-  const actor = name(whom.actor, 'actor', ACTOR);
-  const session = whom.session === undefined ? null : name(whom.session, 'session', SESSION);
   db.prepare('DELETE FROM event WHERE session IN (SELECT nr FROM session WHERE space = ? AND actor = ? AND (? IS NULL OR id = ?))').run(
     space,
     actor,

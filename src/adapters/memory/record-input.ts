@@ -1,6 +1,6 @@
 /** Records and changes as they are given: checked, and as they are stored. */
 import type { NewRecord, Origin, Provenance, RecordChange, RecordValue } from '../../ports/memory-store.ts';
-import { entries, list, name, oneOf, text, time } from './checks.ts';
+import { entries, list, name, object, oneOf, text, time } from './checks.ts';
 import { refused } from './errors.ts';
 import { ACTOR, SESSION } from './event-input.ts';
 import { checkedNamespace } from './namespace.ts';
@@ -29,7 +29,7 @@ const given = <T, R>(value: T | undefined, check: (value: T) => R): R | undefine
 
 /** @throws RondoError `MEMORY_INPUT_INVALID` for what is against a limit of the port. */
 export const checkedRecord = (record: NewRecord): CheckedRecord => ({
-  namespace: checkedNamespace(record.namespace),
+  namespace: checkedNamespace(object<NewRecord>(record, 'record').namespace),
   text: text(record.text, 'text', 1, TEXT),
   strategy: given(record.strategy, (id) => name(id, 'strategy', 100)),
   metadata: given(record.metadata, checkedMetadata),
@@ -40,7 +40,7 @@ export const checkedRecord = (record: NewRecord): CheckedRecord => ({
 });
 
 export const checkedChange = (change: RecordChange): CheckedChange => ({
-  id: name(change.id, 'id', 100),
+  id: name(object<RecordChange>(change, 'change').id, 'id', 100),
   namespace: given(change.namespace, (path) => checkedNamespace(path)),
   text: given(change.text, (said) => text(said, 'text', 1, TEXT)),
   metadata: given(change.metadata, checkedMetadata),
@@ -63,7 +63,8 @@ export function checkedValue(value: unknown, field: string): RecordValue {
   throw refused(field, 'give a text, a list of texts, a number, or { date: epoch milliseconds }');
 }
 
-function checkedProvenance({ actor, session, events, run }: Provenance): Provenance {
+function checkedProvenance(value: Provenance): Provenance {
+  const { actor, session, events, run } = object<Provenance>(value, 'from');
   return {
     actor: name(actor, 'from.actor', ACTOR),
     ...(session !== undefined && { session: name(session, 'from.session', SESSION) }),

@@ -2,6 +2,7 @@ import { invalid } from '../../errors.ts';
 import { checkOptions } from '../../options.ts';
 import type { MemoryStore } from '../../ports/memory-store.ts';
 import { checkedEmbedder, type Embedder } from '../ranking/embedder.ts';
+import { checkedCalls } from './calls.ts';
 import { name } from './checks.ts';
 import { type MemoryDatabase, openMemoryDatabase } from './database.ts';
 import { type ExtractionOptions, extraction } from './extraction/extraction.ts';
@@ -57,7 +58,7 @@ export function sqliteMemory(file: string | MemoryDatabase, o: SqliteMemoryOptio
   const { hooks, begin, explained, jobs, redeliver, settled, close } = extraction(settings, o);
   const store = eventsAndRecords(settings, finding, hooks);
   begin(async (query) => (await store.search(query)).items);
-  return {
+  return checkedCalls({
     ...store,
     explain: async (query) => explained(query, await store.explain(query)),
     jobs,
@@ -67,7 +68,7 @@ export function sqliteMemory(file: string | MemoryDatabase, o: SqliteMemoryOptio
       await close();
       if (db !== file) await db.close();
     },
-  };
+  });
 }
 
 function settingsOf(

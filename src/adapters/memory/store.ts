@@ -127,7 +127,6 @@ export function eventsAndRecords(settings: Settings, { ranking, embed }: Finding
       return db.read(() => pageOfRecords(settings, query));
     },
     async record(id) {
-      name(id, 'id', 100);
       return db.read(() => {
         const row = findRow(settings, id);
         return row && recordOf(settings, row);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { RondoError } from '../../errors.ts';
 import type { NewEvent } from '../../ports/memory-store.ts';
 import { everything, refuses, type StoreCase, said, say, talk } from './kit.ts';
 
@@ -190,6 +191,55 @@ export const EVENT_CASES: readonly StoreCase[] = [
       await refuses(store.events({ actor: 'ana', session: 's1', limit: 101 }), 'MEMORY_INPUT_INVALID');
       await refuses(store.events({ actor: 'ana', session: 's1', after: 'nonsense' }), 'MEMORY_INPUT_INVALID');
       assert.deepEqual(await talk(store), []);
+    },
+  ],
+  [
+    'what is no input at all is refused with its field, wherever it is given',
+    async ({ store }) => {
+      const none = null as never;
+      const proto = JSON.parse('{"__proto__":"x"}') as Record<string, string>;
+      const bad: readonly [string, () => Promise<unknown>][] = [
+        ['event', () => store.append(none)],
+        ['event', () => store.append(undefined as never)],
+        ['branch', () => store.append(say('x', { branch: none }))],
+        ['items[0]', () => store.append(say('x', { items: [none] }))],
+        ['metadata.__proto__', () => store.append(say('x', { metadata: proto }))],
+        ['query', () => store.events(undefined as never)],
+        ['actor', () => store.events({ actor: '', session: 's1' })],
+        ['session', () => store.events({ actor: 'ana', session: none })],
+        ['ref', () => store.event(none)],
+        ['ref', () => store.removeEvent(none)],
+        ['query', () => store.sessions(none)],
+        ['query', () => store.actors(none)],
+        ['query', () => store.search(undefined as never)],
+        ['query', () => store.list(none)],
+        ['metadata[0]', () => store.list({ namespace: '/a/', metadata: [none] })],
+        ['id', () => store.record('')],
+        ['whom', () => store.forget(undefined as never)],
+        ['actor', () => store.forget({ actor: '' })],
+        ['records', () => store.add(none)],
+      ];
+      for (const [field, call] of bad)
+        await assert.rejects(
+          async () => call(),
+          (error: unknown) => {
+            assert.ok(RondoError.is(error, 'MEMORY_INPUT_INVALID'), `${field}: ${error}`);
+            assert.deepEqual(error.details, { field });
+            return true;
+          },
+        );
+      const note = { namespace: '/a/', text: 'x' };
+      const refusals = [
+        ...(await store.add([none, { ...note, from: none }, { ...note, metadata: proto }])),
+        ...(await store.correct([none])),
+        ...(await store.remove([none])),
+      ];
+      assert.deepEqual(
+        refusals.map((one) => one.ok || `${one.code} ${one.message.split(':')[0]}`),
+        ['record', 'from', 'metadata.__proto__', 'change', 'id'].map((field) => `MEMORY_INPUT_INVALID ${field}`),
+      );
+      assert.deepEqual((await store.list({ namespace: '/a/' })).items, []);
+      assert.deepEqual((await store.actors({})).items, []);
     },
   ],
 ];

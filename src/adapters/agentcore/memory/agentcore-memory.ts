@@ -1,6 +1,7 @@
 import { invalid, RondoError } from '../../../errors.ts';
 import { checkOptions } from '../../../options.ts';
 import type { MemoryStore } from '../../../ports/memory-store.ts';
+import { checkedCalls } from '../../memory/calls.ts';
 import type { AgentCoreClient } from '../client.ts';
 import { isMissing } from './errors.ts';
 import { agentcoreEvents, pageOf } from './events.ts';
@@ -45,7 +46,7 @@ export function agentcoreMemory(o: AgentCoreMemoryOptions): MemoryStore {
   const calls = line(o);
   const { memoryId, call } = calls;
   const parts = { ...agentcoreEvents(calls), ...agentcoreRecords(calls) };
-  return {
+  return checkedCalls({
     ...parts,
     async jobs(query = {}) {
       const { actor, session, strategy, limit, signal } = query;
@@ -98,5 +99,5 @@ export function agentcoreMemory(o: AgentCoreMemoryOptions): MemoryStore {
     async close() {
       calls.close();
     },
-  };
+  });
 }

@@ -4,7 +4,6 @@ import { RondoError } from '../../../errors.ts';
 import { canonical, sha256 } from '../../../journal/canonical.ts';
 import type { Json } from '../../../json.ts';
 import type { EventFilter, EventQuery, MemoryEvent, MemoryStore, PageQuery } from '../../../ports/memory-store.ts';
-import { text } from '../../memory/checks.ts';
 import { checkedEvent } from '../../memory/event-input.ts';
 import { isMissing } from './errors.ts';
 import { isEventId } from './limits.ts';
@@ -81,7 +80,7 @@ export function agentcoreEvents({
       return { items, ...(nextToken !== undefined && { next: nextToken }) };
     },
     async event({ actor, session, id }) {
-      if (!isEventId(text(id, 'id', 1, 100))) return undefined;
+      if (!isEventId(id)) return undefined;
       try {
         const input = { memoryId, actorId: actor, sessionId: session, eventId: id };
         const { event } = await call('GetEvent', (client, { GetEventCommand }, o) => client.send(new GetEventCommand(input), o), {
@@ -95,7 +94,7 @@ export function agentcoreEvents({
       }
     },
     async removeEvent({ actor, session, id }) {
-      if (!isEventId(text(id, 'id', 1, 100))) return false;
+      if (!isEventId(id)) return false;
       try {
         const input = { memoryId, actorId: actor, sessionId: session, eventId: id };
         await call('DeleteEvent', (client, { DeleteEventCommand }, o) => client.send(new DeleteEventCommand(input), o), {

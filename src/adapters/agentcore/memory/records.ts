@@ -36,7 +36,7 @@ export type Records = Pick<MemoryStore, 'search' | 'list' | 'record' | 'add' | '
 
 export function agentcoreRecords({ memoryId, call }: Line): Records {
   async function record(id: string): Promise<MemoryRecord | undefined> {
-    if (!isRecordId(checkedChange({ id }).id)) return undefined;
+    if (!isRecordId(id)) return undefined;
     try {
       const input = { memoryId, memoryRecordId: id };
       const { memoryRecord } = await call(
