@@ -4,7 +4,7 @@ import ts from 'typescript';
 import { root } from './doors.ts';
 
 export const EVENTS = 'docs/events.md';
-const SOURCE = 'src/engine/read/events.ts';
+const SOURCE = 'src/engine/read/run-event.ts';
 
 /** By type: its fields as the page writes them, `name` or `name?`, and the values of those that are one of several texts. */
 export type Declared = ReadonlyMap<string, { readonly fields: readonly string[]; readonly values: readonly string[] }>;

@@ -22,10 +22,10 @@ export type { CallRef, EventRef, FiringRef, LetterRef } from './engine/ledger/le
 export type { EngineOptions, EnqueueOptions, RunOptions, RunSummary } from './engine/options.ts';
 export type { AgentInfo, ToolInfo } from './engine/read/described.ts';
 export type { EntriesOptions } from './engine/read/entries.ts';
-export type { Ending, NodeOutcome, RunEvent } from './engine/read/events.ts';
 export type { ApprovalFilter, OpenApproval } from './engine/read/inbox.ts';
 export type { RunFilter } from './engine/read/listing.ts';
 export type { RunResult, RunState, UnknownOutcome } from './engine/read/results.ts';
+export type { Ending, NodeOutcome, RunEvent } from './engine/read/run-event.ts';
 export type { AgentState, NodeState } from './engine/read/tree.ts';
 export type { Waiting } from './engine/read/waiting.ts';
 export type { Run } from './engine/run.ts';

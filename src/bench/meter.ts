@@ -2,7 +2,7 @@
  * Takes the times of runs: around each model and tool call by wrappers, and of everything else when its event comes, which is after its
  * commit. Everything that is not a time is in the journal.
  */
-import type { RunEvent } from '../engine/read/events.ts';
+import type { RunEvent } from '../engine/read/run-event.ts';
 import type { CallId } from '../journal/entries/entries.ts';
 import type { Middleware } from '../loop/middleware.ts';
 import type { Asking } from '../testing/prefix-share.ts';

@@ -100,10 +100,10 @@ function programOf(io: Io, end: (code: ExitCode) => void): Command {
     .option('--steps <n>', 'model calls of a session, without a file (default: 5)', whole(1))
     .option('--context <tokens>', 'input tokens of each call, without a file (default: 2000)', whole(0))
     .option('--output <tokens>', 'output tokens of each call, without a file (default: 300)', whole(0))
-    .option('--memory <gb>', 'GB that a session holds, for AgentCore Runtime (default: 0.5)', dollars)
+    .option('--memory <gb>', 'GB that a session holds, for AgentCore Runtime (default: 0.5)', more('GB'))
     .option('--runs <n>', 'measured runs of each scenario, if the file is a benchmark', whole(1))
     .option('--budget <usd>', 'most US dollars for measuring', dollars)
-    .option('--under <usd>', 'exits with 1 if the models alone cost more, with caching, for any model shown', dollars)
+    .option('--under <usd>', 'exits with 1 if any model shown costs more: as measured, or with caching where nothing is', dollars)
     .option('--json [file]', 'writes JSON into a file, or instead of the tables')
     .option('--verbose', 'shows the stack of an error')
     .action(async (file: string | undefined, options: CostOptions) => {
@@ -188,8 +188,9 @@ const whole = (least: number) => (value: string) => {
   return number;
 };
 
-function dollars(value: string): number {
+const more = (unit: string) => (value: string) => {
   const number = Number(value);
-  if (!(number > 0) || !Number.isFinite(number)) throw new InvalidArgumentError('It is in US dollars, more than 0, such as 0.50.');
+  if (!(number > 0) || !Number.isFinite(number)) throw new InvalidArgumentError(`It is in ${unit}, more than 0, such as 0.50.`);
   return number;
-}
+};
+const dollars = more('US dollars');

@@ -16,7 +16,7 @@ import type { Prices } from '../pricing/prices.ts';
 import type { TelemetryOptions } from '../telemetry/telemetry.ts';
 import type { AssertionOption } from './drive/assertion.ts';
 import type { EvaluateOptions } from './evaluate/options.ts';
-import type { RunEvent } from './read/events.ts';
+import type { RunEvent } from './read/run-event.ts';
 
 export interface EngineOptions {
   /** Agents to register, so that this engine can resume runs of other processes. `run()` registers nothing. */

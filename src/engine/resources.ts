@@ -23,7 +23,7 @@ import { Sources } from './drive/sources.ts';
 import { intents } from './ledger/intents.ts';
 import { checkEngine, type EngineOptions } from './options.ts';
 import { Agents } from './read/agents.ts';
-import type { RunEvent } from './read/events.ts';
+import type { RunEvent } from './read/run-event.ts';
 
 /** The shared services and the state of an engine. */
 export class Resources {

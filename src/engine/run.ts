@@ -1,8 +1,8 @@
 import { RondoError } from '../errors.ts';
 import { limitText } from '../loop/limits.ts';
 import { messageOf } from '../reliability/classify.ts';
-import type { RunEvent } from './read/events.ts';
 import type { RunResult } from './read/results.ts';
+import type { RunEvent } from './read/run-event.ts';
 import { textOf } from './read/text.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { RunEvent } from '../engine/read/events.ts';
+import type { RunEvent } from '../engine/read/run-event.ts';
 import type { Run } from '../engine/run.ts';
 import { detailOf, RondoError } from '../errors.ts';
 import type { Principal } from '../ports/principal.ts';

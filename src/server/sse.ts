@@ -1,4 +1,4 @@
-import type { RunEvent } from '../engine/read/events.ts';
+import type { RunEvent } from '../engine/read/run-event.ts';
 import type { Run } from '../engine/run.ts';
 import { RondoError } from '../errors.ts';
 import { checkOptions } from '../options.ts';

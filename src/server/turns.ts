@@ -3,8 +3,8 @@
 import type { ResumeOptions } from '../engine/drive/resume.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { RunOptions } from '../engine/options.ts';
-import type { RunEvent } from '../engine/read/events.ts';
 import type { RunResult } from '../engine/read/results.ts';
+import type { RunEvent } from '../engine/read/run-event.ts';
 import { acceptedRun, type Run } from '../engine/run.ts';
 import { RondoError } from '../errors.ts';
 import { checkDecisions } from '../hitl/decisions.ts';

@@ -3,7 +3,7 @@ import { month, type PaperSession, paperSession, pricedModels, sessionOf } from 
 import { price } from '../../src/pricing/prices.ts';
 import { aRun } from './reports.ts';
 
-const PRICES = { 'test/m': { input: 1, output: 10, cacheRead: 0.1, cacheWrite: 2, source: 'test', date: '2026-11-01' } };
+const PRICES = { 'test/m': { input: 1, output: 10, cacheRead: 0.1, cacheWrite: 1.25, source: 'test', date: '2026-11-01' } };
 const now = Date.parse('2026-11-29');
 const session = (o: Partial<PaperSession> = {}): PaperSession => ({
   calls: [
@@ -22,14 +22,14 @@ const session = (o: Partial<PaperSession> = {}): PaperSession => ({
 describe('a month', () => {
   test('is the sum of a hand computation, as measured, without and with caching', () => {
     const { models, others, paidUsd, session: mean } = month([session()], { sessions: 1_000, prices: PRICES, memoryGb: 1, now });
-    // as measured: 100 * 1 + 900 * 2 + 100 * 10 = 2,900; 100 * 1 + 900 * 0.1 + 500 * 2 + 200 * 10 = 3,190
-    // without: 1,000 + 1,000 and 1,500 + 2,000; at best: 1,000 * 2 + 1,000 and 1,000 * 0.1 + 500 * 2 + 2,000
+    // as measured: 100 * 1 + 900 * 1.25 + 100 * 10 = 2,225; 100 * 1 + 900 * 0.1 + 500 * 1.25 + 200 * 10 = 2,815
+    // without: 1,000 + 1,000 and 1,500 + 2,000; at best: 1,000 * 1.25 + 1,000 and 1,000 * 0.1 + 500 * 1.25 + 2,000
     expect(models).toEqual([
       {
         model: 'test/m',
-        measuredUsd: 6.09,
+        measuredUsd: 5.04,
         uncachedUsd: 5.5,
-        cachedUsd: 6.1,
+        cachedUsd: 4.975,
         inputUsd: 2.5,
         price: { date: '2026-11-01', days: 28, source: 'test' },
       },
@@ -46,12 +46,20 @@ describe('a month', () => {
   });
 
   test('caches nothing of a prefix that is shorter than what the model caches from', () => {
+    const calls = [1_000, 1_500, 2_000].map((input, i) => ({
+      input,
+      output: 0,
+      cacheRead: 0,
+      cacheWrite: 0,
+      before: [0, 1_000, 1_500][i] as number,
+    }));
     const at = (cacheFrom: number) =>
-      month([session()], { sessions: 1_000, prices: { 'test/m': { ...PRICES['test/m'], cacheFrom } } }).models[0]?.cachedUsd;
+      month([session({ calls })], { sessions: 1_000, prices: { 'test/m': { ...PRICES['test/m'], cacheFrom } } }).models[0]?.cachedUsd;
     // 1,000 tokens are written, or not; 1,500 are read and written, written as a whole, or not
-    expect(at(1_000)).toBe(6.1);
-    expect(at(1_001)).toBe(2 + 3 + 2);
-    expect(at(1_501)).toBe(5.5);
+    expect(at(1_000)).toBe(1.25 + (0.1 + 0.625) + (0.15 + 0.625));
+    expect(at(1_001)).toBe(1 + 1.875 + (0.15 + 0.625));
+    // what is written is not read again
+    expect(at(1_501)).toBe(1 + 1.5 + 2);
   });
 
   test('is of the mean of several sessions', () => {
@@ -79,10 +87,10 @@ describe('a month', () => {
     expect(of(null)).toMatchObject({ measuredUsd: null, uncachedUsd: 0.055 });
     // another model is as the table has it
     expect(of(0.5, 'bedrock/amazon.nova-pro-v1:0')?.otherPrice).toBeUndefined();
-    // by the price of the table, as 2,900 and 3,190 millionths
-    const calls = session().calls.map((call, i) => ({ ...call, model: 'test/m', usd: [0.0029, 0.00319][i] as number }));
+    // by the price of the table, as 2,225 and 2,815 millionths
+    const calls = session().calls.map((call, i) => ({ ...call, model: 'test/m', usd: [0.002225, 0.002815][i] as number }));
     expect(month([session({ calls })], { sessions: 1_000, prices: PRICES, now }).models[0]).toMatchObject({
-      measuredUsd: 6.09,
+      measuredUsd: 5.04,
       uncachedUsd: 5.5,
     });
   });

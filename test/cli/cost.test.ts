@@ -53,6 +53,28 @@ describe('rondo cost', () => {
     });
   });
 
+  test('--under judges what was measured by what it was charged, and not by what caching could save', async () => {
+    // 10,000 tokens of input at the full rate, 5 dollars a month, of which caching would save nearly all
+    const usage = { input: 10_000, output: 0 };
+    const charged = aRun();
+    const model = 'bedrock/global.anthropic.claude-haiku-4-5';
+    const dear = { ...charged, costUsd: 0.01, steps: charged.steps.map((step) => ({ ...step, model, usage, costUsd: 0.01 })) };
+    const report = JSON.stringify(aReport([dear]));
+    const args = ['cost', 'r.json', '--sessions', '1000', '--model', 'haiku-4-5', '--under'];
+    const { code, err } = await ran([...args, '9'], { 'r.json': report });
+    expect({ code, err }).toMatchObject({ code: 1, err: expect.stringContaining('$10') });
+    expect((await ran([...args, '11'], { 'r.json': report })).code).toBe(0);
+  });
+
+  test.each([
+    [['cost', 'r.json', '--runs', '2'], '--runs is for measuring'],
+    [['cost', 'r.json', '--budget', '2'], '--budget is for measuring'],
+    [['cost', '--memory', '-1'], 'in GB'],
+  ])('%j is refused', async (args, said) => {
+    const { code, err } = await ran(args, { 'r.json': REPORT });
+    expect({ refused: code !== 0, err }).toEqual({ refused: true, err: expect.stringContaining(said) });
+  });
+
   test('JSON alone on the standard output', async () => {
     const { out } = await ran(['cost', '--json'], {});
     expect((JSON.parse(out) as { months: Month[] }).months).toHaveLength(1);

@@ -25,7 +25,7 @@ import {
 import type { A2ARequestHandler, ServerCallContext } from '@a2a-js/sdk/server';
 import type { Engine } from '../../engine/engine.ts';
 import type { RunOptions } from '../../engine/options.ts';
-import type { RunEvent } from '../../engine/read/events.ts';
+import type { RunEvent } from '../../engine/read/run-event.ts';
 import { RondoError } from '../../errors.ts';
 import { LIMIT } from '../../foreign/ask-of.ts';
 import type { Limits } from '../../journal/entries/entries.ts';

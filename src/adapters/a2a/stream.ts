@@ -1,5 +1,5 @@
 import type { Artifact, StreamResponse, Task, TaskStatus } from '@a2a-js/sdk';
-import type { RunEvent } from '../../engine/read/events.ts';
+import type { RunEvent } from '../../engine/read/run-event.ts';
 import { textPart } from './parts.ts';
 import { artifact, OUTPUT, statusOf, usageOf, type Where } from './tasks.ts';
 

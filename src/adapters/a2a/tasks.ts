@@ -2,8 +2,8 @@
 import { type Artifact, type Message, Role, type Task, TaskState, type TaskStatus } from '@a2a-js/sdk';
 import { RequestMalformedError } from '@a2a-js/sdk/errors';
 import type { Engine } from '../../engine/engine.ts';
-import type { RunEvent } from '../../engine/read/events.ts';
 import type { RunResult, RunState } from '../../engine/read/results.ts';
+import type { RunEvent } from '../../engine/read/run-event.ts';
 import { RondoError } from '../../errors.ts';
 import type { Approval } from '../../hitl/approvals.ts';
 import type { Prompt } from '../../ports/model.ts';

@@ -1,6 +1,6 @@
 import { type AGUIEvent, EventType, type Message, type RunAgentInput } from '@ag-ui/core';
 import type { Engine } from '../../engine/engine.ts';
-import type { RunEvent } from '../../engine/read/events.ts';
+import type { RunEvent } from '../../engine/read/run-event.ts';
 import type { Principal } from '../../ports/principal.ts';
 import type { ServerEvent } from '../../server/sse.ts';
 import type { TakenTurn } from '../../server/turns.ts';

@@ -1,6 +1,6 @@
 import { type AGUIEvent, EventType, type RunFinishedOutcome } from '@ag-ui/core';
-import type { RunEvent } from '../../engine/read/events.ts';
 import type { RunResult } from '../../engine/read/results.ts';
+import type { RunEvent } from '../../engine/read/run-event.ts';
 import { speaking, spokenIn } from '../../engine/read/text.ts';
 import type { Approval } from '../../hitl/approvals.ts';
 import type { Json } from '../../json.ts';

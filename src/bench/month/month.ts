@@ -36,7 +36,10 @@ export interface ModelMonth {
   measuredUsd: number | null;
   /** Without any cache: all input at the full rate. */
   uncachedUsd: number | null;
-  /** Every call reads what the call before it had, and writes the rest to the cache, unless it is shorter than what the provider caches. */
+  /**
+   * Every call reads what the call before it had, and writes the rest to the cache, unless it is shorter than what the provider caches; without any
+   * cache where that is cheaper, as it is if nothing is read again.
+   */
   cachedUsd: number | null;
   /** Of `uncachedUsd`: the input alone. */
   inputUsd: number | null;
@@ -122,11 +125,13 @@ function modelMonth(
     return Math.round((nano * sessions) / measured.length) / 1e9;
   };
   const all = (usage: (call: PaperCall) => Parameters<typeof cost>[0]) => sum((call) => cost(usage(call), found));
+  const uncachedUsd = all(({ input, output }) => ({ input, output }));
+  const cachedUsd = all((call) => atBest(call, found?.cacheFrom));
   return {
     model,
     measuredUsd: sum((call) => (call.model === model ? call.usd : cost(asMeasured(call), found))),
-    uncachedUsd: all(({ input, output }) => ({ input, output })),
-    cachedUsd: all((call) => atBest(call, found?.cacheFrom)),
+    uncachedUsd,
+    cachedUsd: cachedUsd === null || uncachedUsd === null ? cachedUsd : Math.min(cachedUsd, uncachedUsd),
     inputUsd: all(({ input }) => ({ input, output: 0 })),
     ...(otherPrice && { otherPrice }),
     ...(found && {

@@ -59,7 +59,13 @@ function onPaper({ steps = 5, context = 2_000, output = 300 }: CostOptions): Cou
 async function measuredBy(file: string, o: CostOptions, io: Io): Promise<{ counted: Counted[]; report: Report }> {
   for (const option of ['steps', 'context', 'output'] as const)
     if (o[option] !== undefined) throw new Unusable(`--${option} is of a session on paper. With a file, the session is what it measures.`);
-  const report = extname(file) === '.json' ? loadReport(file, io.cwd) : await measure(file, o, io);
+  const isReport = extname(file) === '.json';
+  for (const option of ['runs', 'budget'] as const)
+    if (isReport && o[option] !== undefined)
+      throw new Unusable(
+        `--${option} is for measuring, and ${file} is a report of what was measured. Leave it out, or name the benchmark.`,
+      );
+  const report = isReport ? loadReport(file, io.cwd) : await measure(file, o, io);
   const counted = report.variants.map((variant): Counted => {
     const runs = report.runs.filter((run) => run.variant === variant);
     const sessions = runs.flatMap((run) => (run.ok ? [sessionOf(run) ?? []].flat() : []));
@@ -103,9 +109,10 @@ function modelsOf(given: readonly string[] | undefined, sessions: readonly Paper
 /** 1 if one of the models is dearer. An unknown price is not under anything. */
 function judged(months: readonly NamedMonth[], under: number, io: Io): ExitCode {
   let code: ExitCode = EXIT.ok;
-  for (const { name, models } of months)
+  for (const { name, models, measured } of months)
     for (const { model, cachedUsd, uncachedUsd, measuredUsd } of models) {
-      const usd = cachedUsd ?? uncachedUsd ?? measuredUsd;
+      // a session on paper has no cache tokens of its own
+      const usd = measured ? measuredUsd : (cachedUsd ?? uncachedUsd);
       if (usd !== null && usd <= under) continue;
       io.err(`--under ${under} does not hold for ${model} (${name}): ${usd === null ? 'its price is unknown' : `$${usd}`}\n`);
       code = EXIT.failed;

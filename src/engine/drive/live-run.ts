@@ -8,7 +8,8 @@ import { messageOf } from '../../reliability/classify.ts';
 import { warnOnce } from '../../reliability/warn.ts';
 import { Secrets } from '../../secrets.ts';
 import type { AgentTrace } from '../../telemetry/trace.ts';
-import { eventOf, type RunEvent } from '../read/events.ts';
+import { eventOf } from '../read/events.ts';
+import type { RunEvent } from '../read/run-event.ts';
 import { EventStream } from '../read/stream.ts';
 
 /** A run that this process drives, or is about to drive: the only place of its live state. Scopes hold it as their `Drive`. */

@@ -1,4 +1,4 @@
-import type { RunEvent } from './events.ts';
+import type { RunEvent } from './run-event.ts';
 
 type Result = IteratorResult<RunEvent, undefined>;
 /** Most queued events of a reader. Above it, progress events are dropped, because they are not journaled anyway. */

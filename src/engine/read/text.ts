@@ -1,5 +1,5 @@
 import type { Part } from '../../ports/model.ts';
-import type { RunEvent } from './events.ts';
+import type { RunEvent } from './run-event.ts';
 
 /** Tells whether an event is of the agent that talks to the user: the top agent, or the one that took over the conversation. */
 export function speaking(): (event: RunEvent) => boolean {

@@ -7,8 +7,9 @@ import type { LiveRun } from '../drive/live-run.ts';
 import { type Wake, wakeFor } from '../drive/wake.ts';
 import { checkCall } from '../method-options.ts';
 import type { Resources } from '../resources.ts';
-import { eventOf, type RunEvent } from './events.ts';
+import { eventOf } from './events.ts';
 import { notFound, sees, type Viewer } from './lookup.ts';
+import type { RunEvent } from './run-event.ts';
 import type { EventStream } from './stream.ts';
 
 /** The events of entries `after` < seq < `before`. The run is read from its start, because an event depends on earlier entries. */

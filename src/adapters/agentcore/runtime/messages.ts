@@ -1,6 +1,7 @@
 /** What callers are told of a turn: the events of a stream, and the messages of a socket. */
-import type { RunEvent } from '../../../engine/read/events.ts';
+
 import type { RunResult } from '../../../engine/read/results.ts';
+import type { RunEvent } from '../../../engine/read/run-event.ts';
 import { texter } from '../../../engine/read/text.ts';
 import type { Failure } from '../../../errors.ts';
 import type { Json } from '../../../json.ts';

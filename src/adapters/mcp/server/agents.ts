@@ -1,7 +1,7 @@
 /** Agents as the tools of an MCP server: what is offered, and what a call answers. */
 import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js';
-import type { RunEvent } from '../../../engine/read/events.ts';
 import type { RunResult } from '../../../engine/read/results.ts';
+import type { RunEvent } from '../../../engine/read/run-event.ts';
 import { RondoError } from '../../../errors.ts';
 import { copyJson, type Json, type JsonObject } from '../../../json.ts';
 import { agentDefinition } from '../../../loop/definition.ts';

@@ -1,7 +1,7 @@
 /** The run of one call, of an agent or of a tool. */
 import type { Engine } from '../../../engine/engine.ts';
-import type { RunEvent } from '../../../engine/read/events.ts';
 import type { RunResult } from '../../../engine/read/results.ts';
+import type { RunEvent } from '../../../engine/read/run-event.ts';
 import type { Agent } from '../../../loop/types.ts';
 import { type Turn, takeTurn } from '../../../server/turns.ts';
 import type { Begun } from './carry-out.ts';

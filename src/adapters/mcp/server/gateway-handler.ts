@@ -1,6 +1,6 @@
 import type { CallToolResult, Tool as Described } from '@modelcontextprotocol/sdk/types.js';
 import type { Engine } from '../../../engine/engine.ts';
-import type { RunEvent } from '../../../engine/read/events.ts';
+import type { RunEvent } from '../../../engine/read/run-event.ts';
 import { invalid } from '../../../errors.ts';
 import type { EntryOf } from '../../../journal/entries/entries.ts';
 import type { Json } from '../../../json.ts';

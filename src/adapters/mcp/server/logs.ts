@@ -1,5 +1,5 @@
 /** What is logged for the client of a call: never the messages of failures, which may expose internals. */
-import type { RunEvent } from '../../../engine/read/events.ts';
+import type { RunEvent } from '../../../engine/read/run-event.ts';
 import type { Json } from '../../../json.ts';
 
 const LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'] as const;

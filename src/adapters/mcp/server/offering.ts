@@ -1,7 +1,7 @@
 /** What an MCP server offers to a caller, whatever revision of the protocol the caller speaks. */
 import type { CallToolRequest, CallToolResult } from '@modelcontextprotocol/sdk/types.js';
-import type { RunEvent } from '../../../engine/read/events.ts';
 import type { RunResult } from '../../../engine/read/results.ts';
+import type { RunEvent } from '../../../engine/read/run-event.ts';
 import type { Approval } from '../../../hitl/approvals.ts';
 import type { JsonObject } from '../../../json.ts';
 import type { Assertion } from '../../../ports/identity.ts';
