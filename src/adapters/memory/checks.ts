@@ -45,7 +45,7 @@ export function json(value: unknown, field: string): Json {
   }
 }
 
-/** What is no object, or a list, has no fields to check. */
+/** Anything else, also a list, has no fields to check. */
 export function object<T extends object>(value: unknown, field: string): T {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(field, 'give an object');
   return value as T;

@@ -194,7 +194,7 @@ export const EVENT_CASES: readonly StoreCase[] = [
     },
   ],
   [
-    'what is no input at all is refused with its field, wherever it is given',
+    'input of another kind is refused with its field, wherever it is given',
     async ({ store }) => {
       const none = null as never;
       const proto = JSON.parse('{"__proto__":"x"}') as Record<string, string>;
