@@ -146,15 +146,18 @@ const cut = (effect: 'once' | 'idempotent', times: number): Case => [
   `a crash in the turn after an approval: with the effect ${effect} its tool runs ${times === 1 ? 'once' : 'again'}`,
   async (make, journal, again) => {
     const sent: string[] = [];
+    let letGo = () => {};
     const hangs = (to: string) => {
       sent.push(to);
-      return new Promise(() => undefined);
+      return new Promise<void>((resolve) => {
+        letGo = resolve;
+      });
     };
     const first = below(make, { said: [mail('ben')], effect, onMail: hangs });
     const engine = engineOf(journal, first.boss);
     const { runId, approvals } = await ends(engine.run(first.boss, 'hi'), 'paused');
     await engine.decide(runId, [{ approval: approvals[0]?.id ?? '', type: 'approve' }], { by: ben });
-    engine.resume(runId).then(undefined, () => undefined);
+    const crashed = engine.resume(runId).then(undefined, () => undefined);
     await until(() => sent.length === 1);
     await expireLease(journal, runId);
     const second = below(make, { said: ['Sent.'], sent, effect });
@@ -162,6 +165,9 @@ const cut = (effect: 'once' | 'idempotent', times: number): Case => [
     assert.equal(sent.length, times, `the mail was sent ${times} times`);
     if (effect === 'once') assert.equal(failureIn(second.model.requests[0]).code, 'OUTCOME_UNKNOWN');
     else assert.deepEqual(shown(second.model.requests[0]), { text: 'Sent.', isError: false });
+    // what hangs would keep the process of the tests
+    letGo();
+    await crashed;
   },
 ];
 
