@@ -18,7 +18,9 @@ const FIELDS: { readonly [type: string]: readonly string[] } = {
 
 /** Other fields do not count, since clients send more; but not a misspelt one. */
 function checkFields(decision: Readonly<Record<string, unknown>>): void {
-  const missing = (FIELDS[String(decision.type)] ?? ['type']).filter((name) => decision[name] === undefined);
+  const type = String(decision.type);
+  const fields = Object.hasOwn(FIELDS, type) ? FIELDS[type] : undefined;
+  const missing = (fields ?? ['type']).filter((name) => decision[name] === undefined);
   for (const name of missing.length > 0 ? Object.keys(decision) : []) {
     const meant = meantBy(name, missing);
     if (meant) throw invalid(`a decision has no "${name.slice(0, 100)}". Did you mean "${meant}"?`, decision.approval as string);
