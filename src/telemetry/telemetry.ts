@@ -1,6 +1,6 @@
 /**
- * What an engine knows of telemetry. What records is loaded when an OpenTelemetry SDK is there, because `@opentelemetry/api` takes as long to
- * load as the rest of the core.
+ * What an engine knows of telemetry. What records is loaded when an OpenTelemetry SDK is there, because loading `@opentelemetry/api` made
+ * importing the core a third longer.
  */
 import type { Meter, Tracer } from '@opentelemetry/api';
 import type { AgentStart, AgentTrace, BreakerTarget } from './trace.ts';
