@@ -71,10 +71,8 @@ export function checkPort(port: unknown, { needs, may = [] }: Functions, what: s
   const has = (name: string) => (port as Readonly<Record<string, unknown>>)[name];
   const all = [...needs, ...may];
   const missing = all.filter((name) => has(name) === undefined);
-  for (const name of missing.length > 0 ? namesOf(port) : []) {
-    const meant = all.includes(name) || typeof has(name) !== 'function' ? undefined : meantBy(name, missing);
-    if (meant) throw wrong(`. It has "${name}". Did you mean "${meant}"?`);
-  }
+  const slip = misspelt(missing, () => namesOf(port).filter((name) => !all.includes(name) && typeof has(name) === 'function'));
+  if (slip) throw wrong(`. It has "${slip.name}". Did you mean "${slip.meant}"?`);
   const odd = all.find((name) => typeof has(name) !== 'function' && (needs.includes(name) || has(name) !== undefined));
   if (odd !== undefined) throw wrong(has(odd) === undefined ? `, and has no ${odd}.` : `. Its ${odd} is ${shown(has(odd))}.`);
   if (missing.length === all.length) throw wrong(', and this has none.');
@@ -109,6 +107,19 @@ export function hint(name: string, names: readonly string[]): string {
   return meant ? `Did you mean "${meant}"?` : `There are ${names.join(', ')}.`;
 }
 
+/**
+ * The first name that was meant as another, where names are free: one of those that are missing.
+ * @param there the names that may be misspelt; asked for only if any is missing.
+ */
+export function misspelt(missing: readonly string[], there: () => readonly string[]): { name: string; meant: string } | undefined {
+  if (missing.length === 0) return undefined;
+  for (const name of there()) {
+    const meant = meantBy(name, missing);
+    if (meant) return { name, meant };
+  }
+  return undefined;
+}
+
 /** What other libraries call an option that is called this here. */
 const ELSEWHERE: { readonly [name: string]: string } = {
   instructions: 'system systemPrompt prompt systemMessage',
@@ -141,7 +152,7 @@ const ELSEWHERE: { readonly [name: string]: string } = {
 };
 
 /** The name that was meant by an unknown one: what other libraries call so, or else the most similar. */
-export function meantBy(name: string, names: readonly string[]): string | undefined {
+function meantBy(name: string, names: readonly string[]): string | undefined {
   return names.find((here) => Object.hasOwn(ELSEWHERE, here) && ELSEWHERE[here]?.split(' ').includes(name)) ?? nearest(name, names);
 }
 

@@ -4,7 +4,7 @@ import type { Decision, Draft } from '../journal/entries/entries.ts';
 import { type Approval, isOver, type RunFold } from '../journal/fold/fold.ts';
 import { copyJson } from '../json.ts';
 import { foreignSchema } from '../json-schema.ts';
-import { meantBy } from '../options.ts';
+import { misspelt } from '../options.ts';
 import type { Principal } from '../ports/principal.ts';
 import { type Schema, validate } from '../schema.ts';
 import { decidedDigest } from './approvals.ts';
@@ -21,10 +21,8 @@ function checkFields(decision: Readonly<Record<string, unknown>>): void {
   const type = String(decision.type);
   const fields = Object.hasOwn(FIELDS, type) ? FIELDS[type] : undefined;
   const missing = (fields ?? ['type']).filter((name) => decision[name] === undefined);
-  for (const name of missing.length > 0 ? Object.keys(decision) : []) {
-    const meant = meantBy(name, missing);
-    if (meant) throw invalid(`a decision has no "${name.slice(0, 100)}". Did you mean "${meant}"?`, decision.approval as string);
-  }
+  const slip = misspelt(missing, () => Object.keys(decision));
+  if (slip) throw invalid(`a decision has no "${slip.name.slice(0, 100)}". Did you mean "${slip.meant}"?`, decision.approval as string);
 }
 
 /** Checks the shape of decisions, which may come from a caller. @throws RondoError `DECISION_INVALID`. */

@@ -1,5 +1,5 @@
 import { invalid } from '../errors.ts';
-import { meantBy } from '../options.ts';
+import { misspelt } from '../options.ts';
 
 /** A user or service that starts runs or decides. It comes from authentication, never from a model or a request body. */
 export type Principal = {
@@ -22,7 +22,7 @@ export function principalProblem(by: unknown): string | undefined {
   if (roles !== undefined && !(Array.isArray(roles) && roles.every(isName))) return 'its roles must be a list of texts';
   if (claims !== undefined && !areClaims(claims))
     return `its claims must be an object of at most ${MOST_CLAIMS} texts, each of at most ${LONGEST_CLAIM} characters`;
-  return misspelt(by as object);
+  return slipIn(by as object);
 }
 
 /** @throws RondoError `CONFIG_INVALID` for an invalid principal. */
@@ -34,17 +34,11 @@ export function checkBy(by: unknown, where: string): void {
 const FIELDS: readonly string[] = ['id', 'tenant', 'roles', 'claims'] satisfies (keyof Principal)[];
 
 /** Other fields are free, because authentication may return more; but a misspelt `tenant` would be a caller of none. */
-function misspelt(by: object): string | undefined {
+function slipIn(by: object): string | undefined {
   const has = (name: string) => (by as { [k: string]: unknown })[name] !== undefined;
-  for (const name of Object.keys(by)) {
-    if (FIELDS.includes(name) || !has(name)) continue;
-    const meant = meantBy(
-      name,
-      FIELDS.filter((field) => !has(field)),
-    );
-    if (meant) return `it has "${name}". Did you mean "${meant}"? It is { id, tenant, roles, claims }`;
-  }
-  return undefined;
+  const missing = FIELDS.filter((field) => !has(field));
+  const slip = misspelt(missing, () => Object.keys(by).filter((name) => !FIELDS.includes(name) && has(name)));
+  return slip && `it has "${slip.name}". Did you mean "${slip.meant}"? It is { id, tenant, roles, claims }`;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { a2aHandler } from '../../src/adapters/a2a/index.ts';
+import { a2aHandler, serveA2A } from '../../src/adapters/a2a/index.ts';
 import { agent, Engine } from '../../src/index.ts';
 import { type Handler, listen } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
@@ -34,4 +34,11 @@ test('a2aHandler() serves an agent at the root of a server of yours, with the ca
 test('a2aHandler() needs the address that its card names', async () => {
   await using engine = new Engine();
   await refused('CONFIG_INVALID', async () => a2aHandler(engine, echo(), {}));
+});
+
+test.each([null, 'all'])('a task belongs to its user or to the tenant: %j is refused', async (tasks) => {
+  await using engine = new Engine();
+  const card = { url: 'https://agents.example.com' };
+  await refused('CONFIG_INVALID', () => a2aHandler(engine, echo(), { card, tasks } as never));
+  await refused('CONFIG_INVALID', () => serveA2A(engine, echo(), { card, tasks } as never));
 });

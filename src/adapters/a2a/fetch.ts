@@ -1,4 +1,6 @@
 import { ToolError } from '../../errors.ts';
+import { jsonIn } from '../../json.ts';
+import { isObject } from '../../json-schema/keywords.ts';
 import { cut } from '../../json-schema/size.ts';
 import { classify } from '../../reliability/classify.ts';
 import { ofStatus, outcomeOf } from '../../reliability/codes.ts';
@@ -83,12 +85,9 @@ async function head(response: Response): Promise<string> {
 }
 
 function speaksA2A(text: string): boolean {
-  try {
-    const { error } = JSON.parse(text) as { error?: { code?: unknown; message?: unknown } };
-    return typeof error?.code === 'number' && typeof error.message === 'string';
-  } catch {
-    return false;
-  }
+  const said = jsonIn(text);
+  const error = isObject(said) ? said.error : undefined;
+  return isObject(error) && typeof error.code === 'number' && typeof error.message === 'string';
 }
 
 function counted(name: string, max: number): TransformStream<Uint8Array, Uint8Array> {

@@ -3,7 +3,7 @@ import { invalid } from '../../errors.ts';
 import type { Limits } from '../../journal/entries/entries.ts';
 import type { Json } from '../../json.ts';
 import type { Agent } from '../../loop/types.ts';
-import { checkOptions } from '../../options.ts';
+import { checkOptions, type Kinds } from '../../options.ts';
 import type { Prompt } from '../../ports/model.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { type AuthOption, checkAuth, checkOpen } from '../../server/auth.ts';
@@ -82,6 +82,8 @@ const SERVE = { ...HANDLER, port: 'port: 8080', host: "host: '0.0.0.0'", recover
   string
 >;
 
+const KINDS: Kinds = { tasks: ['own', 'tenant'] };
+
 const isAny = (host: string): boolean => /^(0\.0\.0\.0|\[?::\]?)$/.test(host);
 const WHERE = 'serveA2A()';
 
@@ -91,7 +93,7 @@ const WHERE = 'serveA2A()';
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function a2aHandler<O, C>(engine: Engine, agent: Agent<Prompt, O, C>, o: A2AHandlerOptions<C>): A2AHandler {
-  checkOptions(o, HANDLER, 'a2aHandler()');
+  checkOptions(o, HANDLER, 'a2aHandler()', KINDS);
   const url = o.card?.url;
   if (url === undefined) throw invalid("a2aHandler(): say where callers reach it: card: { url: 'https://agents.example.com' }.");
   const { push, answering } = prepared(engine, agent, o, 'a2aHandler()');
@@ -106,7 +108,7 @@ export function a2aHandler<O, C>(engine: Engine, agent: Agent<Prompt, O, C>, o: 
  * @throws RondoError `CONFIG_INVALID`.
  */
 export async function serveA2A<O, C>(engine: Engine, agent: Agent<Prompt, O, C>, o: ServeOptions<C> = {}): Promise<A2AServer> {
-  checkOptions(o, SERVE, WHERE);
+  checkOptions(o, SERVE, WHERE, KINDS);
   const { host = '127.0.0.1', port = 0, auth } = o;
   checkOpen(host, auth, WHERE);
   if (isAny(host) && !o.card?.url)
@@ -140,7 +142,6 @@ function prepared(engine: Engine, agent: Agent, o: A2AHandlerOptions, where: str
   const { auth, maxBytes, tasks = 'own', path = '/a2a', usage = false } = o;
   checkAuth(auth, where);
   if (o.card) checkOptions(o.card, CARD, `${where}: card`);
-  if (tasks !== 'own' && tasks !== 'tenant') throw invalid(`${where}: tasks is 'own' or 'tenant'.`);
   pathOf(path, where, '/a2a');
   // so that waiting tasks from before a restart can be answered
   engine.register(agent);

@@ -1,10 +1,10 @@
 import { type AGUIEvent, EventType, type RunAgentInput } from '@ag-ui/core';
 import type { Engine } from '../../engine/engine.ts';
-import { invalid, RondoError } from '../../errors.ts';
+import { RondoError } from '../../errors.ts';
 import type { Limits } from '../../journal/entries/entries.ts';
 import { agentDefinition } from '../../loop/definition.ts';
 import type { Agent } from '../../loop/types.ts';
-import { checkOptions } from '../../options.ts';
+import { checkOptions, type Kinds } from '../../options.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { idOf } from '../../server/accept.ts';
 import { type AuthOption, checkAuth, type KnownCaller } from '../../server/auth.ts';
@@ -52,6 +52,7 @@ export const AG_UI = {
   usage: 'usage: true',
   cancelOnDisconnect: 'cancelOnDisconnect: true',
 } satisfies Record<keyof AgUiOptions, string>;
+export const AG_UI_KINDS: Kinds = { sessions: ['own', 'tenant'] };
 
 /** Of the error of a server that a client cannot be told about. */
 type Tell = (error: unknown) => void;
@@ -73,15 +74,13 @@ const MAX_BYTES = 10_000_000;
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function agUiHandler<C>(engine: Engine, agents: Agent | readonly Agent[], o: AgUiOptions<C> = {}): Handler {
-  checkOptions(o, AG_UI, WHERE);
+  checkOptions(o, AG_UI, WHERE, AG_UI_KINDS);
   return handlerOf(engine, agents, o);
 }
 
 /** The handler, for a server that has checked its options. */
 export function handlerOf<C>(engine: Engine, agents: Agent | readonly Agent[], o: AgUiOptions<C>): Handler {
   checkAuth(o.auth, WHERE);
-  if (o.sessions !== undefined && o.sessions !== 'own' && o.sessions !== 'tenant')
-    throw invalid(`${WHERE}: sessions is 'own' or 'tenant'.`);
   const path = pathOf(o.path ?? '/', WHERE, '/agui');
   const served = agentsOf(engine, agents, WHERE);
   const serving: Serving = { engine, o: o as AgUiOptions, tell: report(WHERE) };

@@ -4,7 +4,7 @@ import { checkOptions } from '../../options.ts';
 import type { AuthOption } from '../../server/auth.ts';
 import type { Listening } from '../../server/listen.ts';
 import { SERVED, type ServedOptions, served } from '../../server/served.ts';
-import { AG_UI, type AgUiOptions, handlerOf } from './handler.ts';
+import { AG_UI, AG_UI_KINDS, type AgUiOptions, handlerOf } from './handler.ts';
 
 export interface ServeAgUiOptions<C = unknown> extends AgUiOptions<C>, ServedOptions {
   auth?: AuthOption;
@@ -16,6 +16,6 @@ export interface ServeAgUiOptions<C = unknown> extends AgUiOptions<C>, ServedOpt
  * @throws RondoError `CONFIG_INVALID`.
  */
 export async function serveAgUi<C>(engine: Engine, agents: Agent | readonly Agent[], o: ServeAgUiOptions<C> = {}): Promise<Listening> {
-  checkOptions(o, { ...AG_UI, ...SERVED }, 'serveAgUi()');
+  checkOptions(o, { ...AG_UI, ...SERVED }, 'serveAgUi()', AG_UI_KINDS);
   return served(engine, () => handlerOf(engine, agents, o), o, 'serveAgUi()');
 }

@@ -7,6 +7,7 @@ import type { Policy } from '../../ports/policy.ts';
 import type { SourceCaller } from '../../ports/tool.ts';
 import { messageOf } from '../../reliability/classify.ts';
 import { inTime } from '../../reliability/patience.ts';
+import { warnOnce } from '../../reliability/warn.ts';
 import type { Door } from './door.ts';
 import { type Interception, requestOf } from './interception.ts';
 import type { GatewayTool } from './offered.ts';
@@ -39,15 +40,12 @@ export function offersOf({ policy, interception }: Door, caller: SourceCaller, w
   return { tools, readers };
 }
 
-const warned = new WeakSet<object>();
-
 async function shownBy(asked: object, ask: () => Promise<ReadonlySet<unknown>>, tools: readonly GatewayTool[], failed: string) {
   try {
     const names = await ask();
     return tools.filter(({ fullName }) => names.has(fullName));
   } catch (error) {
-    if (!warned.has(asked)) process.emitWarning(`${failed} what to offer, so nothing is. ${messageOf(error)}`, 'RondoWarning');
-    warned.add(asked);
+    warnOnce(asked, 'offers', `${failed} what to offer, so nothing is. ${messageOf(error)}`);
     return [];
   }
 }

@@ -1,4 +1,7 @@
 /** The requests to authorization servers: a bound on what they answer, and a last look before they are sent. */
+import { jsonIn } from '../../json.ts';
+import { isObject } from '../../json-schema/keywords.ts';
+
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 export class TooLong extends Error {}
@@ -23,12 +26,8 @@ export function boundedFetch(fetch: Fetch, sending?: () => void): Fetch {
 
 /** An error of OAuth, which GitHub answers with status 200 in place of 400. */
 function isError(text: Uint8Array): boolean {
-  try {
-    const { error, access_token: token } = JSON.parse(Buffer.from(text).toString()) as { error?: unknown; access_token?: unknown };
-    return typeof error === 'string' && token === undefined;
-  } catch {
-    return false;
-  }
+  const said = jsonIn(Buffer.from(text).toString());
+  return isObject(said) && typeof said.error === 'string' && said.access_token === undefined;
 }
 
 async function read(body: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {

@@ -1,7 +1,7 @@
 import type { Grader } from '../../engine/evaluate/check.ts';
 import { invalid } from '../../errors.ts';
 import { canonical } from '../../journal/canonical.ts';
-import type { Json } from '../../json.ts';
+import { type Json, jsonIn } from '../../json.ts';
 import { schemaOf } from '../../json-schema.ts';
 import { checkOptions, plain } from '../../options.ts';
 import { type Schema, type SchemaLike, validate } from '../../schema.ts';
@@ -41,12 +41,4 @@ export function matches(schema: SchemaLike, o: { name?: string } = {}): Grader {
       return { pass: second.ok, reason: second.ok ? '' : `The output does not fit: ${second.problem}` };
     },
   };
-}
-
-function jsonIn(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -131,18 +131,17 @@ export class LiveRun implements Drive {
     const listener = this.#onEvent;
     if (!listener) return;
     // a listener that throws never disturbs a run, now or later
-    const failed = (error: unknown) =>
-      warnOnce(
-        listener,
-        'throws',
-        `onEvent failed for "${event.type}" of run ${this.runId}: ${messageOf(error)}. Later errors of it are not told.`,
-      );
     try {
       const answer: unknown = listener(event);
-      if (answer instanceof Promise) answer.catch(failed);
+      if (answer instanceof Promise) answer.catch((error) => this.#failed(listener, event, error));
     } catch (error) {
-      failed(error);
+      this.#failed(listener, event, error);
     }
+  }
+
+  #failed(listener: object, { type }: RunEvent, error: unknown): void {
+    const why = `onEvent failed for "${type}" of run ${this.runId}: ${messageOf(error)}. Later errors of it are not told.`;
+    warnOnce(listener, 'throws', why);
   }
 
   /** The drive has ended; with `error`, the engine could not go on. A later reader gets the events so far, and the same end. */

@@ -5,7 +5,7 @@
  */
 
 import { invalid, RondoError } from '../../errors.ts';
-import type { Entry, RunStatus } from '../../journal/entries/entries.ts';
+import { type Entry, OPEN_STATUSES, RUN_STATUSES, type RunStatus } from '../../journal/entries/entries.ts';
 import { isOver, type RunFold } from '../../journal/fold/fold.ts';
 import type { Journal } from '../../journal/port.ts';
 import { isName, type Principal } from '../../ports/principal.ts';
@@ -47,9 +47,6 @@ export interface PruneOptions {
 export interface Pruned extends Forgotten {
   kept: readonly string[];
 }
-
-const OPEN: ReadonlySet<RunStatus> = new Set(['queued', 'running', 'paused']);
-const STATUSES: ReadonlySet<RunStatus> = new Set(['queued', 'running', 'paused', 'completed', 'failed', 'cancelled', 'stopped']);
 
 /** @see Engine.forget */
 export async function forget(
@@ -130,8 +127,9 @@ export async function prune(resources: Resources, recorder: Recorder, o: PruneOp
   checkCall('prune', o);
   const { olderThan, status, by } = o;
   if (typeof olderThan !== 'number' || !(olderThan >= 0)) throw invalid('prune() needs { olderThan }: milliseconds, 0 or more.');
-  const wanted = new Set(status === undefined ? [...STATUSES].filter((s) => !OPEN.has(s)) : [status].flat());
-  for (const s of wanted) if (!STATUSES.has(s)) throw invalid(`prune(): there is no status "${s}". There are ${[...STATUSES].join(', ')}.`);
+  const wanted = new Set(status === undefined ? RUN_STATUSES.filter((s) => !OPEN_STATUSES.has(s)) : [status].flat());
+  for (const s of wanted)
+    if (!RUN_STATUSES.includes(s)) throw invalid(`prune(): there is no status "${s}". There are ${RUN_STATUSES.join(', ')}.`);
   const viewer = caller ?? by ?? ENGINE;
   const { journal } = resources;
   const before = (await resources.host.now()) - olderThan;
@@ -148,7 +146,7 @@ export async function prune(resources: Resources, recorder: Recorder, o: PruneOp
   for (const ids of groups.values()) {
     try {
       for (const id of ids)
-        if (OPEN.has((await findRun(journal, id, ENGINE)).status)) await cancel(resources, id, { reason: 'pruned' }, ENGINE);
+        if (OPEN_STATUSES.has((await findRun(journal, id, ENGINE)).status)) await cancel(resources, id, { reason: 'pruned' }, ENGINE);
       const { runs, rewritten } = await forgetRuns(resources, recorder, ids, viewer, async () => []);
       pruned.runs.push(...runs);
       pruned.rewritten.push(...rewritten);
@@ -216,7 +214,7 @@ async function assertIdle(
   runId: string,
   viewer: Viewer,
   why: string,
-  busy: readonly RunStatus[] = [...OPEN],
+  busy: readonly RunStatus[] = [...OPEN_STATUSES],
 ): Promise<RunFold> {
   const run = await findRun(resources.journal, runId, ENGINE);
   const { status } = run;

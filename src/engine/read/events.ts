@@ -72,8 +72,13 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
       return {
         ...base,
         type: 'context.changed',
-        ...defined({ instructions: instructions === undefined ? undefined : (true as const), memory: memory?.length, memoryError }),
-        ...defined({ tools: tools?.map(({ name }) => name), heard }),
+        ...defined({
+          instructions: instructions === undefined ? undefined : (true as const),
+          memory: memory?.length,
+          memoryError,
+          tools: tools?.map(({ name }) => name),
+          heard,
+        }),
       };
     }
     case 'context.compacted': {

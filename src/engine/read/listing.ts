@@ -1,6 +1,6 @@
 import { defined } from '../../defined.ts';
 import { RondoError } from '../../errors.ts';
-import type { RunStatus } from '../../journal/entries/entries.ts';
+import { RUN_STATUSES, type RunStatus } from '../../journal/entries/entries.ts';
 import type { HeadCursor, RunHead } from '../../journal/port.ts';
 import { sessionId } from '../../journal/session.ts';
 import type { Principal } from '../../ports/principal.ts';
@@ -23,7 +23,6 @@ export interface RunFilter {
   after?: HeadCursor;
 }
 
-const STATUSES = ['queued', 'running', 'paused', 'completed', 'failed', 'cancelled', 'stopped'] satisfies RunStatus[];
 const OPTIONS: ListOptions = {
   where: 'runs()',
   examples: {
@@ -34,7 +33,7 @@ const OPTIONS: ListOptions = {
     limit: LIST.limit,
     after: 'after: lastOfPreviousPage',
   } satisfies Record<keyof RunFilter, string>,
-  values: { status: STATUSES },
+  values: { status: RUN_STATUSES },
   places: { after: { runId: 'string', startedAt: 'number' } },
 };
 

@@ -6,6 +6,7 @@
  * I3. No time at or before the last one that was served is served again.
  */
 import { invalid, RondoError } from '../../errors.ts';
+import { OPEN_STATUSES } from '../../journal/entries/entries.ts';
 import type { Json } from '../../json.ts';
 import { agentDefinition } from '../../loop/definition.ts';
 import type { Agent } from '../../loop/types.ts';
@@ -236,7 +237,7 @@ export class Schedules {
 
   async #isOpen(runId: string | undefined): Promise<boolean> {
     const head = runId === undefined ? undefined : await findHead(this.#resources.journal, runId);
-    return head !== undefined && ['queued', 'running', 'paused'].includes(head.status);
+    return head !== undefined && OPEN_STATUSES.has(head.status);
   }
 
   #agentOf({ agent, name }: ScheduleState) {

@@ -28,7 +28,10 @@ export type CallId = string;
 /** Limits of one journal: number of entries, and characters of text. A run that reaches one stops. Its session can continue in a new run. */
 export const BOUND = { entries: 50_000, size: 64 * 1024 * 1024 } as const;
 
-export type RunStatus = 'queued' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'stopped';
+export const RUN_STATUSES = ['queued', 'running', 'paused', 'completed', 'failed', 'cancelled', 'stopped'] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+/** Of runs that have not ended. */
+export const OPEN_STATUSES: ReadonlySet<RunStatus> = new Set(['queued', 'running', 'paused']);
 
 /** What a frame without a conversation runs next: a node of a graph, or a turn of a foreign agent. */
 export interface Reached {

@@ -4,7 +4,7 @@
  */
 import { type Failure, failedOnce } from '../../errors.ts';
 import { outputParts } from '../../journal/fold/conversation.ts';
-import type { Json } from '../../json.ts';
+import { type Json, jsonIn } from '../../json.ts';
 import type { GuardrailVerdict } from '../../ports/guardrail.ts';
 import type { Part } from '../../ports/model.ts';
 import { saidAllowed } from '../call/content.ts';
@@ -24,7 +24,7 @@ export async function checkedAnswer(scope: LoopScope, answer: Responded): Promis
   for (const part of answer.content) content.push(part.type === 'reasoning' ? await checkedReasoning(scope, part, verdicts) : part);
   const text = content.map((part) => (part.type === 'text' ? part.text : '')).join('');
   if (text === '') return { entry: { ...answer, content, ...judged(verdicts) } };
-  const allowed = await saidAllowed(scope, scope.agent.output ? jsonIn(text) : text);
+  const allowed = await saidAllowed(scope, scope.agent.output ? readAs(text) : text);
   verdicts.push(...(allowed.verdicts ?? []));
   if (allowed.ok) {
     const { replaced } = allowed;
@@ -54,12 +54,9 @@ async function checkedReasoning(scope: Scope, part: Part & { type: 'reasoning' }
 }
 
 /** The value of an answer that is to fit a schema: in JSON, a text may be written in more than one way. */
-function jsonIn(text: string): Json {
-  try {
-    return JSON.parse(unfenced(text)) as Json;
-  } catch {
-    return text;
-  }
+function readAs(text: string): Json {
+  const value = jsonIn(unfenced(text));
+  return value === undefined ? text : value;
 }
 
 /** The parts with another text in place of theirs. */

@@ -1,4 +1,6 @@
 /** Requests to a gateway: signed as AWS wants them. */
+import { jsonIn } from '../../../json.ts';
+import { isObject } from '../../../json-schema/keywords.ts';
 import { type SigningKeys, signedHeaders } from '../../../server/sigv4.ts';
 import type { Fetch } from '../../mcp/fetch.ts';
 
@@ -42,10 +44,7 @@ export function telling404(send: Fetch): Fetch {
 }
 
 function isLost(text: string): boolean {
-  try {
-    const { error } = JSON.parse(text) as { error?: { code?: unknown; message?: unknown } };
-    return error?.code === LOST_SESSION && /session/i.test(String(error.message));
-  } catch {
-    return false;
-  }
+  const said = jsonIn(text);
+  const error = isObject(said) ? said.error : undefined;
+  return isObject(error) && error.code === LOST_SESSION && /session/i.test(String(error.message));
 }

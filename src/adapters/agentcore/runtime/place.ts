@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { Engine } from '../../../engine/engine.ts';
 import { invalid } from '../../../errors.ts';
+import { warnOnce } from '../../../reliability/warn.ts';
 import { TOKEN_VARIABLE } from '../session-token.ts';
 
 /** The token of a session of the local server, which acts as the platform there. */
@@ -26,16 +27,14 @@ const isGuessed = (env: NodeJS.ProcessEnv): boolean =>
 export const ifLocal = (env: NodeJS.ProcessEnv = process.env): string =>
   isGuessed(env) ? ' If this is a container in which you develop, such as a devcontainer, set LOCAL_DEV=1 in its environment.' : '';
 
-let warned = false;
-
 /** Warns once if an application is served to all machines, with what they say of users believed, because of `/.dockerenv` alone. */
 export function warnIfGuessed(where: string, env: NodeJS.ProcessEnv = process.env): void {
   const remedy = ifLocal(env);
-  if (warned || remedy === '') return;
-  warned = true;
-  process.emitWarning(
+  if (remedy === '') return;
+  warnOnce(
+    process,
+    'guessed',
     `${where}: /.dockerenv says that this is a container of AgentCore Runtime, so all addresses are listened on, and callers are believed who the user is.${remedy} Else set DOCKER_CONTAINER=1, or pass container: true.`,
-    'RondoWarning',
   );
 }
 

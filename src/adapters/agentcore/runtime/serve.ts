@@ -99,11 +99,10 @@ const WHERE = 'serve()';
  * @throws RondoError `CONFIG_INVALID`.
  */
 export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> = {}): Promise<Serving> {
-  checkOptions(o, OPTIONS, WHERE);
+  checkOptions(o, OPTIONS, WHERE, { sessions: ['own', 'tenant'] });
   if (o.body !== undefined) checkOptions(o.body, BODY, `${WHERE}: body`);
   const { protocol = 'http', container = inContainer(), sessions = 'own', requireSession = container, worker = !container } = o;
   if (!Object.hasOwn(PROTOCOLS, protocol)) throw invalid(`${WHERE}: protocol is one of ${Object.keys(PROTOCOLS).join(', ')}.`);
-  if (sessions !== 'own' && sessions !== 'tenant') throw invalid(`${WHERE}: sessions is 'own' or 'tenant'.`);
   const token = sessionToken();
   const host = o.host ?? (container && token === undefined ? '0.0.0.0' : '127.0.0.1');
   const port = o.port ?? portFrom(process.env.PORT, WHERE) ?? PROTOCOLS[protocol].port;

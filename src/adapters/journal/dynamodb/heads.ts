@@ -1,5 +1,6 @@
 /** Heads: one by its key, lists by the indexes, leases. An index only says where to look, because it may lag behind the table. */
 import { dueAt } from '../../../journal/due.ts';
+import { RUN_STATUSES } from '../../../journal/entries/entries.ts';
 import type { DueFilter, HeadFilter, RunHead } from '../../../journal/port.ts';
 import { nonceOf } from '../rows/nonce.ts';
 import type { Access } from './access.ts';
@@ -14,7 +15,6 @@ const MOST = 1_000;
 /** Heads read at a time. */
 const CHUNK = 100;
 const FIELDS = ['agent', 'status', 'session', 'tenant', 'by', 'fork'] as const;
-const STATUSES = ['queued', 'running', 'paused', 'completed', 'failed', 'cancelled', 'stopped'] as const;
 
 export type Heads = ReturnType<typeof headsOf>;
 
@@ -46,7 +46,7 @@ export function headsOf(access: Access, now: () => number, lengthened: (until: n
   /** The partitions that have the heads of a filter. */
   function partitions({ asks, status, ...equal }: HeadFilter): Partition[] {
     for (const field of POINTED) if (equal[field] !== undefined) return [{ pk: pointersKey(field, equal[field]) }];
-    const statuses = status === undefined ? STATUSES : [status];
+    const statuses = status === undefined ? RUN_STATUSES : [status];
     const of = asks ? [listOf('paused', true)] : statuses.flatMap((s) => (s === 'paused' ? [listOf(s), listOf(s, true)] : [listOf(s)]));
     return of.map((pk) => ({ pk, index: 'list' }));
   }
