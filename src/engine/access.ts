@@ -45,15 +45,22 @@ export async function runFor(
 export const checksStarts = ({ host }: Resources): boolean => host.policy?.access !== undefined || host.checks.input.asked;
 
 /**
- * The policy and the guardrails see the whole input, a conversation as a list of messages. @returns the input, as they replaced it if
+ * The policy and the guardrails see the whole input, a conversation as a list of messages.
+ * @param form `content` unless the input is data that a schema of the agent describes. @returns the input, as they replaced it if
  * they did, and the verdicts.
  * @throws RondoError `INPUT_REFUSED` with the reason, or if the input was replaced with an invalid list of messages; `GUARDRAIL_FAILED` if
  * a guardrail could not be asked. Their details have the verdicts.
  */
-export async function allowedInput({ host }: Resources, by: Principal | undefined, of: About, asked: Asked): Promise<Asked & Judged> {
+export async function allowedInput(
+  { host }: Resources,
+  by: Principal | undefined,
+  of: About,
+  asked: Asked,
+  form?: 'content',
+): Promise<Asked & Judged> {
   const { owner: _, ...about } = of;
   const { runId } = about;
-  const allowed = await allowedContent(host, { point: 'input', by, ...about, value: wholeOf(asked) });
+  const allowed = await allowedContent(host, { point: 'input', by, ...about, value: wholeOf(asked), ...(form && { form }) });
   const verdicts = allowed.verdicts && { verdicts: allowed.verdicts };
   if (!allowed.ok) throw refusal('the input', runId, allowed);
   const { replaced } = allowed;

@@ -30,7 +30,7 @@ export async function send(resources: Resources, runId: string, message: AgentIn
   const kind = run.root.kind ?? resources.agentOf(runId, run.root.agent)?.kind;
   if (kind === 'graph' || kind === 'foreign')
     throw refused(`agent "${run.root.agent}" asks no model itself. Send it to a run whose top agent does`);
-  const { input, earlier, verdicts } = await allowedInput(resources, o.by, aboutRun(run), asked);
+  const { input, earlier, verdicts } = await allowedInput(resources, o.by, aboutRun(run), asked, 'content');
   const entry: Draft = {
     type: 'message.received',
     kind: 'steering',

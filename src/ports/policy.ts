@@ -51,6 +51,11 @@ export interface ContentRequest {
   agent: string;
   tool?: string;
   value: Json;
+  /**
+   * `content`: the value is a text, or a list of parts or messages, whose files and marks of providers (`data`, `vendor`) are no text. Absent: it is
+   * a text or data, whose fields mean nothing to the engine.
+   */
+  form?: 'content';
   runId: string;
   session: string | undefined;
 }

@@ -181,6 +181,50 @@ describe('texts', () => {
   });
 });
 
+describe('a long text', () => {
+  const card = '4111 1111 1111 1111';
+  /** It masks a card that it sees whole, and blocks two words that stand together. */
+  const service: Answer = (call) => {
+    const texts = textsIn(call).map(({ text }) => text);
+    const told = texts.map((text) => text.replaceAll(card, '{CARD}'));
+    const topic = { topicPolicy: { topics: [{ name: 'arms', type: 'DENY', action: 'BLOCKED', detected: true }] } };
+    if (texts.some((text) => text.includes('build a bomb'))) return blocks(topic)(call);
+    if (String(told) === String(texts)) return passes(call);
+    const piiEntities = [{ match: card, type: 'CREDIT_DEBIT_CARD_NUMBER', action: 'ANONYMIZED', detected: true }];
+    const assessments = [{ sensitiveInformationPolicy: { piiEntities, regexes: [] } }];
+    return { output: { usage: USAGE, action: 'GUARDRAIL_INTERVENED', outputs: told.map((text) => ({ text })), assessments } };
+  };
+  const asking = async (text: string) => {
+    w.server.otherwise = service;
+    const { a, model } = named(['ok']);
+    const run = new Engine({ guardrails: [guard({ points: ['input'] })] }).run(a, text);
+    return { run, sent: async () => (await ends(run, 'completed')) && model.requests[0]?.messages[0]?.content };
+  };
+
+  test.each([19_981, 19_985, 19_990, 19_999, 39_990])('has what lies across the cut near %i masked', async (before) => {
+    const text = `${'x'.repeat(before)} ${card} ${'y '.repeat(12_000)}`;
+    const { sent } = await asking(text);
+    expect(await sent()).toEqual([{ type: 'text', text: text.replace(card, '{CARD}') }]);
+  });
+
+  test('is refused for what lies across a cut', async () => {
+    const { run } = await asking(`${'x'.repeat(19_993)} build a bomb ${'y '.repeat(5_000)}`);
+    const error = await refused('INPUT_REFUSED', run);
+    expect(error.details).toMatchObject({ verdicts: [{ findings: [{ category: 'arms', count: 1 }] }] });
+  });
+
+  test('that is masked as far as can be seen from a cut cannot be asked about, and is refused', async () => {
+    w.server.otherwise = (call) => {
+      const texts = textsIn(call).map(({ text }) => text);
+      const piiEntities = [{ match: 'x', type: 'NAME', action: 'ANONYMIZED', detected: true }];
+      const assessments = [{ sensitiveInformationPolicy: { piiEntities, regexes: [] } }];
+      return { output: { usage: USAGE, action: 'GUARDRAIL_INTERVENED', outputs: texts.map(() => ({ text: '{NAME}' })), assessments } };
+    };
+    const { a } = named([]);
+    await refused('GUARDRAIL_FAILED', new Engine({ guardrails: [guard({ points: ['input'] })] }).run(a, 'x'.repeat(30_000)));
+  });
+});
+
 describe('grounding', () => {
   test('an answer is checked against the results of the run’s tools and what was asked, and blocked below the threshold', async () => {
     w.server.otherwise = passes;

@@ -25,6 +25,8 @@ test.each<[string, string]>([
   ['plus signs', '+1'],
   ['invisible characters', '\u200b@'],
   ['digits of another script', '٤'],
+  ['accents', '\u0301\u0316'],
+  ['letters with accents', 'e\u0301@'],
   ['placeholders', '[EMAIL_'],
 ])('a megabyte of %s takes work in proportion to its length', async (_, piece) => {
   const text = piece.repeat(Math.ceil(1_000_000 / piece.length));

@@ -28,6 +28,13 @@ describe('topics', () => {
     for (const text of ['My DIAGNOSIS?', 'side\n effects', 'ｓｉｄｅ effects', 'side-effects', { a: ['x', { b: 'diagnosis' }] }])
       expect(await ask(guard, text)).toEqual({ action: 'block', reason: 'it is about medicine', findings: [{ category: 'medicine' }] });
     for (const text of ['diagnosisx', 'effects side', 'hello', '']) expect(await ask(guard, text)).toEqual({ action: 'allow' });
+    const notice = topicGuardrail({ denied: [{ name: 'notice', phrases: ['Kündigung'] }] });
+    for (const form of ['NFC', 'NFD'] as const)
+      expect(await ask(notice, 'Meine Kündigung'.normalize(form)), form).toMatchObject({ action: 'block' });
+    // a vowel of Devanagari is a mark, and tells words apart
+    const hindi = topicGuardrail({ denied: [{ name: 'x', phrases: ['दिन'] }] });
+    expect(await ask(hindi, 'दिन')).toMatchObject({ action: 'block' });
+    expect(await ask(hindi, 'दान')).toEqual({ action: 'allow' });
   });
 
   test('are found by closeness to examples; these get their vectors once', async () => {
@@ -100,6 +107,14 @@ describe('patterns', () => {
         { category: 'PROJECT', count: 1 },
       ],
     });
+    const patterns = [
+      { name: 'NAME', pattern: 'Müller' },
+      { name: 'CODE', pattern: /é\d{3}/u },
+    ];
+    for (const form of ['NFC', 'NFD'] as const)
+      expect(await ask(patternGuardrail({ patterns }), 'an Müller, é１23, é124'.normalize(form)), form).toMatchObject({
+        value: 'an [NAME], [CODE], [CODE]',
+      });
     // asked again, it begins at the start
     expect(await ask(guard, 'ord-123456')).toMatchObject({ action: 'mask' });
     expect(await ask(patternGuardrail({ patterns: [{ name: 'X', pattern: /x*/, action: 'block' }] }), 'abc')).toEqual({ action: 'allow' });

@@ -4,7 +4,7 @@ import { type PiiOptions, piiGuardrail } from '../../src/adapters/guardrails/ind
 import type { GuardrailRuling, Json } from '../../src/index.ts';
 import { refused } from '../kit/runs.ts';
 
-async function ruled(value: Json, o?: PiiOptions): Promise<GuardrailRuling> {
+async function ruled(value: Json, o?: PiiOptions, form?: 'content'): Promise<GuardrailRuling> {
   const signal = new AbortController().signal;
   return piiGuardrail(o).check({
     point: 'input',
@@ -13,12 +13,13 @@ async function ruled(value: Json, o?: PiiOptions): Promise<GuardrailRuling> {
     runId: 'r',
     session: undefined,
     value,
+    ...(form && { form }),
     conversation: [],
     signal,
   });
 }
-const masked = async (value: Json, o?: PiiOptions): Promise<Json> => {
-  const ruling = await ruled(value, o);
+const masked = async (value: Json, o?: PiiOptions, form?: 'content'): Promise<Json> => {
+  const ruling = await ruled(value, o, form);
   return ruling.action === 'mask' ? ruling.value : value;
 };
 
@@ -131,6 +132,13 @@ describe('what is masked', () => {
     expect(await masked(`ana${zero}@exa\u00admple.com!`)).toBe('[EMAIL_1]!');
     expect(await masked('ａｎａ＠example．com')).toBe('[EMAIL_1]');
     expect(await masked('٤١١١ ١١١١ ١١١١ ١١١١')).toBe('[CARD_1]');
+    for (const form of ['NFC', 'NFD'] as const) {
+      const texts = ['andré@example.com!', 'ana@müller.de!', 'jürgen.schmidt@example.com!', 'a@example.आईएनसी!'];
+      for (const text of texts) expect(await masked(text.normalize(form)), text).toBe('[EMAIL_1]!');
+    }
+    // an accent on a digit is none
+    expect(await masked('4\u03381\u035611 1111 1111 1111')).toBe('[CARD_1]');
+    expect(await masked(`4${'\u0301'.repeat(50)}111 1111 1111 1111`)).toBe('[CARD_1]');
     expect(await masked(`\u{1f600} DE89 3704 0044 0532${zero} 0130 00 \u{1f600}`)).toBe('\u{1f600} [IBAN_1] \u{1f600}');
   });
 
@@ -160,7 +168,13 @@ describe('what is masked', () => {
       { role: 'assistant', content: [{ type: 'toolCall', id, name: 'look', input: { type: 'ana@example.com' } }] },
       { role: 'tool', content: [{ type: 'toolResult', id, output: [{ type: 'text', text: 'ana@example.com' }] }] },
     ];
-    expect(await masked(messages)).toEqual(JSON.parse(JSON.stringify(messages).replaceAll('ana@example.com', '[EMAIL_1]')));
+    expect(await masked(messages, {}, 'content')).toEqual(JSON.parse(JSON.stringify(messages).replaceAll('ana@example.com', '[EMAIL_1]')));
+    // the same as data: the fields mean nothing, and anyone may have chosen them
+    const told = JSON.stringify(await masked(messages));
+    expect(told).not.toContain(id);
+    // what a part is not made of is data
+    const odd = [{ type: 'text', text: 'x', id: 'ana@example.com', data: { role: 'ben@example.com' } }];
+    expect(await masked(odd, {}, 'content')).toEqual([{ type: 'text', text: 'x', id: '[EMAIL_1]', data: { role: '[EMAIL_2]' } }]);
     // two names that become one stay two fields
     expect(await masked({ 'ana@example.com': 1, 'ANA@example.com': 2 })).toEqual({ '[EMAIL_1]': 1, '[EMAIL_1]*': 2 });
   });

@@ -1,6 +1,8 @@
 /** Results that come in other ways than from a call that ran just now. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { agent, clearToolResults, foreignAgent, type ModelRequest, memoryJournal, tool, waitForEvent } from '../../src/index.ts';
+import { z } from 'zod';
+import { piiGuardrail } from '../../src/adapters/guardrails/index.ts';
+import { agent, clearToolResults, foreignAgent, graph, type ModelRequest, memoryJournal, tool, waitForEvent } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { entriesOf } from '../kit/journals.ts';
 import { anything, asks, ends, resultsIn, shown } from '../kit/runs.ts';
@@ -54,4 +56,43 @@ test('the failure of an agent of another framework is masked like one of a tool'
   const { error, runId } = await ends(engine.run(peer, 'go'), 'failed');
   expect(error.message).toContain('[FISH]');
   expect(JSON.stringify([events, await entriesOf(journal, runId)])).not.toContain(SECRET);
+});
+
+test('data that looks like a part or a message is data: a tool chooses its fields, and hides nothing in them', async () => {
+  const out = [
+    { type: 'text', data: 'ana@example.com', id: '4111 1111 1111 1111' },
+    { type: 'document', vendor: { email: 'ben@example.com' } },
+    { role: 'user', content: 'x', id: 'eva@example.com' },
+  ];
+  const model = scripted([asks(['look', {}]), { text: JSON.stringify({ type: 'text', data: 'kim@example.com' }) }]);
+  const look = tool({ name: 'look', description: '', input: anything, effect: 'read', execute: () => out });
+  const { engine } = watched({ guardrails: [piiGuardrail()] });
+  const output = { type: 'object', properties: { type: { type: 'string' }, data: { type: 'string' } } } as const;
+  const a = agent({ name: 'a', instructions: '', model, tools: [look], output });
+  const ended = await ends(engine.run(a, 'x'), 'completed');
+  expect(JSON.parse(shown(model.requests[1])[0]?.text ?? '')).toEqual([
+    { type: 'text', data: '[EMAIL_1]', id: '[CARD_1]' },
+    { type: 'document', vendor: { email: '[EMAIL_2]' } },
+    { role: 'user', content: 'x', id: '[EMAIL_3]' },
+  ]);
+  expect(ended.output).toEqual({ type: 'text', data: '[EMAIL_1]' });
+});
+
+test('the input of an agent with a schema is data; without one, its parts keep their files', async () => {
+  const data = Buffer.from('wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY wJalrXUtn').toString('base64');
+  const image = { type: 'image', mediaType: 'image/png', data } as const;
+  const model = scripted(() => 'done');
+  const { engine } = watched({ guardrails: [piiGuardrail()] });
+  const free = agent({ name: 'free', instructions: '', model });
+  await ends(engine.run(free, [image, { type: 'text', text: 'ana@example.com' }]), 'completed');
+  expect(model.requests[0]?.messages[0]?.content).toEqual([image, { type: 'text', text: '[EMAIL_1]' }]);
+  const typed = graph({
+    name: 'typed',
+    state: z.object({ type: z.string(), data: z.string() }),
+    nodes: { look: () => ({}) },
+    edges: { start: 'look', look: 'end' },
+    output: (s) => s,
+  });
+  const { output } = await ends(engine.run(typed, { type: 'text', data: 'ana@example.com' }), 'completed');
+  expect(output).toEqual({ type: 'text', data: '[EMAIL_1]' });
 });

@@ -52,6 +52,8 @@ const OPTIONS = {
 
 /** Most characters of the texts of one request, so that it stays below the units that an account has per second by default. */
 const MOST_CHARS = 20_000;
+/** Characters on each side of a cut that are asked about together: what lies across it is whole in neither piece. */
+const SEAM = 500;
 /** Most characters of what contextual grounding compares, by its documentation. */
 const GROUNDING = { source: 100_000, query: 1_000, answer: 5_000 };
 
@@ -75,27 +77,49 @@ export function bedrockGuardrail(o: BedrockGuardrailOptions): Guardrail {
 }
 
 async function check(o: BedrockGuardrailOptions, r: GuardrailRequest): Promise<GuardrailRuling> {
-  const texts = textsOf(r.value);
-  const asked = texts.flatMap((text, of) => piecesOf(text).map((piece) => ({ of, text: piece })));
-  const grounds = o.grounding === true && r.point === 'output' ? groundsOf(r.conversation, asked) : [];
+  const texts = textsOf(r);
   const told = texts.map(() => '');
   const findings = new Map<string, Finding>();
   const spent: Spent[] = [];
+  const refusal = (answer: Answer): GuardrailRuling => ({
+    action: 'block',
+    ...reasonOf(answer),
+    findings: [...findings.values()],
+    ...costOf(o, spent),
+  });
+  const asked: Piece[] = [];
+  for (const [of, text] of texts.entries()) {
+    let rest = text;
+    while (rest.length > MOST_CHARS) {
+      const at = cutOf(rest);
+      const seam = rest.slice(at - SEAM, at + SEAM);
+      const answer = await applied(o, r, [], [{ of, text: seam }]);
+      spent.push(answer.usage);
+      if (blocks(answer, actionsIn(answer, new Map()))) {
+        actionsIn(answer, findings);
+        return refusal(answer);
+      }
+      // what is masked there is counted, and masked, with the piece that has the whole of it
+      const end = at - SEAM + clearCut(seam, answer, o.id);
+      asked.push({ of, text: rest.slice(0, end) });
+      rest = rest.slice(end);
+    }
+    if (text.trim() !== '') asked.push({ of, text: rest });
+  }
+  const grounds = o.grounding === true && r.point === 'output' ? groundsOf(r.conversation, asked) : [];
   let masked = false;
   for (const batch of batchesOf(asked)) {
     const answers = await answersOf(o, r, grounds, batch);
     for (const { answer, pieces } of answers) {
       spent.push(answer.usage);
-      const seen = actionsIn(answer, findings);
-      if (answer.action === 'GUARDRAIL_INTERVENED' && (seen.blocked || !seen.masked))
-        return { action: 'block', ...reasonOf(answer), findings: [...findings.values()], ...costOf(o, spent) };
+      if (blocks(answer, actionsIn(answer, findings))) return refusal(answer);
       const outputs = answer.action === 'GUARDRAIL_INTERVENED' ? (answer.outputs ?? []) : undefined;
       masked ||= outputs !== undefined;
       for (const [i, piece] of pieces.entries()) told[piece.of] += outputs ? (outputs[i]?.text ?? '') : piece.text;
     }
   }
   const rest = { findings: [...findings.values()], ...costOf(o, spent) };
-  return masked ? { action: 'mask', value: withTexts(r.value, spaced(texts, told)), ...rest } : { action: 'allow', ...rest };
+  return masked ? { action: 'mask', value: withTexts(r, spaced(texts, told)), ...rest } : { action: 'allow', ...rest };
 }
 
 interface Piece {
@@ -110,19 +134,34 @@ type Spent = GuardrailUsage | undefined;
 const spaced = (texts: readonly string[], told: readonly string[]) =>
   texts.map((text, i) => (text.trim() === '' ? text : (told[i] as string)));
 
-/** The text in pieces, each cut behind a space where there is one. */
-function piecesOf(text: string): string[] {
-  const pieces: string[] = [];
-  let rest = text;
-  while (rest.length > MOST_CHARS) {
-    const space = rest.lastIndexOf(' ', MOST_CHARS - 1) + 1;
-    let end = space > MOST_CHARS / 2 ? space : MOST_CHARS;
-    // not between the halves of a character
-    if ((rest.charCodeAt(end - 1) & 0xfc00) === 0xd800) end--;
-    pieces.push(rest.slice(0, end));
-    rest = rest.slice(end);
-  }
-  return text.trim() === '' ? [] : [...pieces, rest];
+/** Whether an answer refuses what it was asked about. What it does not tell is no mask. */
+const blocks = ({ action }: Answer, seen: { blocked: boolean; masked: boolean }): boolean =>
+  action === 'GUARDRAIL_INTERVENED' && (seen.blocked || !seen.masked);
+
+/** Where a text that is too long is cut: behind a space where there is one. */
+function cutOf(text: string): number {
+  const space = text.lastIndexOf(' ', MOST_CHARS - 1) + 1;
+  const at = space > MOST_CHARS / 2 ? space : MOST_CHARS;
+  return whole(text, at);
+}
+
+/** Not between the halves of a character. */
+const whole = (text: string, at: number): number => ((text.charCodeAt(at - 1) & 0xfc00) === 0xd800 ? at - 1 : at);
+
+/**
+ * Where the text around a cut can be cut: in its middle, or before what is masked there. @throws ToolError `GUARDRAIL_FAILED` if what is masked goes
+ * beyond the text on both sides.
+ */
+function clearCut(seam: string, { action, outputs }: Answer, id: string): number {
+  if (action !== 'GUARDRAIL_INTERVENED') return SEAM;
+  const told = outputs?.[0]?.text ?? '';
+  let same = 0;
+  while (same < seam.length && seam[same] === told[same]) same++;
+  let after = 0;
+  while (after < seam.length - same && seam.at(-1 - after) === told.at(-1 - after)) after++;
+  if (same >= SEAM || seam.length - after <= SEAM) return SEAM;
+  if (same === 0) throw new ToolError('GUARDRAIL_FAILED', `guardrail "${id}" masked more of a long text than can be asked about at once.`);
+  return whole(seam, same);
 }
 
 function* batchesOf(pieces: readonly Piece[]): Generator<readonly Piece[]> {

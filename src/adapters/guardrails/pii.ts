@@ -34,8 +34,8 @@ export function piiGuardrail(o: PiiOptions = {}): Guardrail {
   return {
     name: o.name ?? 'pii',
     ...(o.points && { points: o.points }),
-    check({ value }) {
-      const texts = textsOf(value);
+    check(r) {
+      const texts = textsOf(r);
       const placeholder = placeholders(texts);
       const counts = new Map<Category, number>();
       const told = texts.map((text) => {
@@ -53,7 +53,7 @@ export function piiGuardrail(o: PiiOptions = {}): Guardrail {
       const findings = [...counts].map(([category, count]) => ({ category: labelOf(category), count }));
       const blocked = [...counts.keys()].filter((category) => block.has(category));
       if (blocked.length > 0) return { action: 'block', reason: `it holds ${blocked.map(labelOf).join(', ')}`, findings };
-      return { action: 'mask', value: withTexts(value, told), findings };
+      return { action: 'mask', value: withTexts(r, told), findings };
     },
   };
 }

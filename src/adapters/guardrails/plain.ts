@@ -1,4 +1,7 @@
-/** A text as its reader takes it: other scripts' digits, wide letters, odd spaces and dashes as their plain forms, and nothing invisible. */
+/**
+ * A text as its reader takes it: letters with their accents in one, other scripts' digits, wide letters, odd spaces and dashes as their plain
+ * forms, and nothing invisible.
+ */
 
 export interface Plain {
   readonly text: string;
@@ -9,12 +12,20 @@ export interface Plain {
 
 const same = (at: number) => at;
 const NOT_ASCII = /[\u0080-\u{10ffff}]/u;
+/** A character with the accents that stand behind it, as macOS writes names of files. */
+const CHARACTER = /\P{M}\p{M}*|\p{M}+/gsu;
+const MARK = /\p{M}/u;
+/** More accents on one character are left out: putting them in order takes time that grows with the square of their number. */
+const MOST_MARKS = 8;
 const DIGIT = /^\p{Nd}$/u;
-const INVISIBLE = /^(?:[\p{Cf}\p{Variation_Selector}\u115f\u1160\u3164\uffa0]|\u034f)$/u;
-const DASH = /^[\p{Pd}\u2212]$/u;
-const SPACE = /^\p{Zs}$/u;
+const LETTER = /^\p{L}/u;
+const INVISIBLE = /[\p{Cf}\p{Variation_Selector}\u115f\u1160\u3164\uffa0]|\u034f/gu;
+const DASH = /^[\p{Pd}\u2212]/u;
+const SPACE = /^\p{Zs}/u;
 
 const known = new Map<string, string>();
+/** Units of a character whose form is remembered. */
+const LONGEST_KNOWN = 8;
 
 export function plain(original: string): Plain {
   if (!NOT_ASCII.test(original)) return { text: original, from: same, to: same };
@@ -23,7 +34,7 @@ export function plain(original: string): Plain {
   const starts: number[] = [];
   const ends: number[] = [];
   let at = 0;
-  for (const character of original) {
+  for (const [character] of original.matchAll(CHARACTER)) {
     const told = character.length === 1 && character <= '\x7f' ? character : formOf(character);
     for (let i = 0; i < told.length; i++) {
       starts.push(at);
@@ -36,6 +47,7 @@ export function plain(original: string): Plain {
 }
 
 function formOf(character: string): string {
+  if (character.length > LONGEST_KNOWN) return made(character);
   let form = known.get(character);
   if (form === undefined) {
     form = made(character);
@@ -45,13 +57,21 @@ function formOf(character: string): string {
 }
 
 function made(character: string): string {
-  if (INVISIBLE.test(character)) return '';
-  if (DASH.test(character)) return '-';
-  if (SPACE.test(character)) return ' ';
-  const form = character.normalize('NFKC');
-  if (!DIGIT.test(form) || form <= '\x7f') return form;
+  const visible = [...character.replace(INVISIBLE, '')];
+  const [base] = visible;
+  if (base === undefined) return '';
+  if (DASH.test(base)) return '-';
+  if (SPACE.test(base)) return ' ';
+  const form = visible
+    .slice(0, MOST_MARKS + 1)
+    .join('')
+    .normalize('NFKC');
+  // an accent is a part of a letter, and only hides anything else
+  if (LETTER.test(form) || MARK.test(base)) return form;
+  const alone = base.normalize('NFKC');
+  if (!DIGIT.test(alone) || alone <= '\x7f') return alone;
   // the digits of a script follow each other, from zero on
-  const code = form.codePointAt(0) as number;
+  const code = alone.codePointAt(0) as number;
   let zero = code;
   while (code - zero < 9 && DIGIT.test(String.fromCodePoint(zero - 1))) zero--;
   return String(code - zero);

@@ -66,8 +66,8 @@ export function topicGuardrail(o: TopicOptions): Guardrail {
   return {
     name: o.name ?? 'topics',
     ...(o.points && { points: o.points }),
-    async check({ value }) {
-      const texts = textsOf(value).map((text) => plain(text).text);
+    async check(r) {
+      const texts = textsOf(r).map((text) => plain(text).text);
       const said = wordsIn(texts.join('\n'));
       const named = worded.find(({ phrases }) => phrases.some((phrase: string) => said.includes(phrase)));
       if (named) return blocked(named.name);
@@ -113,7 +113,7 @@ const wordsIn = (text: string): string =>
   ` ${(
     plain(text)
       .text.toLowerCase()
-      .match(/[\p{L}\p{N}]+/gu) ?? []
+      .match(/[\p{L}\p{M}\p{N}]+/gu) ?? []
   ).join(' ')} `;
 
 function piecesOf(texts: readonly string[]): string[] {

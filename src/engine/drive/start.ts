@@ -70,10 +70,14 @@ export function firstEntry(resources: Resources, agent: AgentDefinition, input: 
 }
 
 /** The first entry as policy and guardrails allow it. @throws RondoError `NOT_PERMITTED`, `INPUT_REFUSED`, `GUARDRAIL_FAILED`. */
-export async function allowedStart(resources: Resources, runId: string, started: Started): Promise<Started> {
+export async function allowedStart(resources: Resources, agent: AgentDefinition, runId: string, started: Started): Promise<Started> {
   const about = aboutStart(runId, started);
   await assertAccess(resources, 'run', started.by, about);
-  return { ...started, earlier: undefined, ...(await allowedInput(resources, started.by, about, started)) };
+  return {
+    ...started,
+    earlier: undefined,
+    ...(await allowedInput(resources, started.by, about, started, agent.input ? undefined : 'content')),
+  };
 }
 
 /** Starts a run, after its input was checked and the session was read. Without policy, guardrails and session it starts synchronously. */
@@ -88,7 +92,7 @@ export async function start(
   const session = sessionOf(o);
   live.asked = { by: o.by, agent: agent.name, session: session?.id };
   let started = firstEntry(resources, agent, input, o);
-  if (checksStarts(resources)) started = await allowedStart(resources, runId, started);
+  if (checksStarts(resources)) started = await allowedStart(resources, agent, runId, started);
   let history: readonly Message[] = [];
   if (session) {
     const { messages, ...continued } = await continueSession(resources.journal, started);

@@ -42,7 +42,7 @@ export async function enqueueAgent(
   keptLimits(resources, definition, o);
   const runId = o.id ?? nextId();
   let started = firstEntry(resources, definition, input, o);
-  if (checksStarts(resources)) started = await allowedStart(resources, runId, started);
+  if (checksStarts(resources)) started = await allowedStart(resources, definition, runId, started);
   if (started.session !== undefined && started.by && !started.shared && (await joinsShared(resources.journal, started)))
     started.shared = true;
   const run = emptyFold(runId, definition.name);

@@ -9,9 +9,18 @@ import type { ContentRequest } from '../../ports/policy.ts';
 import type { Scope } from '../types.ts';
 import type { Kept } from './late.ts';
 
-function request({ run, agent }: Scope, point: ContentRequest['point'], value: Json, tool?: string): ContentRequest {
+function request({ run, agent }: Scope, point: ContentRequest['point'], value: Json, tool?: string, form?: 'content'): ContentRequest {
   const { runId, started } = run;
-  return { point, by: started.by, agent: agent.name, runId, session: started.session, ...(tool !== undefined && { tool }), value };
+  return {
+    point,
+    by: started.by,
+    agent: agent.name,
+    runId,
+    session: started.session,
+    ...(tool !== undefined && { tool }),
+    ...(form && { form }),
+    value,
+  };
 }
 
 const asking = ({ frame, cancel }: Scope) => ({ cancel, conversation: () => seenOf(frame) });
@@ -35,10 +44,10 @@ interface Result extends Judged {
  */
 export async function resultAllowed<R extends Result>(scope: Scope, tool: string, result: R, again = false): Promise<R> {
   const { policy, guardrails } = scope.host;
-  const ask = (value: Json) =>
-    allowedContent({ policy, guardrails: again ? [] : guardrails }, request(scope, 'result', value, tool), asking(scope));
+  const ask = (value: Json, form?: 'content') =>
+    allowedContent({ policy, guardrails: again ? [] : guardrails }, request(scope, 'result', value, tool, form), asking(scope));
   const output = await ask(result.output ?? null);
-  const content: Allowed = output.ok && result.content ? await ask(plainJson(result.content) ?? null) : { ok: true };
+  const content: Allowed = output.ok && result.content ? await ask(plainJson(result.content) ?? null, 'content') : { ok: true };
   const verdicts = [...(output.verdicts ?? []), ...(content.verdicts ?? [])];
   const judged: R = verdicts.length > 0 ? { ...result, verdicts } : result;
   const refused = [output, content].find((allowed) => !allowed.ok);
