@@ -39,9 +39,10 @@ const malformed = (message: string) => new ToolError('TOOL_FAILED', message, { o
 
 /** The reported usage. Invalid numbers are not counted. They make the run `unmetered`, so that a token or dollar limit stops it. */
 function spentOf(result: TurnResult<unknown>): Spent {
-  const { usage, costUsd } = result ?? {};
+  const { usage, costUsd, unmetered } = result ?? {};
   const counts = countsOf(usage);
-  const odd = (usage !== undefined && usage !== null && !counts) || (costUsd !== undefined && !isCost(costUsd) && !counts);
+  const odd =
+    unmetered === true || (usage !== undefined && usage !== null && !counts) || (costUsd !== undefined && !isCost(costUsd) && !counts);
   return { ...(counts && { usage: counts }), ...(isCost(costUsd) && { costUsd }), ...(odd && { unmetered: true }) };
 }
 

@@ -80,7 +80,7 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
   const value = masked(scope, result.value);
   const finished: Finished = { type: 'call.finished', call: call.id, ok: true, attempts, ms: Date.now() - since };
   if (value.usage) finished.usage = value.usage;
-  const usd = value.costUsd ?? cost(value.usage, own.price);
+  const usd = value.costUsd ?? (value.unmetered ? undefined : cost(value.usage, own.price));
   if (usd !== undefined) finished.usd = usd;
   if (value.unmetered) finished.unmetered = true;
   span?.end({ attempts });

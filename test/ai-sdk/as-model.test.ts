@@ -112,6 +112,40 @@ test('garbled calls are refused by the loop, and the model gets the error', asyn
   expect(sent).toEqual(['ana', 'ana']);
 });
 
+test('usage that is not told stays unknown, so that a limit of dollars stops the run; files that it makes are kept', async () => {
+  const data = Buffer.from('png').toString('base64');
+  const model = new MockLanguageModelV4({
+    provider: 'fake.chat',
+    modelId: 'm1',
+    doGenerate: {
+      content: [
+        { type: 'text', text: 'Here.' },
+        { type: 'file', mediaType: 'image/png', data: { type: 'data', data } },
+        { type: 'file', mediaType: 'application/pdf', data: { type: 'data', data } },
+        { type: 'tool-call', toolCallId: 'c1', toolName: 'look', input: '{}' },
+      ],
+      finishReason: { unified: 'tool-calls', raw: undefined },
+      usage: {
+        inputTokens: { total: undefined, noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
+        outputTokens: { total: undefined, text: undefined, reasoning: undefined },
+      },
+      warnings: [],
+    },
+  });
+  const answer = await aiSdkModel(model).generate(request(), call());
+  expect(answer.usage).toBeUndefined();
+  expect(answer.content.slice(0, 3)).toEqual([
+    { type: 'text', text: 'Here.' },
+    { type: 'image', mediaType: 'image/png', data },
+    { type: 'document', mediaType: 'application/pdf', data },
+  ]);
+  const look = tool({ name: 'look', description: '', input: { type: 'object' }, effect: 'read', execute: () => 'x' });
+  const a = agent({ name: 'a', instructions: '', model: aiSdkModel(model), tools: [look] });
+  const prices = { 'fake/m1': { input: 1, output: 1, source: '', date: '' } };
+  const ended = await ends(new Engine({ prices }).run(a, 'go', { limits: { costUsd: 1 } }), 'stopped');
+  expect(ended).toMatchObject({ limit: { name: 'costUsd', used: null }, steps: 1 });
+});
+
 test('provider metadata of parts is sent back, and that of another adapter is not', async () => {
   const model = new MockLanguageModelV4({
     provider: 'fake.chat',

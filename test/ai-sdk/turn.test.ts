@@ -225,6 +225,20 @@ test('for an agent other than the SDK’s own it is unknown what ran, so a throt
   expect(await failed(turn(start, context()))).toMatchObject({ code: 'THROTTLING', outcome: 'unknown' });
 });
 
+test('a model that does not tell its usage makes the turn unmetered', async () => {
+  const model = new MockLanguageModelV4({
+    doGenerate: {
+      content: [{ type: 'text', text: 'ok' }],
+      finishReason: { unified: 'stop', raw: undefined },
+      usage: { inputTokens: UNTOLD, outputTokens: { total: undefined, text: undefined, reasoning: undefined } },
+      warnings: [],
+    },
+  });
+  const agent = new ToolLoopAgent({ model });
+  expect(await aiSdkTurn({ name: 'desk', agent })(start, context())).toMatchObject({ output: 'ok', unmetered: true });
+});
+const UNTOLD = { total: undefined, noCache: undefined, cacheRead: undefined, cacheWrite: undefined };
+
 test('a tool that the provider ran counts as run', async () => {
   const usage = { inputTokens: { total: 1, noCache: 1, cacheRead: 0, cacheWrite: 0 }, outputTokens: { total: 1, text: 1, reasoning: 0 } };
   const model = new MockLanguageModelV4({

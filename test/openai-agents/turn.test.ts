@@ -7,6 +7,7 @@ import {
   setTracingDisabled,
   type Tool,
   tool,
+  Usage,
 } from '@openai/agents-core';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
@@ -53,6 +54,24 @@ const back = ({ state, asks }: { state: OpenAiState; asks: readonly Ask[] }, ...
 });
 const call = (id: string, to: string, name = 'mail') => ({ id, name, input: { to } });
 const listening = () => context({ emit: () => undefined });
+
+test('a model that tells its usage for some requests, or for none, makes the turn unmetered', async () => {
+  const told = new Usage({ requests: 1, inputTokens: 10, outputTokens: 5, totalTokens: 15 });
+  for (const [usages, unmetered] of [
+    [[told, told], undefined],
+    [[told, new Usage({ requests: 1 })], true],
+    [[new Usage(), new Usage()], true],
+  ] as const) {
+    const model = new FakeModel([[call('c1', 'ana')], 'Done.']);
+    const { getResponse } = model;
+    let n = 0;
+    model.getResponse = async (request) => ({ ...(await getResponse.call(model, request)), usage: usages[n++] as Usage });
+    const agent = new Agent({ name: 'desk', model, tools: [mail([])] });
+    const done = await openaiTurn({ name: 'desk', agent })(start, context());
+    expect(done).toMatchObject({ status: 'completed' });
+    expect(done.unmetered).toBe(unmetered);
+  }
+});
 
 test('an answer has its usage, and is streamed if there is a listener', async () => {
   expect(await desk(['Hello there Ana']).turn(start, context())).toEqual({ status: 'completed', output: 'Hello there Ana', usage: USED });

@@ -53,6 +53,15 @@ test('an answer has its usage, and is streamed', async () => {
   expect(deltas).toEqual(['Hello ', 'there ', 'Ana']);
 });
 
+test('a model that does not tell its usage makes the turn unmetered', async () => {
+  const { turn, model } = desk(['Done.']);
+  const { stream } = model;
+  model.stream = async function* (...args) {
+    for await (const event of stream.apply(model, args)) if (event.type !== 'modelMetadataEvent') yield event;
+  };
+  expect(await turn(start, context())).toMatchObject({ status: 'completed', usage: { input: 0, output: 0 }, unmetered: true });
+});
+
 test.each([
   ['part of the input', { inputTokens: 100, outputTokens: 5, totalTokens: 105, cacheReadInputTokens: 80 }, 20],
   ['beside it', { inputTokens: 20, outputTokens: 5, totalTokens: 105, cacheReadInputTokens: 80 }, 20],

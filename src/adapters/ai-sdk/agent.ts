@@ -2,7 +2,7 @@ import { type Agent, type GenerateTextResult, type ModelMessage, type StreamText
 import type { ForeignAgentOptions } from '../../foreign/foreign.ts';
 import type { Json } from '../../json.ts';
 import type { Ask, Turn, TurnContext, TurnResult } from '../../ports/foreign.ts';
-import { usageOf, userMessage } from './convert.ts';
+import { isMetered, usageOf, userMessage } from './convert.ts';
 import { failure, unanswered } from './failure.ts';
 import { type AiSdkState, askOf, decided, save, type Waiting } from './state.ts';
 
@@ -51,7 +51,7 @@ export function aiSdkTurn<O = string>(
       ctx.signal.throwIfAborted();
       const messages = turn.type === 'start' ? [userMessage(turn.input)] : decided(turn.state, turn.answers);
       const { result, output } = await answerOf(o, { messages, abortSignal: ctx.signal }, ctx, turned);
-      const used = { usage: usageOf(result.steps) };
+      const used = { usage: usageOf(result.steps), ...(!isMetered(result.steps) && { unmetered: true as const }) };
       const waiting = waitingIn(result);
       if (waiting.length > 0) {
         const state = save([...messages, ...result.responseMessages], waiting);

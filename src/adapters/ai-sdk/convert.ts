@@ -17,7 +17,11 @@ export function userMessage(prompt: Prompt): ModelMessage {
   return { role: 'user', content };
 }
 
-/** The SDK counts cached tokens as input; Rondo counts them separately. */
+/** Whether a model told what each step used. Many servers of the API of OpenAI tell nothing of a stream unless they are asked to. */
+export const isMetered = (steps: readonly { readonly usage: LanguageModelUsage }[]): boolean =>
+  steps.every(({ usage }) => usage.inputTokens !== undefined && usage.outputTokens !== undefined);
+
+/** The SDK counts cached tokens as input; Rondo counts them separately. What is not told counts as nothing here: see `isMetered`. */
 export function usageOf(steps: readonly { readonly usage: LanguageModelUsage }[]): Usage {
   const sum = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0 };
   for (const { usage } of steps) {

@@ -21,7 +21,7 @@ import { aliases, unusedName } from '../../ports/sendable/names.ts';
 import { wellFormed, wellFormedJson } from '../../ports/sendable/text.ts';
 import type { JsonSchema } from '../../schema.ts';
 import { cachePoint, markEnds } from './cache.ts';
-import { usageOf, userMessage } from './convert.ts';
+import { isMetered, usageOf, userMessage } from './convert.ts';
 import { failure } from './failure.ts';
 
 const OPTIONS = {
@@ -229,6 +229,10 @@ function responseOf(step: Step, toolName: (alias: string) => string): ModelRespo
       used.add(id);
       return [{ type: 'toolCall', id, name: toolName(part.toolName), input: (part.input ?? {}) as Json, ...vendor }];
     }
+    if (part.type === 'file') {
+      const { mediaType, base64: data } = part.file;
+      return [{ type: /^image\//i.test(mediaType) ? 'image' : 'document', mediaType, data, ...vendor }];
+    }
     return [];
   });
   const { finishReason, rawFinishReason, response } = step;
@@ -249,7 +253,7 @@ function responseOf(step: Step, toolName: (alias: string) => string): ModelRespo
   return {
     content,
     stop,
-    usage: usageOf([step]),
+    ...(isMetered([step]) && { usage: usageOf([step]) }),
     ...(response.modelId && { model: response.modelId }),
     ...(response.id && { id: response.id }),
   };

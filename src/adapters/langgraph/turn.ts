@@ -182,7 +182,7 @@ class GraphTurn<O> {
     const { usage, complete } = this.#meter;
     const { price } = this.#o;
     const costUsd = price && complete ? cost(usage, { ...price, source: '', date: '' }) : undefined;
-    return { ...(usage && { usage }), ...(costUsd !== undefined && { costUsd }) };
+    return { ...(usage && { usage }), ...(costUsd !== undefined && { costUsd }), ...(!complete && { unmetered: true as const }) };
   }
 
   #at(checkpoint_ns: string, checkpoint_id?: string): RunnableConfig {

@@ -54,7 +54,7 @@ export function openaiTurn<O = string>(
         decide(input, turn.answers);
       }
       const result = await run(runner, o, input, context, ctx);
-      const used = { usage: since(before, usedBy(result.state.usage)) };
+      const used = since(before, usedBy(result.state.usage));
       if (result.interruptions.length > 0)
         return { status: 'paused', state: save(result.state as AnyState), asks: asksOf(result.interruptions) as [Ask, ...Ask[]], ...used };
       const output = o.output ? o.output(result) : (result.finalOutput as O | undefined);

@@ -10,6 +10,7 @@ import {
 } from '@strands-agents/sdk';
 import { invalid, ToolError } from '../../errors.ts';
 import type { ForeignAgentOptions } from '../../foreign/foreign.ts';
+import { totalOf } from '../../journal/fold/spent.ts';
 import type { Ask, Turn, TurnContext, TurnResult } from '../../ports/foreign.ts';
 import type { Decision } from '../../ports/tool.ts';
 import { inputOf, textOf, usageOf } from './convert.ts';
@@ -81,7 +82,10 @@ async function perform<O>(
     const events = agent.stream(args, { cancelSignal: ctx.signal, ...(state && { invocationState: state }) });
     const result = await drive(events, ctx, turned);
     if (ctx.signal.aborted) throw ctx.signal.reason;
-    const used = { usage: usageOf(agent.metrics, before) };
+    const usage = usageOf(agent.metrics, before);
+    // a turn that asks for the next approval at once need not have asked the model
+    const asked = turn.type === 'start' || result.stopReason !== 'interrupt';
+    const used = { usage, ...(asked && totalOf(usage) === 0 && { unmetered: true as const }) };
     if (result.stopReason !== 'interrupt') {
       const without = stopped(result.stopReason);
       if (without) throw without;
