@@ -117,6 +117,47 @@ describe('a peer', () => {
     expect(told.message.length).toBeLessThan(3_000);
   });
 
+  it.each([
+    [401, 'UNAUTHENTICATED', 'Check the headers'],
+    [403, 'ACCESS_DENIED', 'Check the headers'],
+    [429, 'THROTTLING', '429'],
+    [502, 'SERVICE_UNAVAILABLE', '502'],
+    [503, 'SERVICE_UNAVAILABLE', '503'],
+  ])('whose proxy answers HTTP %i with JSON of its own is told apart from one that speaks A2A', async (status, code, hint) => {
+    for (const error of [
+      { code: status, message: 'no', status: 'X' },
+      { code: -32_603, message: 'no' },
+    ]) {
+      const { url } = await peer(say(JSON.stringify({ jsonrpc: '2.0', id: 1, error }), 'application/json', status));
+      expect(await observed(url, { retry: { attempts: 1 } })).toMatchObject({ code, message: expect.stringContaining(hint) });
+    }
+    const own = { code: status, message: 'odd', details: [{ domain: 'a2a-protocol.org', reason: 'INVALID_AGENT_RESPONSE' }] };
+    const { url } = await peer(say(JSON.stringify({ error: own }), 'application/json', status));
+    expect((await observed(url, { retry: { attempts: 1 } })).code).toMatch(/^A2A_/);
+  });
+
+  it.each(['the card', 'the message'])('that asks to wait before it gives %s is left alone for as long', async (what) => {
+    const at: number[] = [];
+    /** Refuses the first request, with a date that is rounded to a second. */
+    const busy = (response: ServerResponse) => {
+      at.push(Date.now());
+      if (at.length > 1) return false;
+      response.writeHead(503, { 'retry-after': new Date(Date.now() + 2_000).toUTCString() }).end();
+      return true;
+    };
+    const isCard = what === 'the card';
+    const { url } = await peer(
+      (request, response, body) => {
+        if (isCard || !busy(response)) result(done)(request, response, body);
+      },
+      (url) => (_, response) => {
+        if (!isCard || !busy(response)) response.setHeader('content-type', 'application/json').end(JSON.stringify(cardOf(url)));
+      },
+    );
+    expect(await observed(url, { effect: 'read', retry: { attempts: 2 } })).toMatchObject({ code: 'OK' });
+    expect((at[1] as number) - (at[0] as number)).toBeGreaterThan(900);
+  });
+
   it('is polled again after the connection broke', async () => {
     const working = result(task({ status: { state: 'TASK_STATE_WORKING' } }));
     let looks = 0;

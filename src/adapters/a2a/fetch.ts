@@ -4,6 +4,7 @@ import { isObject } from '../../json-schema/keywords.ts';
 import { cut } from '../../json-schema/size.ts';
 import { classify } from '../../reliability/classify.ts';
 import { ofStatus, outcomeOf } from '../../reliability/codes.ts';
+import { askedWait } from '../../reliability/retry-after.ts';
 
 export interface Line {
   /** The name of the peer in errors. */
@@ -57,16 +58,17 @@ function unreached(error: unknown, name: string): ToolError {
 /** @returns a response that holds a protocol error, for the SDK to read. @throws ToolError for any other HTTP error. */
 async function failed(name: string, response: Response): Promise<Response> {
   const text = await head(response);
-  if (speaksA2A(text)) return new Response(text, { status: response.status, headers: { 'content-type': 'application/json' } });
+  if (speaksA2A(text, response.status))
+    return new Response(text, { status: response.status, headers: { 'content-type': 'application/json' } });
   const { status } = response;
   const known = ofStatus(status);
   const kind = known ?? { code: 'A2A_BAD_RESPONSE', retryable: false };
-  const wait = Number(response.headers.get('retry-after') ?? Number.NaN) * 1_000;
+  const wait = kind.retryable ? askedWait({ headers: response.headers }) : undefined;
   const hint = status === 401 || status === 403 ? ' Check the headers of a2aAgent().' : '';
   throw new ToolError(kind.code, `agent "${name}" answered HTTP ${status}.${hint}`, {
     outcome: known ? outcomeOf(known, status) : 'unknown',
     retryable: kind.retryable,
-    ...(kind.retryable && Number.isFinite(wait) && wait >= 0 && { retryAfter: wait }),
+    ...(wait !== undefined && { retryAfter: wait }),
   });
 }
 
@@ -84,11 +86,20 @@ async function head(response: Response): Promise<string> {
   return text;
 }
 
-function speaksA2A(text: string): boolean {
+/** Statuses of who may call, of too many calls, and of proxies: their body need not be the peer's, even if it looks like an error of a protocol. */
+const OF_HTTP: ReadonlySet<number> = new Set([401, 403, 407, 429, 502, 503, 504]);
+
+function speaksA2A(text: string, status: number): boolean {
   const said = jsonIn(text);
   const error = isObject(said) ? said.error : undefined;
-  return isObject(error) && typeof error.code === 'number' && typeof error.message === 'string';
+  if (!isObject(error) || typeof error.code !== 'number' || typeof error.message !== 'string') return false;
+  return !OF_HTTP.has(status) || isOwn(error.code) || (Array.isArray(error.details) && error.details.some(isInfo));
 }
+
+/** The codes that A2A adds to those of JSON-RPC. */
+const isOwn = (code: number) => code <= -32_001 && code >= -32_099;
+/** How the binding to HTTP and JSON marks an error of A2A. */
+const isInfo = (detail: unknown) => isObject(detail) && detail.domain === 'a2a-protocol.org';
 
 function counted(name: string, max: number): TransformStream<Uint8Array, Uint8Array> {
   let size = 0;

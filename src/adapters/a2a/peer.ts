@@ -96,12 +96,13 @@ export class Peer {
       if (!response.ok) throw rejected(name, `its card is not there (HTTP ${response.status})`);
       raw = await response.json();
     } catch (error) {
-      const { code, message, retryable } = failure(error, name, false);
+      const { code, message, retryable, retryAfter } = failure(error, name, false);
       // not-run in any case: the peer was asked only for its card
       const where = `It was asked for its card, ${at.origin}${at.pathname}.`;
       throw new ToolError(code === 'A2A_BAD_RESPONSE' ? 'A2A_CARD_REJECTED' : code, `${message} ${where}`, {
         outcome: 'not-run',
         retryable,
+        ...(retryAfter !== undefined && { retryAfter }),
         cause: error,
       });
     }
