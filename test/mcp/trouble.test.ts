@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { callError } from '../../src/adapters/mcp/failure.ts';
 import { mcpTools } from '../../src/adapters/mcp/index.ts';
+import { eventually } from '../kit/time.ts';
 import { serveHttp } from './http.ts';
 import { alive, stdioServer, using } from './support.ts';
 
@@ -129,6 +130,32 @@ describe('a server that goes away', () => {
     try {
       await using({ url: http.url }, async ({ call }) => {
         await expect(call('die')).rejects.toMatchObject({ code: 'NETWORK', outcome: 'unknown', retryable: true });
+        expect(await call('echo', { text: 'back' })).toBe('back');
+      });
+    } finally {
+      await http.close();
+    }
+  });
+
+  it.each<[string, (res: ServerResponse) => void]>([
+    ['before its headers', () => undefined],
+    ['in the stream of its answer', (res) => res.writeHead(200, { 'content-type': 'text/event-stream' }).write(': hi\n\n')],
+  ])('over HTTP, and hangs %s: no connection is kept for a call that was given up', async (_, answer) => {
+    const http = await serveHttp();
+    try {
+      await using({ url: http.url }, async ({ call }) => {
+        let [asked, left] = [0, 0];
+        http.answer = (res) => {
+          asked++;
+          res.once('close', () => left++);
+          answer(res);
+        };
+        const stop = new AbortController();
+        const calling = call('echo', { text: 'x' }, { signal: stop.signal }).catch((e) => e);
+        await eventually(() => expect(asked).toBe(1));
+        stop.abort(new Error('too late'));
+        expect(await calling).toMatchObject({ code: 'ABORTED' });
+        await eventually(() => expect(left).toBe(1));
         expect(await call('echo', { text: 'back' })).toBe('back');
       });
     } finally {

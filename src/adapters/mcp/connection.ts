@@ -268,14 +268,22 @@ export class Connection {
   }
 }
 
+/** Milliseconds for which a server may go on with a request that is over, such as to end it once it was told that it is cancelled. */
+const LINGER = 1_000;
+
 /** One request. It also ends when its answer can no longer arrive. */
 function asked<T>(request: (options: { onresumptiontoken(): void }) => Promise<T>, of?: OpenCall): Promise<T> {
   return new Promise((resolve, reject) => {
-    const pending: Pending = { resumable: false, lost: reject, of };
+    const over = new AbortController();
+    const pending: Pending = { resumable: false, lost: reject, of, over: over.signal };
     const onresumptiontoken = () => {
       pending.resumable = true;
     };
-    current.run(pending, () => request({ onresumptiontoken })).then(resolve, reject);
+    const end = () => setTimeout(() => over.abort(new Error('The request is over.')), LINGER).unref();
+    current
+      .run(pending, () => request({ onresumptiontoken }))
+      .finally(end)
+      .then(resolve, reject);
   });
 }
 

@@ -23,6 +23,8 @@ export interface Pending {
   lost(error: Error): void;
   /** The call that it is of. */
   of?: object | undefined;
+  /** Aborted a moment after it has ended, however it did: a server that goes on holding its stream open would keep a connection for each. */
+  readonly over: AbortSignal;
 }
 
 /** The request that a transport works on: its errors do not say. */
@@ -84,9 +86,11 @@ export function serverFetch(headers: Headed, to: Served, flooded: (error: TooLar
     await response.body?.cancel();
     return send(url, init, renewed);
   };
-  return async (url, init) => {
+  return async (url, given) => {
+    const call = current.getStore();
+    const init = call ? { ...given, signal: given?.signal ? AbortSignal.any([given.signal, call.over]) : call.over } : given;
     const response = await (to.access ? authorized(url, init, to.access) : renewing(url, init));
-    return watched(response, current.getStore(), { posted: init?.method === 'POST', flooded });
+    return watched(response, call, { posted: init?.method === 'POST', flooded });
   };
 }
 
