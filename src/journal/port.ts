@@ -13,7 +13,7 @@ export interface RunHead {
   status: RunStatus;
   /** The session's key within the tenant, see `sessionKey`. */
   session?: string;
-  /** The tenant of that principal. Absent: none. */
+  /** The tenant of `by`. Absent: none. */
   tenant?: string;
   /** Id of the principal on whose behalf the run was started. */
   by?: string;

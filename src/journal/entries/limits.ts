@@ -45,10 +45,7 @@ export interface Limits {
    * Default: no limit.
    */
   repeats?: number;
-  /**
-   * Levels of sub-agents below the top one; 0 allows none. A call beyond them is refused with `DEPTH_LIMIT`, and the run goes on. Default
-   * 8.
-   */
+  /** Levels of sub-agents below the top one; 0 allows none. A call beyond them is refused with `DEPTH_LIMIT`. Default 8. */
   depth?: number;
   /** Epoch milliseconds, by the wall clock of the process. What runs then is cancelled. Default: none. */
   deadline?: number;
