@@ -76,6 +76,7 @@ const TOOL_MARK = Symbol.for('rondo.tool-error');
 /** `message` says what happened and what to do next. `details` is plain JSON for programs. */
 export class RondoError<C extends ErrorCode = ErrorCode> extends Error {
   readonly code: C;
+  /** Null where there are none. Its fields depend on the code. */
   readonly details: Json;
   /** Marks errors of any copy of this package, because `instanceof` does not recognise those of another copy. */
   readonly [MARK] = true;
@@ -87,6 +88,7 @@ export class RondoError<C extends ErrorCode = ErrorCode> extends Error {
     this.details = o?.details ?? null;
   }
 
+  /** Whether a value is a RondoError of any copy of this package, and has this code, if one is given. */
   static is<C extends ErrorCode = ErrorCode>(e: unknown, code?: C): e is RondoError<C> {
     return e instanceof Error && MARK in e && (code === undefined || (e as RondoError).code === code);
   }
@@ -106,9 +108,13 @@ export type Outcome = 'not-run' | 'failed' | 'unknown';
 
 /** A failure as plain JSON: of a tool, for the agent, or of a failed run. */
 export interface Failure {
+  /** A stable word for programs, such as `THROTTLING`. It may be one that a tool made up. */
   code: string;
+  /** For people and the model. Its text may change. */
   message: string;
+  /** The same call may succeed later. */
   retryable: boolean;
+  /** Those that ran: 0 if nothing was tried. */
   attempts: number;
   outcome: Outcome;
   /** Milliseconds until a retry makes sense, if known. */

@@ -39,6 +39,7 @@ export interface Report {
   incomplete?: 'budget' | 'cancelled';
 }
 
+/** What has been measured so far, warm-up included. */
 export interface Progress {
   done: number;
   of: number;

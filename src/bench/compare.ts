@@ -40,6 +40,7 @@ export interface ComparedPart {
   unknown: readonly string[];
 }
 
+/** Which variant of which report. */
 export interface ComparedSide {
   report: string;
   variant: string;
@@ -47,6 +48,7 @@ export interface ComparedSide {
   at: number;
 }
 
+/** Two variants, of one report or of two. `other` is compared with `base`. */
 export interface Comparison {
   base: ComparedSide;
   other: ComparedSide;

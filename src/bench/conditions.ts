@@ -9,6 +9,7 @@ import { type Summary, summarised } from './summary.ts';
 const ABSOLUTE = ['mean', 'min', 'p50', 'p95', 'p99', 'max'] as const satisfies readonly (keyof Spread)[];
 const EXAMPLE = "Write a number, a comparison and a limit: 'costUsd > +5%', 'ms.p95 > 2000' or 'passRate < 0.9'";
 
+/** A condition, read. */
 export interface Condition {
   /** As it was written. */
   text: string;
@@ -16,6 +17,7 @@ export interface Condition {
   number: string;
   of: (typeof ABSOLUTE)[number];
   sign: '>' | '>=' | '<' | '<=';
+  /** In the unit of the number; in percent if it is `relative`. */
   limit: number;
   /** The limit is a change in percent of a baseline. */
   relative: boolean;

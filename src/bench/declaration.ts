@@ -19,6 +19,7 @@ export type AgentOption = Agent | ((model: Model) => Agent);
 
 /** One thing that the agent is asked. */
 export interface Scenario {
+  /** Unique within the benchmark. */
   name: string;
   input: unknown;
   /** Of each run. A session gets a name of its own in each run, so that no run continues another. */
@@ -37,16 +38,20 @@ export interface Scenario {
 export interface Variant {
   agent?: AgentOption;
   model?: ModelOption;
+  /** Those of a variant override those of the benchmark, one by one. */
   limits?: Limits;
+  /** Makes the engine of a variant. It must pass the options on, by which its runs are measured. */
   engine?: (options: EngineOptions) => Engine;
 }
 
+/** What is measured: each scenario in each variant. What a variant leaves out is that of the benchmark. */
 export interface Benchmark extends Variant {
   /** Names the report. */
   name?: string;
   scenarios: readonly Scenario[];
   /** Several configurations, interleaved, so that a slow machine slows all of them. Default: one, `default`. */
   variants?: { readonly [name: string]: Variant };
+  /** Of each run. A run is right if it completes and passes all of them. */
   checks?: readonly Check[];
   /** Measured runs of each scenario in each variant. Default 10. */
   runs?: number;

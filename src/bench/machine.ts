@@ -6,6 +6,7 @@ export interface Machine {
   platform: string;
   cpu: string;
   cores: number;
+  /** In units of 2^30 bytes, rounded. */
   memoryGb: number;
 }
 

@@ -49,9 +49,11 @@ export interface StepMeasure {
   usage?: Usage;
   /** US dollars; null if unknown. */
   costUsd: number | null;
+  /** Attempts besides the first. */
   retries: number;
 }
 
+/** One measured run. */
 export interface RunMeasure {
   scenario: string;
   variant: string;
@@ -63,6 +65,7 @@ export interface RunMeasure {
   status: RunStatus;
   /** Why the run did not complete. */
   error?: { code: string; message: string };
+  /** Those of the benchmark first, then those of the scenario. */
   checks: readonly Checked[];
   /** From the call of `run()` to its result, without the time that it waited for answers to approvals. */
   ms: number;
@@ -72,6 +75,7 @@ export interface RunMeasure {
   engineMs: number;
   /** To the first piece of the first answer. Absent where no model streamed. */
   firstTokenMs?: number;
+  /** Tokens of all model calls. */
   usage: Usage;
   /** US dollars; null if unknown. */
   costUsd: number | null;

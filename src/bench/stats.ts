@@ -66,6 +66,7 @@ export function passAt(k: number, passed: number, n: number): Estimate {
 
 /** What two samples are compared by. */
 export const STATISTICS = ['mean', 'p50', 'p95'] as const;
+/** The mean, or a percentile. */
 export type Statistic = (typeof STATISTICS)[number];
 
 /** Values of units, such as the runs of a round, which are drawn as wholes. */

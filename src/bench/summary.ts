@@ -30,6 +30,7 @@ export interface Part {
   cache?: { hits: number; savedUsd: number | null };
 }
 
+/** What one check said of all runs. */
 export interface CheckNumbers {
   name: string;
   passed: number;
@@ -55,6 +56,7 @@ export interface RecordedNumbers {
   is: { steps: number; inputTokens: number; outputTokens: number; costUsd: number | null };
 }
 
+/** The runs of one variant, in one scenario or in all of them. */
 export interface Summary {
   variant: string;
   /** Absent: all scenarios. */

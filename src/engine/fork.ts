@@ -20,6 +20,7 @@ import { findRun } from './read/lookup.ts';
 import type { RunResult } from './read/results.ts';
 import type { Resources } from './resources.ts';
 
+/** Where a fork begins, and what it changes. */
 export interface ForkOptions {
   /** The last entry to copy: the `seq` of an event or of `inspect()`. */
   at: number;
@@ -33,6 +34,7 @@ export interface ForkOptions {
   by?: Principal;
   /** They override those of the old run. */
   limits?: Limits;
+  /** Cancels the new run once it is aborted. */
   signal?: AbortSignal;
 }
 

@@ -18,16 +18,21 @@ import type { AssertionOption } from './drive/assertion.ts';
 import type { EvaluateOptions } from './evaluate/options.ts';
 import type { RunEvent } from './read/run-event.ts';
 
+/** The services and defaults of an engine, for all of its runs. */
 export interface EngineOptions {
   /** Agents to register, so that this engine can resume runs of other processes. `run()` registers nothing. */
   agents?: readonly Agent[];
   /** Default: in memory, which does not survive the process. */
   journal?: Journal;
+  /** For the top agents of runs, unless they have one of their own or `false`. Default: none. */
   memory?: Memory;
+  /** Gets the credentials of tools. Without one, a tool that declares some ends with `CREDENTIALS_UNAVAILABLE`. */
   identity?: Identity;
+  /** Asked about calls, access and content. Default: everything is allowed. */
   policy?: Policy;
   /** Asked in this order about inputs, answers and results of tools. */
   guardrails?: readonly Guardrail[];
+  /** Wrappers for all agents, outside those of the agents. The first is outermost. */
   use?: readonly Middleware[];
   /** Default limits. Those of a run and of its agent override them. */
   limits?: Limits;
@@ -39,6 +44,7 @@ export interface EngineOptions {
   reliability?: { tools?: Reliability; model?: Reliability };
   /** US dollars per million tokens, by `provider/id`. They override the built-in table. */
   prices?: Prices;
+  /** Spans and metrics of OpenTelemetry. They go to its global providers, unless a tracer or a meter is given. */
   telemetry?: TelemetryOptions;
   /** Called for every event of every run of this engine. An error of it is ignored. */
   onEvent?: (event: RunEvent) => void;
@@ -59,8 +65,11 @@ export type RunOptions<C = {}> = {
    * `shared: true`, to the whole tenant. Without `by` it belongs to the application.
    */
   session?: string | { id: string; shared?: boolean };
+  /** On whose behalf the run works, from authentication. Absent: on that of the application, and callers of every tenant may see it. */
   by?: Principal;
+  /** They override those of the agent and the engine, one by one. */
   limits?: Limits;
+  /** Cancels the run once it is aborted. The message of its reason is the reason of the cancellation. */
   signal?: AbortSignal;
   /** Overrides the agent's `toolChoice` for this run. Sub-agents keep theirs. */
   toolChoice?: ToolChoice;
@@ -69,6 +78,7 @@ export type RunOptions<C = {}> = {
    * in a journal, event, span or error. It is dropped when the run ends or pauses, so pass it to `resume()` again.
    */
   assertion?: AssertionOption;
+  /** Texts by name, journaled with the run. */
   tags?: Record<string, string>;
 } & ContextOption<C>;
 
@@ -91,11 +101,16 @@ export type WithoutContext<I, C> = {} extends C
 /** A run without its messages. Times are epoch milliseconds. */
 export interface RunSummary {
   runId: string;
+  /** Name of the top agent. */
   agent: string;
   status: import('../journal/entries/entries.ts').RunStatus;
+  /** As the application named it. */
   session?: string;
   startedAt: number;
-  /** When a paused run is due, because an approval expires; 0: now, because one was decided. */
+  /**
+   * When a run is due without a person: an approval expires, a wait ends, or a conversation must be recorded. 0: now, because a decision or
+   * an event has come.
+   */
   wakeAt?: number;
   /** Number of calls whose outcome an operator should settle. */
   unknowns: number;

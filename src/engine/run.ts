@@ -10,6 +10,7 @@ import { textOf } from './read/text.ts';
  * An async function that returns it would await it, so return `run.id` or `{ run }` instead to keep it iterable.
  */
 export interface Run<O = unknown> extends PromiseLike<RunResult<O>>, AsyncIterable<RunEvent> {
+  /** Known at once, before the run is in the journal. */
   readonly id: string;
   catch<T = never>(rejected?: ((reason: unknown) => T | PromiseLike<T>) | null): Promise<RunResult<O> | T>;
   finally(last?: (() => void) | null): Promise<RunResult<O>>;

@@ -14,6 +14,7 @@ import { checkList, LIST } from './read/list-options.ts';
 import { waitOf } from './read/waiting.ts';
 import type { Resources } from './resources.ts';
 
+/** An event for a run that waits for it. */
 export interface EventSignal {
   /** The name of the event. */
   event: string;
@@ -32,6 +33,7 @@ export interface EventSignal {
  * before, and an operator dismissed it.
  */
 export interface Signalled {
+  /** The id that was given, or the new one. */
   id: string;
   state: 'assigned' | 'taken' | 'waiting' | 'dismissed';
 }
@@ -41,9 +43,11 @@ export interface InboxEvent {
   id: string;
   event: string;
   key: string;
+  /** Null for an event whose row is damaged. */
   data: Json;
   /** Id of the principal that sent it. */
   by: string;
+  /** When it arrived at the store. */
   at: number;
   /** `expired`: no run waited for it in seven days. `damaged`: its row in the store is, so nothing else of it is told. */
   state: 'assigned' | 'waiting' | 'rejected' | 'expired' | 'dismissed' | 'damaged';

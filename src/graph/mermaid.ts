@@ -9,6 +9,7 @@ import { type GraphDefinition, isGraph, type Node } from './definition.ts';
 export interface DrawnAgent {
   agent: string;
   nodes?: readonly { name: string; status: 'active' | 'waiting' | 'completed' | 'failed'; runs: number }[];
+  /** Those below it, in which a nested graph is found by its name. */
   agents: readonly DrawnAgent[];
 }
 

@@ -33,6 +33,7 @@ export interface StepOptions {
   timeout?: number;
   /** Milliseconds of all attempts and the waits between them. Default: none. */
   deadline?: number;
+  /** Absent fields come from the engine. A `once` step is retried only if it is known not to have run. */
   retry?: Retry;
   /**
    * Identifies the effect of the step, 1 to 512 characters. A key runs once in a node of a graph, over all runs and processes of a tenant. A
@@ -52,8 +53,10 @@ export interface StepOptions {
 export interface NodeContext<C = unknown> {
   /** Aborted when the run is cancelled. */
   readonly signal: AbortSignal;
+  /** The run's context, as the application passed it; an empty object if it passed none. */
   readonly context: C;
   readonly runId: string;
+  /** The principal of the run; undefined for a run of the application. */
   readonly by: Principal | undefined;
   /** The `input` of the `send` that led here; undefined after an ordinary edge. */
   readonly item: Json | undefined;
@@ -117,15 +120,19 @@ export type NodeSpec<S, A> =
 /** Leads to a node with its own input (`item`). Each `send` makes one task. */
 export interface Send<N extends string = string> {
   readonly node: N;
+  /** The `item` of the node. It is journaled. */
   readonly input: Json;
 }
 
+/** A `Send`, for a function that chooses where an edge leads. */
 export const send = <const N extends string>(node: N, input: Json): Send<N> => ({ node, input });
 
 /** A reducer that adds the new items to the end of the list. */
 export const append = <T>(now: readonly T[], update: readonly T[]): T[] => [...now, ...update];
 
+/** A node, or the end of the graph. */
 export type Target<N extends string> = N | 'end';
+/** Several are run in parallel. An empty list ends this branch. */
 export type Chosen<N extends string> = Target<N> | readonly (Target<N> | Send<N>)[];
 
 /**
@@ -138,13 +145,19 @@ export type Route<S, N extends string> =
   | ((state: S) => Chosen<N>)
   | { to: readonly Target<N>[]; choose: (state: S) => Chosen<N> };
 
+/** The declaration of a graph. `SS`: the schema of its state, `A`: its nodes, `O`: its output. */
 export interface GraphOptions<SS extends SchemaLike, A extends Record<string, unknown>, O> {
+  /** 1 to 64 letters, digits, `_` and `-`, as of any agent. */
   name: string;
+  /** What the model of an agent that may call the graph is told of it. */
   description?: string;
   /** An object schema. It validates the graph's input, which becomes the first state, and adds defaults. */
   state: SS;
+  /** By field. An update replaces a field without one, and two nodes that run in parallel must not write it: `UPDATE_CONFLICT`. */
   reducers?: Reducers<Out<SS>>;
+  /** By name. `start` and `end` are reserved. */
   nodes: { readonly [K in keyof A]: NodeSpec<Out<SS>, A[K]> };
+  /** Where each node leads once it has ended. Every node needs one, and so does `start`. */
   edges: { readonly [K in (NoInfer<keyof A> & string) | 'start']: Route<Out<SS>, NoInfer<keyof A> & string> };
   /** Default: the state. */
   output?: (state: Out<SS>) => O;

@@ -9,14 +9,21 @@ import type { JsonSchema } from '../schema.ts';
 
 /** A question to a person. `path` names the agents from the run's top agent down to the one that asks. Times are epoch milliseconds. */
 export type Approval = {
+  /** Derived from the run, the call, its arguments and how often it was asked about: a decision cannot apply to anything else. */
   id: string;
   runId: string;
   /** The call that waits for the answer, as in the events of it. */
   callId: CallId;
   path: readonly string[];
+  /** Why a person is asked, by the rule of the tool and the policy, or by the foreign agent that asks. */
   reason?: string;
+  /** The types of decisions that are accepted. Any other is refused with `DECISION_INVALID`. */
   allow: readonly DecisionType[];
+  /** A person needs one of these to decide, and must not be the one who started the run. Absent: anyone may decide. */
   roles?: readonly string[];
+  /**
+   * By the store's clock. From then on a decision is refused with `APPROVAL_EXPIRED`, and the agent is told that none came. Absent: never.
+   */
   expiresAt?: number;
   askedAt: number;
 } & (

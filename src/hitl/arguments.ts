@@ -4,12 +4,14 @@ import { type Schema, type Validated, validate } from '../schema.ts';
 
 /** @property shown the parsed value as JSON. Policies, rules and people see it, and an approval is bound to it. */
 export interface Arguments {
+  /** What the schema made of the arguments. An attempt may mutate it. */
   value: unknown;
   shown: Json;
   /** The value is plain JSON, so a copy of `shown` is equivalent to it. */
   exact: boolean;
 }
 
+/** `problem`: what is wrong, for the model. */
 export type Parsed = ({ ok: true } & Arguments) | { ok: false; problem: string };
 
 /** Parses arguments. The schema gets a copy, because `written` is part of the journal. */

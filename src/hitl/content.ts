@@ -11,6 +11,7 @@ import { HOOK_TIMEOUT, reasonOf } from './policy.ts';
 /** What an engine was given. */
 export interface Checks {
   readonly policy: Policy | undefined;
+  /** Asked in this order, after the policy. */
   readonly guardrails: readonly Guardrail[];
 }
 

@@ -38,7 +38,9 @@ export function checkDecisions(decisions: unknown): asserts decisions is readonl
   );
 }
 
+/** Who decides, when, and how an edit is checked. */
 export interface Deciding {
+  /** From the caller's authentication, never from the decision itself. */
   by: Principal;
   /** The store's clock, epoch milliseconds. */
   now: number;

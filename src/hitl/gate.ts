@@ -21,6 +21,7 @@ import { type Keyed, type Meant, meant } from './intent.ts';
 import { type Asking, HOOK_TIMEOUT, permission } from './policy.ts';
 import { mayDecide, ruleProblem, together } from './rules.ts';
 
+/** Another call holds the intent now, and will end by itself. */
 export interface Busy {
   go: 'busy';
   holder: { run: string; call: string };
@@ -57,7 +58,9 @@ export interface Gated {
 
 /** What a call takes with it when it starts. `doubt`: its intent may be done already, so the tool's `check` is asked first. */
 export interface Declared {
+  /** Claimed in the append that starts the call. */
   intent?: Intent | undefined;
+  /** By unit. It counts in the limits from the start of the call. */
   amount?: Amount | undefined;
   doubt?: true | undefined;
   /** What is known of its intent was not looked up: it starts if nothing is, and otherwise stays open. */
@@ -66,6 +69,7 @@ export interface Declared {
   resumed?: true;
 }
 
+/** What becomes of a call. */
 export type Verdict<T extends Gated> =
   /** `input` is as written, `context` is the run's context as parsed by the tool's schema. */
   | ({ go: 'start'; tool: T; input: Json; context: unknown } & Arguments & Declared)
@@ -86,6 +90,7 @@ export type Verdict<T extends Gated> =
   | { go: 'wait' };
 
 export interface GateOptions<T extends Gated = Gated> extends Asking {
+  /** Undefined: it denies nothing, and asks no one. */
   policy: Policy | undefined;
   /** Asked after the policy, and before a person is. @param asks whether a person may be asked. */
   lookUp(tool: T, call: Asked, meant: Meant, shown: Json, asks: boolean): LookedUp<T> | Promise<LookedUp<T>>;
@@ -93,6 +98,7 @@ export interface GateOptions<T extends Gated = Gated> extends Asking {
   now: number;
 }
 
+/** A call of the journal, or one of an answer that is not in it yet, which has a name and arguments only. */
 export type Asked = Pick<Call, 'name' | 'input'> & Partial<Pick<Call, 'edited' | 'approval' | 'agreed' | 'asked'>>;
 
 /** In the place of a tool: why there is none, for the model. */
@@ -100,6 +106,10 @@ export interface Missing {
   missing: { code: string; message: string };
 }
 
+/**
+ * Decides what becomes of a call. It runs no tool and writes nothing. What fails in user code, such as a rule or a policy, refuses the
+ * call. @throws Halted while it waits for a policy, or what `lookUp` throws.
+ */
 export function gate<T extends Gated>(tool: T | Missing, call: Asked, o: GateOptions<NoInfer<T>>): Verdict<T> | Promise<Verdict<T>> {
   const { approval } = call;
   if (approval && !approval.decided) {

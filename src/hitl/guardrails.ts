@@ -44,6 +44,7 @@ export function checkGuardrails(guardrails: unknown, where: string): readonly Gu
 export const guards = (guardrails: readonly Guardrail[], point: ContentRequest['point']): boolean =>
   guardrails.some(({ points }) => points === undefined || points.includes(point));
 
+/** What the guardrails are told besides the value. */
 export interface Asking {
   /** The messages so far. Called, and copied, only if a guardrail reads them. */
   conversation?: () => readonly Message[];
@@ -58,6 +59,7 @@ export interface Guarded {
   value: Json;
   changed: boolean;
   blocked?: { code: 'REFUSED' | 'GUARDRAIL_FAILED'; reason: string };
+  /** Of all that were asked, in order. */
   verdicts: readonly GuardrailVerdict[];
 }
 

@@ -14,6 +14,7 @@ export type Meant = Pick<Intent, 'name' | 'key' | 'digest' | 'remember'>;
 
 /** What a tool declares of its intents. */
 export interface Keyed {
+  /** The name under which its keys are unique, unless it declares an `intent`. */
   readonly name: string;
   // biome-ignore lint/suspicious/noExplicitAny: inside, a declaration's types are gone
   readonly options: Pick<ToolOptions<string, Schema, Schema, string, any>, 'key' | 'intent' | 'same' | 'remember'>;

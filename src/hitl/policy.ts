@@ -15,9 +15,12 @@ export const HOOK_TIMEOUT = 10_000;
 export interface Asking {
   /** The agents from the run's top agent down to the one that calls. */
   path: readonly string[];
+  /** The principal of the run; undefined for a run of the application. */
   by: Principal | undefined;
+  /** As the application passed it. */
   context: unknown;
   runId: string;
+  /** The session as the application named it. */
   session: string | undefined;
   /** The run's cancellation. It ends the wait for a rule or a policy. */
   cancel: CancelSource;

@@ -14,6 +14,7 @@ import type { CallId } from './entries/entries.ts';
 
 /** Names an intent: the same key of another tenant, or of another intent name, is another one. */
 export interface ClaimKey {
+  /** Undefined: of runs without a tenant, which share one space of keys. */
   tenant: string | undefined;
   /** The name of the intent; a tool's name unless it declares another. */
   intent: string;
@@ -21,6 +22,7 @@ export interface ClaimKey {
   key: string;
 }
 
+/** A call, by its run. The id of a call is unique within its run only. */
 export interface Holder {
   run: string;
   call: CallId;

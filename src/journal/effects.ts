@@ -17,7 +17,9 @@ export interface EffectRow {
   at: number;
   /** The name of the tool, the step or the agent. */
   tool: string;
+  /** What is known by now: it changes when an operator, a `check` or a late result settles the call. */
   outcome: EffectOutcome;
+  /** By unit, as the tool's `amount` declared it of this call. Absent: it declares none. */
   amount?: Amount | undefined;
   /** It gave up, or its outcome is unknown, and it was neither settled nor dismissed since. */
   open?: true | undefined;
@@ -31,10 +33,12 @@ export const laterCall = (a: CallId, b: CallId) => Number.parseInt(b, 10) - Numb
 /** The place of a row in lists, which are newest first. */
 export type EffectPlace = Pick<EffectRow, 'run' | 'call' | 'at'>;
 
+/** A row must match all fields that are given. */
 export interface EffectFilter {
   /** Rows of runs of this tenant, and of none. Undefined: of none only. */
   tenant: string | undefined;
   run?: string | undefined;
+  /** The exact name of a tool, a step or an agent. */
   tool?: string | undefined;
   outcome?: EffectOutcome | undefined;
   /** Only rows that are `open`. */

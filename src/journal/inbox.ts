@@ -15,8 +15,11 @@ import { eventDamaged } from './errors.ts';
 
 /** What an event is about. Only waits of the same tenant, name and key get it. */
 export interface Topic {
+  /** That of the sender, and of the run that waits. Undefined: of none. */
   tenant: string | undefined;
+  /** The name of the event. */
   event: string;
+  /** What the event is about. Empty in a stored event that was taken. */
   key: string;
 }
 
@@ -48,7 +51,9 @@ export interface StoredEvent extends Topic {
   /** Its number, in the order of arrival. */
   nr: number;
   id: string;
+  /** Undefined once it was taken. */
   data?: Json | undefined;
+  /** Id of the principal that sent it; empty in an event that was taken, once its sender was forgotten. */
   by: string;
   /** SHA-256 of what it says, to know it again. */
   digest: string;
@@ -66,6 +71,7 @@ export interface StoredEvent extends Topic {
 
 /** Which events no wait will get any more: rejected ones, and those that have expired. Newest first, by arrival. */
 export interface DeadFilter {
+  /** Undefined: events of no tenant. Those of another one are never listed. */
   tenant: string | undefined;
   /** Epoch milliseconds, by the store's clock. */
   now: number;
@@ -77,6 +83,7 @@ export interface DeadFilter {
   since?: number | undefined;
   /** The last event of the previous page. */
   after?: Pick<StoredEvent, 'at' | 'nr'> | undefined;
+  /** Most events. */
   limit: number;
 }
 
@@ -123,8 +130,10 @@ export interface Inbox {
   forget(sender: { tenant: string | undefined; by: string; now: number }): Erased | Promise<Erased>;
 }
 
+/** What became of the events of a sender that is forgotten. */
 export interface Erased {
   events: number;
+  /** Ids of the runs that were to take one. Each waits on, or got the next event of the topic. */
   runs: readonly string[];
 }
 
@@ -152,11 +161,13 @@ export interface InboxRows {
   sentBy(tenant: string | undefined, by: string): readonly number[];
   /** Deletes some of the events that have expired before a time. */
   purge(before: number): void;
+  /** Those of a topic, in the order in which they were added. */
   waits(topic: string): readonly { run: string; call: CallId }[];
   addWait(run: string, call: CallId, topic: string): void;
   dropWait(run: string, call: CallId): void;
   /** Numbers of the assigned events of a run, with their calls; and the calls to which an event is assigned. */
   assigned(run: string): readonly { call: CallId; event: number }[];
+  /** More than one only for an event that was sent to all. */
   assignedTo(event: number): readonly { run: string; call: CallId }[];
   assign(event: number, run: string, call: CallId): void;
   unassign(event: number, run: string, call: CallId): void;

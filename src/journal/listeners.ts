@@ -1,7 +1,9 @@
 /** Listeners to the runs of a store, within one process. */
 
+/** Gets the id of a run that changed, and nothing else: what changed is in the journal. What it throws is ignored. */
 export type Listener = (runId: string) => void;
 
+/** Which changes a listener is told of, and until when. */
 export interface SubscribeOptions {
   /** Default: every run. */
   runId?: string;
@@ -18,6 +20,7 @@ export class Listeners {
   readonly #byRun = new Map<string, Set<{ listener: Listener }>>();
   readonly #changed = new Set<string>();
 
+  /** With a signal that is aborted already, it adds nothing. */
   add(listener: Listener, { runId, signal }: SubscribeOptions): void {
     if (signal.aborted) return;
     // a listener that subscribes twice is called twice, and each of its signals ends one subscription

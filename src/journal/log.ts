@@ -43,6 +43,7 @@ interface Committed {
   committed(run: RunFold, entry: Entry): void;
 }
 
+/** One for each run that this process writes to. While it drives the run, the log holds the lease. */
 export class Log {
   /** The fold of all stored entries. */
   readonly run: RunFold;

@@ -8,10 +8,12 @@ import type { RecordChange, Records } from './records.ts';
 /** A summary of a run for lookups without reading its journal. It can be rebuilt from the journal, except for the lease. */
 export interface RunHead {
   runId: string;
+  /** Name of the top agent. */
   agent: string;
   status: RunStatus;
   /** The session's key within the tenant, see `sessionKey`. */
   session?: string;
+  /** The tenant of `by`. Absent: none. */
   tenant?: string;
   /** Id of the principal on whose behalf the run was started. */
   by?: string;
@@ -81,10 +83,13 @@ export interface DueFilter {
   firsts?: boolean;
 }
 
+/** What an append changes in one unit with its entries. */
 export interface AppendOptions {
   /** What the append must survive: loss of power, or a killed process (the default). */
   sync?: 'power' | 'process';
+  /** Only stores with `claim` get any. At most 25. */
   claims?: readonly ClaimChange[] | undefined;
+  /** Only stores with `effects` get any. */
   effects?: readonly EffectChange[] | undefined;
   /** Only stores with `inbox` get any. */
   waits?: readonly WaitChange[] | undefined;

@@ -12,6 +12,7 @@ export interface RecordAppendOptions {
 export interface RecordChange {
   namespace: string;
   key: string;
+  /** Appended in this order. */
   values: readonly Json[];
   /** How many values the key must hold, 0 for a new key. */
   expected: number;
@@ -21,6 +22,7 @@ export interface RecordChange {
 export interface RecordListOptions {
   /** The last key of the previous page. It may have been deleted since. */
   after?: string;
+  /** Most keys. Default: all. */
   limit?: number;
 }
 

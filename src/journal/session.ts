@@ -4,8 +4,11 @@
  */
 import type { Principal } from '../ports/principal.ts';
 
+/** A session as the application names it. */
 export interface Session {
+  /** Undefined: the run has none. */
   session?: string | undefined;
+  /** Who started the run, and owns the session unless it is shared. Undefined: the application. */
   by?: Principal | undefined;
   /** All principals of the tenant may continue it. */
   shared?: boolean | undefined;

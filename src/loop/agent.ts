@@ -25,6 +25,7 @@ type ContextOf<T> = T extends Agent<any, any, infer C> ? C : ContextOfTool<T>;
 type Nothing = {};
 // contravariant inference intersects the contexts of all tools; a tool of type `any` or unknown needs no context
 type Wants<T> = unknown extends ContextOf<T> ? Nothing : ContextOf<T>;
+/** The context that all of these tools and agents need together: an intersection. `{}` where none needs any. */
 export type ContextOfAll<T extends readonly unknown[]> = { [K in keyof T]: (c: Wants<T[K]>) => void }[number] extends (c: infer C) => void
   ? C
   : Nothing;
@@ -36,13 +37,20 @@ export type OnlyAgents<A extends readonly unknown[]> = {
     : Mistake<'This is not an agent. A tool belongs in tools: tools: [refund], agents: [research]'>;
 };
 
+/** The declaration of an agent that is a loop around one model. `T`: its tools, `OS`: the schema of its answer, `A`: its agents. */
 export interface AgentOptions<
   T extends readonly (Tool | ToolSource | Agent)[],
   OS extends SchemaLike,
   A extends readonly (Agent | Tool)[] = readonly [],
 > {
+  /**
+   * 1 to 64 letters, digits, `_` and `-`. It names the agent in journals, policies, events and spans, and the tool by which another agent
+   * calls it. An engine registers one agent of a name.
+   */
   name: string;
+  /** What the model of another agent is told of it, unless `delegate()` says something else. */
   description?: string;
+  /** Asked once for each step. `fallback()` makes a model of several. */
   model: Model;
   /** Tools, tool sources such as MCP servers, and agents, which are treated as in `agents`. */
   tools?: T;
@@ -58,9 +66,14 @@ export interface AgentOptions<
    * only; after it the model may answer. Models without this feature ignore it.
    */
   toolChoice?: ToolChoice;
+  /**
+   * For a run of this agent, or for its part of the run of another agent. Each limit of a run overrides that of its agent, which overrides
+   * that of the engine.
+   */
   limits?: Limits;
   /** Long-term memory. Default: the engine's; for a sub-agent none. `false`: none. */
   memory?: Memory | false;
+  /** Wrappers around its steps and its calls of models and tools, inside those of the engine. Its sub-agents do not have them. */
   use?: readonly Middleware[];
   /** Defaults for this agent's tools, and for its model's calls. */
   reliability?: { tools?: Reliability; model?: Reliability };
@@ -72,6 +85,10 @@ export interface AgentOptions<
   compact?: readonly Compaction[];
   /** Messages that no policy leaves out. A message with calls and the message with their results stay together. */
   pin?: (message: Message) => boolean;
+  /**
+   * What the model is told before the conversation. A function is asked before each step, may take 30 seconds, and its text is journaled
+   * when it changes. One that throws, is late, or returns no text ends the agent with `INSTRUCTIONS_FAILED`.
+   */
   instructions:
     | string
     | ((ctx: { context: ContextOfAll<NoInfer<T>> & ContextOfAll<NoInfer<A>>; session: string | undefined }) => string | Promise<string>);
@@ -140,6 +157,7 @@ export function agent<
   return definition as Agent<AgentInput, Out<OS>, ContextOfAll<T> & ContextOfAll<A>>;
 }
 
+/** An example of each option, by name: for the check of unknown options and its message. */
 export const AGENT = {
   name: "name: 'support'",
   description: "description: 'Answers customers'",

@@ -135,6 +135,7 @@ export function callsLeft(scope: Scope): { left: number; crossing: Crossing | un
 
 /** What a call needs of the limits besides its place. `cost` is its tool's. */
 export interface Needs {
+  /** By unit, as the tool declares it of this call. Undefined: none. */
   readonly amount?: Amount | undefined;
   readonly cost?: AnyToolOptions['cost'];
 }
@@ -145,6 +146,7 @@ interface Prepared {
   readonly tool: { readonly options: Pick<AnyToolOptions, 'cost'> };
 }
 
+/** What a prepared call needs: its own amounts, and the cost that its tool declares. */
 export const needsOf = ({ amount, tool }: Prepared): Needs => ({ amount, cost: tool.options.cost });
 
 /** The limit that a call would cross, of this frame or of one above. Reserved calls count. */

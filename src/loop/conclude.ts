@@ -72,6 +72,10 @@ async function refused(scope: LoopScope, entry: Responded, reason: string): Prom
   return { status: 'failed', error: failedOnce('OUTPUT_REFUSED', `the policy refused the final answer: ${reason}`) };
 }
 
+/**
+ * The failure of an answer that is not whole: `OUTPUT_TRUNCATED` for `length`, `CONTEXT_TOO_LONG` for `context`, `MODEL_BLOCKED` for
+ * `blocked`; undefined for any other stop.
+ */
 export function incomplete(stop: ModelResponse['stop']): Failure | undefined {
   if (stop === 'length')
     return failedOnce(

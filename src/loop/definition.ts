@@ -14,6 +14,7 @@ export function made<D extends AgentDefinition>(definition: Omit<D, symbol>): D 
   return { [MADE]: true, ...definition } as unknown as D;
 }
 
+/** Whether `agent()`, `graph()` or `foreignAgent()` made the value, also those of another copy of the package. */
 export const isAgent = (value: unknown): value is AgentDefinition => typeof value === 'object' && value !== null && MADE in value;
 
 /** The agent of a value, which is an agent or a tool made by `delegate()` or `handoff()`; undefined for anything else. */

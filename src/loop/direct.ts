@@ -9,7 +9,9 @@ import type { Agent } from './types.ts';
 
 /** The one call of a run of a direct agent. */
 export interface DirectCall {
+  /** The name of a tool that the source lists or finds. */
   name: string;
+  /** The arguments, which the schema of the tool parses. */
   input: Json;
 }
 

@@ -19,10 +19,12 @@ import { LiveScope } from './scope.ts';
 import { listed, pin } from './tools/offered.ts';
 import type { AgentDefinition, Drive, End, Plan, Scope, Settlement, Tools } from './types.ts';
 
+/** A frame to drive, with what differs between the root and a sub-agent. */
 export interface FrameRun<T> {
   drive: Drive;
   frame: Frame;
   agent: AgentDefinition;
+  /** Its own. Those of the frames above hold too. */
   limits: Limits;
   /** The scope whose call this frame answers; undefined for the root frame. */
   parent?: Scope;

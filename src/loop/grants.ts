@@ -8,6 +8,7 @@ export function granted(tools: Tools, grants: readonly Grants[]): Tools {
   return new Map([...tools].filter(([name, tool]) => tool.finding || isGranted(name, grants)));
 }
 
+/** Whether each of the grants allows the tool. Grants without `tools` allow all. */
 export const isGranted = (name: string, grants: readonly Grants[]): boolean => grants.every(({ tools }) => !tools || tools.includes(name));
 
 /** The credential or scope that the grants do not allow; undefined if they allow all of it. */

@@ -3,11 +3,16 @@ import type { CallId } from '../journal/entries/entries.ts';
 import type { Json } from '../json.ts';
 import type { ModelRequest, ModelResponse } from '../ports/model.ts';
 
+/**
+ * How a call ended. `output` has secrets masked and is cut at the tool's `maxBytes`. A failure that a wrapper returns needs `code` and
+ * `message`; the engine sets `attempts`, and takes `outcome` from the call where it is missing.
+ */
 export type ToolOutcome = { ok: true; output: Json } | { ok: false; error: Failure };
 
 /** Where a wrapper is called. */
 export interface StepInfo {
   readonly runId: string;
+  /** The name of the agent whose step it is. */
   readonly agent: string;
   /** The agents from the run's top agent down to this one. */
   readonly path: readonly string[];
@@ -15,6 +20,7 @@ export interface StepInfo {
   readonly frame?: CallId;
   /** From 1. */
   readonly step: number;
+  /** The session as the application named it; undefined for a run without one. */
   readonly session: string | undefined;
   /** The run's context, as the application passed it. */
   readonly context: unknown;
@@ -27,6 +33,7 @@ export interface AskInfo extends StepInfo {
 
 /** Where a `tool` wrapper is called. `step`: the one whose answer made the call. */
 export interface CallInfo extends StepInfo {
+  /** As in the journal and in events; not the id that the provider gave the call. */
   readonly callId: CallId;
   /** It is one of the engine's own tools that only read: `find_tools`, `read_result`. */
   readonly builtIn?: true;
@@ -40,6 +47,11 @@ export interface Middleware {
    * returns a request and must not mutate its argument.
    */
   step?(request: ModelRequest, info: StepInfo): ModelRequest | Promise<ModelRequest>;
+  /**
+   * Wraps a model call with its retries. Each call of `next` asks the model, is checked against the limits, and is charged. The usage in
+   * the journal is that of the last one, whatever is returned. A wrapper that throws an error of its own, or takes too long besides `next`,
+   * ends the agent with `MIDDLEWARE_FAILED`.
+   */
   model?(request: ModelRequest, next: (request: ModelRequest) => Promise<ModelResponse>, info: AskInfo): Promise<ModelResponse>;
   /** `next(input)` runs the tool with other arguments. They are not validated, because a wrapper is trusted code. */
   tool?(call: { name: string; input: Json }, next: (input?: Json) => Promise<ToolOutcome>, info: CallInfo): Promise<ToolOutcome>;

@@ -2,15 +2,19 @@ import { usedOf } from '../journal/fold/amounts.ts';
 
 /** A call that starts, or is tried again. The sums of the run have it once the entry of this number is applied. */
 export interface Starting {
+  /** 1 for a tool call. 0 for a durable step, and for one more attempt of a call that is counted already. */
   readonly calls: number;
+  /** Millionths of the amounts, by unit; undefined: none. */
   readonly millionths: { readonly [unit: string]: number } | undefined;
   /** What the call, or its next attempt, costs, in billionths of a US dollar. */
   readonly nanoUsd: number;
+  /** Infinity for an attempt whose entry is not made yet. */
   seq: number;
 }
 
 /** The reservations of a frame and all frames below it: calls that are starting or running, whose cost is not in the journal yet. */
 export class Reserved {
+  /** Model calls that are reserved and not released yet. */
   modelCalls = 0;
   /** Upper bound on the tokens of the reserved model calls. */
   tokens = 0;
@@ -20,12 +24,14 @@ export class Reserved {
   readonly starting = new Set<Starting>();
   #waiting: (() => void)[] = [];
 
+  /** The bounds of one call: tokens, and US dollars, or undefined for an unknown price. */
   addModelCall(tokens: number, usd: number | undefined): void {
     this.modelCalls++;
     this.tokens += tokens;
     this.usd = this.usd === undefined || usd === undefined ? undefined : this.usd + usd;
   }
 
+  /** Takes the bounds that the call was added with, and wakes all that wait for a release. */
   removeModelCall(tokens: number, usd: number | undefined): void {
     this.modelCalls--;
     this.tokens -= tokens;

@@ -19,6 +19,7 @@ export interface ScopeOptions {
   plan: Plan;
   /** Its own ones: those above it hold too, by `parent`. */
   limits: Limits;
+  /** Those that the grants allow. */
   tools: Tools;
   trace: AgentTrace | undefined;
   /** Of this frame. The frame above, or the run, cancels it with its own. */
@@ -29,6 +30,7 @@ export interface ScopeOptions {
   parent?: Scope;
   /** The entries with which this part ends, in the same append as its last answer. */
   closing(end: End): Make;
+  /** @see Scope.leaving */
   leaving?: Scope['leaving'];
 }
 

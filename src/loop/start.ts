@@ -22,11 +22,13 @@ import type { Due, Prepared, Ready, Startable } from './call/call.ts';
 import { prepare } from './call/prepare.ts';
 import type { Scope } from './types.ts';
 
+/** A model's answer before it has a number, as it goes into the journal. */
 export type Responded = Extract<Draft, { type: 'model.responded' }>;
 
 /** An answer with calls that is not in the journal yet. */
 export interface Answer {
   entry: Responded;
+  /** In the order of the answer. A call through `call_tool` stands here as the call of the tool that it names. */
   calls: readonly Asked[];
   /** It was cut off at the output limit, so none of its calls is made. */
   cut: boolean;

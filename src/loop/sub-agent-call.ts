@@ -125,6 +125,7 @@ export function flat(messages: readonly Message[]): readonly Message[] {
   return told;
 }
 
+/** A part as text for an agent that has not made these calls. Reasoning is left out. */
 export function inWords(part: Part): Part[] {
   switch (part.type) {
     case 'toolCall':

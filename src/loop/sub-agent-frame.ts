@@ -17,7 +17,9 @@ import type { AgentDefinition, End, Scope, Settlement } from './types.ts';
 /** Or for the world to mend, where what is above it fails with it. */
 export type Left = Blocked | { failed: Failure };
 
+/** A sub-agent to drive for a call of its parent. */
 export interface Child {
+  /** The call that it answers. Its frame is opened unless it has one. */
   call: Call;
   agent: AgentDefinition;
   /** Besides the agent's own. */

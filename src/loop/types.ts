@@ -32,10 +32,12 @@ import type { Middleware } from './middleware.ts';
 import type { Reserved } from './reserved.ts';
 
 declare const agentType: unique symbol;
-/** A declaration, plain data. The type parameters are for the compiler only. */
+/** A declaration, for `run()`, `register()` and `agents`. `[agentType]` and the type parameters are for the compiler only. */
 // biome-ignore lint/suspicious/noExplicitAny: a list of agents holds agents of every type
 export interface Agent<I = any, O = any, Ctx = any> {
+  /** 1 to 64 letters, digits, `_` and `-`. A run is resumed by the agent that is registered under this name. */
   readonly name: string;
+  /** What the model of another agent is told of it. */
   readonly description?: string | undefined;
   readonly [agentType]: { input: (i: I) => void; output: O; context: (c: Ctx) => void };
 }

@@ -41,12 +41,16 @@ export interface TurnContext {
   readonly idempotencyKey: string;
   /** Identifies this agent in the run; the same for all its turns. Use it to derive the id of a thread or a remote context. */
   readonly thread: string;
+  /** From 1. */
   readonly attempt: number;
   readonly runId: string;
+  /** As the application named it; undefined for a run without one. */
   readonly session: string | undefined;
+  /** The principal of the run; undefined for a run of the application. */
   readonly by: Principal | undefined;
   /** The person who gave all answers of this turn, for a service that must know; undefined if there were none or several. */
   readonly decidedBy: Principal | undefined;
+  /** The run's context, as the application passed it; an empty object if it passed none. */
   readonly context: unknown;
   /** The depth in the tree of agents: 1 for a sub-agent of the top agent. */
   readonly depth: number;

@@ -42,6 +42,7 @@ export interface Guardrail {
   readonly points?: readonly ContentRequest['point'][];
   /** Milliseconds. Default 10,000. */
   readonly timeout?: number;
+  /** Asked one after the other, in the order of `guardrails`: it sees what those before made of the value. It gets a copy. */
   check(r: GuardrailRequest): GuardrailRuling | Promise<GuardrailRuling>;
 }
 

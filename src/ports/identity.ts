@@ -1,7 +1,10 @@
 import type { Principal } from './principal.ts';
 
+/** A credential that a tool declares. The grants of the agents on the path bound it. */
 export interface CredentialRequest {
+  /** The name by which the identity, and the grants, know it. */
   provider: string;
+  /** Absent: none are named, and the identity or the provider decides. */
   scopes?: readonly string[];
   /**
    * `api-key`: a key of the application. `client`: a token of the application (client credentials). `user`: a token that the user consented to
@@ -30,6 +33,7 @@ export interface Occasion {
   /** The token that was passed to `run()` or `resume()`. Absent if there was none, for example after a crash. */
   assertion?: Assertion;
   runId: string;
+  /** As the application named it. */
   session?: string;
   /** The name of the agent that calls the tool. */
   agent: string;
@@ -38,7 +42,9 @@ export interface Occasion {
   signal: AbortSignal;
 }
 
+/** A credential for one call. The run masks it in all output, and no entry has it. */
 export interface Token {
+  /** Not empty. `ctx.credentials` of the tool gets it as it is. */
   token: string;
   /** Parts of the token that are secrets by themselves, such as the members of a JSON. They are masked too. */
   secrets?: readonly string[];
@@ -52,6 +58,7 @@ export interface Token {
 
 /** A person must consent first. After the approval, `complete` gets `handle`. The journal stores it, so it must not be a secret. */
 export interface ConsentNeeded {
+  /** Where the person consents. It is part of the approval, so it is shown and journaled. */
   consentUrl: string;
   handle: string;
 }
@@ -72,6 +79,7 @@ export interface ConsentReturned {
   runId: string;
   handle: string;
   provider: string;
+  /** `declined`: the person said no, so the approval is to be rejected. */
   outcome: 'granted' | 'declined';
 }
 

@@ -15,6 +15,7 @@ interface Described {
 }
 
 export interface ListedResource extends Described {
+  /** It names the resource to `resources/read`. */
   uri: string;
   mimeType?: string;
 }
@@ -26,6 +27,7 @@ export interface ListedTemplate extends Described {
 }
 
 export interface ListedPrompt extends Described {
+  /** The texts that the prompt is filled in with. One without `required` may be left out. */
   arguments?: readonly { name: string; title?: string; description?: string; required?: boolean }[];
 }
 
@@ -45,6 +47,7 @@ export type MaterialRequest =
 
 /** The call of a tool. Its output is the result of the request. */
 export interface MaterialCall {
+  /** The name of one of the `tools()` of the source. */
   tool: string;
   input: JsonObject;
   /** The URI, for the caller, of one in the result. Absent: they are the same. */
@@ -53,6 +56,7 @@ export interface MaterialCall {
 
 /** Who asks. */
 export interface MaterialCaller {
+  /** From authentication; undefined for a caller without a principal. */
   readonly by?: Principal | undefined;
   readonly signal: AbortSignal;
 }

@@ -52,6 +52,7 @@ export interface MemoryStore {
   close(): Promise<void>;
 }
 
+/** The page of a list. */
 export interface PageQuery {
   /** Entries of a page, 1 to 100. Default 20. */
   limit?: number;
@@ -101,6 +102,7 @@ export interface MemoryEvent extends Required<Pick<NewEvent, 'actor' | 'session'
   metadata?: Readonly<Record<string, string>>;
 }
 
+/** What names an event. */
 export interface EventRef {
   actor: string;
   session: string;
@@ -108,6 +110,7 @@ export interface EventRef {
 }
 
 export interface EventQuery extends PageQuery {
+  /** As the events were added with it, letter for letter, like `session`. */
   actor: string;
   session: string;
   /** False: without `items`. Default true. */
@@ -153,6 +156,7 @@ export interface MemoryRecord {
   id: string;
   namespace: string;
   text: string;
+  /** Id of the strategy that it belongs to. Absent: none. */
   strategy?: string;
   metadata?: Readonly<Record<string, RecordValue>>;
   createdAt: number;
@@ -167,8 +171,10 @@ export interface MemoryRecord {
   expiresAt?: number;
 }
 
+/** Where a record comes from. */
 export interface Provenance {
   actor: string;
+  /** Absent: it is not from one session. */
   session?: string;
   /** Ids of events. */
   events?: readonly string[];
@@ -195,6 +201,7 @@ export interface NewRecord {
 
 export interface RecordChange {
   id: string;
+  /** A store that keeps `history` adds the text before to it. */
   text?: string;
   namespace?: string;
   /** Replaces all of it. */
@@ -216,6 +223,7 @@ export interface JobQuery extends PageQuery {
   strategy?: string;
 }
 
+/** An extraction that failed, for `redeliver`. */
 export interface ExtractionJob {
   id: string;
   strategy: string;

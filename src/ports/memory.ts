@@ -16,8 +16,11 @@ export interface Fact {
   sessions?: readonly string[];
 }
 
+/** What is asked once, before the first step of an agent. Only for runs with a principal. */
 export interface RecallRequest {
+  /** The principal of the run. What is known of others must not be told. */
   by: Principal;
+  /** As the application named it. Absent: the run has none. */
   session?: string;
   /** The name of the agent. */
   agent: string;
@@ -29,9 +32,13 @@ export interface RecallRequest {
   signal: AbortSignal;
 }
 
+/** A conversation to learn from. Only of completed runs with a principal and a session. */
 export interface RecordRequest {
+  /** The principal of the run. */
   by: Principal;
+  /** As the application named it. */
   session: string;
+  /** The name of the agent whose conversation it is. */
   agent: string;
   /** The id of the run. */
   run: string;
@@ -46,6 +53,7 @@ export interface RecordRequest {
 }
 
 export interface ForgetRequest {
+  /** Whose memories go. Not the one who asks for it. */
   by: Principal;
   /** Forget only this session. Absent: everything of the principal. */
   session?: string;

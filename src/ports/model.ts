@@ -12,7 +12,9 @@ export type Part =
   | { type: 'image' | 'document'; mediaType: string; data: string; name?: string; vendor?: Json }
   | { type: 'toolCall'; id: string; name: string; input: Json; vendor?: Json }
   | { type: 'toolResult'; id: string; output: readonly Part[]; isError?: boolean; cleared?: Cleared };
+/** A call that a model asks for. `id` is that of the provider, by which the result refers to it. */
 export type ToolCallPart = Extract<Part, { type: 'toolCall' }>;
+/** What a call gave: the result of the call with this `id` in the message before. */
 export type ToolResultPart = Extract<Part, { type: 'toolResult' }>;
 
 /** A result that was replaced by a reference: only the engine sets it. `run`: the run in which it was, and whose journal has the whole. */
@@ -25,6 +27,7 @@ export type Message = {
   /** It stands in the place of messages that were left out: only the engine sets it. */
   summary?: true;
 };
+/** A string stands for one text part. */
 export type Prompt = string | readonly Part[];
 
 /** A message of a conversation that the application stored itself. A string stands for one text part. */
@@ -54,10 +57,13 @@ export type ToolSpec = {
  */
 export type ToolChoice = 'auto' | 'none' | 'required' | { readonly tool: string };
 
+/** What a model is asked. It must not be changed. */
 export interface ModelRequest {
+  /** What the agent is always told, with what its memory recalled. Empty: nothing. */
   readonly instructions: string;
   /** The list grows during the run, so an adapter that keeps it after its `generate` call must copy it. */
   readonly messages: readonly Message[];
+  /** Those that may be called in this step. Their names are unique. */
   readonly tools: readonly ToolSpec[];
   /** Default `auto`. It requires a call in the first step only. */
   readonly toolChoice?: ToolChoice;
@@ -69,15 +75,21 @@ export interface ModelRequest {
 export interface Usage {
   input: number;
   output: number;
+  /** Input that came from the provider's cache. */
   cacheRead?: number;
+  /** Input that was written to the provider's cache. */
   cacheWrite?: number;
+  /** The part of `output` that is reasoning. */
   reasoning?: number;
 }
 
+/** One answer. A `content` or `stop` of another form fails the call with `MODEL_FAILED`; another field of a wrong type is left out. */
 export interface ModelResponse {
+  /** Text, reasoning, images, documents and calls, in the order of the answer. Results of calls are refused. */
   content: readonly Part[];
   /** `length`: cut off at the output limit; `context`: the conversation fills the model's context. */
   stop: 'end' | 'tools' | 'length' | 'context' | 'blocked';
+  /** Absent: the cost of the run is unknown from then on, and a limit of tokens or dollars stops it. */
   usage?: Usage;
   /** The model that answered, if it differs from the one that was asked. */
   model?: string;
@@ -108,9 +120,11 @@ export interface ModelCall {
   readonly alive?: () => void;
 }
 
+/** A model of a provider. An adapter makes it; `generate` is its only call. */
 export interface Model {
   /** The price table and the spans name a model `provider/id`. */
   readonly provider: string;
+  /** As the provider names it. */
   readonly id: string;
   /** Most output tokens of one call. Dollar and token limits reserve them. Default 4096. */
   readonly maxOutput?: number;

@@ -4,14 +4,17 @@ import type { ApprovalRule, Effect } from './tool.ts';
 
 /** A tool call that an agent is about to make. */
 export interface CallRequest {
+  /** The principal of the run, not the person who resumed it; undefined for a run of the application. */
   by: Principal | undefined;
   /** The calling agent, or one above it: the call must be allowed for each agent on the path. */
   agent: string;
+  /** As the agent names it. A policy of a gateway gets the name that the tool has there. */
   tool: string;
   /** The arguments that the tool will get. */
   input: Json;
   /** The arguments that the model wrote, if they differ: the tool's schema or a person changed them. */
   written?: Json | undefined;
+  /** As the tool declares it; of a tool of a server, as the application or the server says. */
   effect: Effect;
   /** The amounts that the tool declares for the call, by unit: `{ usd: 12.5 }`. */
   amount?: Readonly<Record<string, number>> | undefined;
@@ -21,6 +24,7 @@ export interface CallRequest {
   /** The run's context, as the application passed it. */
   context: unknown;
   runId: string;
+  /** As the application named it; undefined for a run without one. */
   session: string | undefined;
 }
 
@@ -34,10 +38,12 @@ export interface AccessRequest {
    * letter, cancel it, remove its schedule, or forget it. `inspect`: read it, list it, or list what it did.
    */
   point: 'run' | 'decide' | 'inspect';
+  /** Who does this, from authentication; undefined where the caller named no one. */
   by: Principal | undefined;
   /** Empty, as `runId`, where a whole session or principal is to be forgotten: then each of its runs is asked about too. */
   agent: string;
   runId: string;
+  /** As the application named it; undefined for a run without one. */
   session: string | undefined;
   /** On whose behalf the run works. Absent: on that of the application. */
   owner?: Pick<Principal, 'id' | 'tenant'> | undefined;
@@ -47,9 +53,13 @@ export interface AccessRequest {
 export interface ContentRequest {
   /** `input`: of a run, a message to it, or a person's answer to a question. `output`: an agent's final answer. `result`: a tool's, before it is journaled and the model sees it. */
   point: 'input' | 'output' | 'result';
+  /** Of an output or a result, the principal of the run; of an input, the one who gives it. Undefined: the application. */
   by: Principal | undefined;
+  /** Of an input, the top agent of the run; else the agent that answers, or that called the tool. */
   agent: string;
+  /** Set for a `result`. */
   tool?: string;
+  /** A copy. What is changed in it has no effect: return another `value`. */
   value: Json;
   /**
    * `content`: the value is a text, or a list of parts or messages, whose files and marks of providers (`data`, `vendor`) are no text. Absent: it is
@@ -65,6 +75,7 @@ export type ContentRuling = { allow: true; value?: Json } | { allow: false; reas
 
 /** Which tools a caller may be shown. */
 export interface OffersRequest {
+  /** Who lists or searches; undefined for the application. */
   by: Principal | undefined;
   /** The calling agent; undefined: any. */
   agent?: string | undefined;
@@ -84,6 +95,11 @@ export interface Policy {
    * arguments; the others are not shown. `decide` is called for every call all the same. A method that fails shows none.
    */
   offers?(r: OffersRequest): readonly string[] | Promise<readonly string[]>;
+  /** Asked before an operation on a run. A refusal is `NOT_PERMITTED`; a list leaves the run out. */
   access?(r: AccessRequest): { allow: boolean; reason?: string } | Promise<{ allow: boolean; reason?: string }>;
+  /**
+   * A refused input is `INPUT_REFUSED`; a refused answer ends its agent with `OUTPUT_REFUSED`; in place of a refused result the model reads
+   * that it is withheld.
+   */
   content?(r: ContentRequest): ContentRuling | Promise<ContentRuling>;
 }

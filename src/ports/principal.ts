@@ -3,8 +3,11 @@ import { misspelt } from '../options.ts';
 
 /** A user or service that starts runs or decides. It comes from authentication, never from a model or a request body. */
 export type Principal = {
+  /** 1 to 500 characters. Unique within the tenant. */
   id: string;
+  /** Its runs and keys are invisible to other tenants. Absent: none, and what it starts is visible to all. */
   tenant?: string;
+  /** What the `roles` of an approval are compared with. Policies see them too. */
   roles?: readonly string[];
   /** What a policy may ask for besides: claims of the caller's token, as texts, by name. At most 50. They are journaled with the run. */
   claims?: Readonly<Record<string, string>>;

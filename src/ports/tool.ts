@@ -21,6 +21,7 @@ import type { Principal } from './principal.ts';
  */
 export type Effect = 'read' | 'idempotent' | 'once';
 
+/** When a failed attempt is followed by another one. Each field that a tool leaves out comes from its agent, then from the engine. */
 export interface Retry {
   /** Most attempts in total. Default 3. */
   attempts?: number;
@@ -35,6 +36,7 @@ export interface Retry {
   maxDelay?: number;
 }
 
+/** When a service that fails is left alone for a while. Each tool has a breaker of its own in each engine, over all runs. */
 export interface Breaker {
   /** Consecutive service faults that open the circuit. Default 5. */
   failures?: number;
@@ -42,6 +44,7 @@ export interface Breaker {
   recovery?: number;
 }
 
+/** `edit`: approve with other arguments. `respond`: answer a question. */
 export type DecisionType = 'approve' | 'edit' | 'reject' | 'respond';
 
 /** A person's decision about an approval. `approval` is its id. */
@@ -58,6 +61,7 @@ export type Decision = { approval: string; note?: string } & (
  * @property allow the types of decisions that are offered. Default: approve, edit, reject.
  */
 export interface ApprovalRule {
+  /** Why a person is asked. It is shown to that person. */
   reason?: string;
   roles?: readonly string[];
   role?: Mistake<"Write roles, a list of names: roles: ['lead']">;
@@ -65,22 +69,30 @@ export interface ApprovalRule {
   allow?: readonly DecisionType[];
 }
 
+/** What `execute` is told of its call. `C`: the context of the tool, `K`: the names of its credentials. */
 export interface ToolContext<C = unknown, K extends string = never> {
   /** Aborted at the attempt's timeout, the call's deadline, or when the run is cancelled. */
   readonly signal: AbortSignal;
   /** The same for every attempt of this call, even after a crash. */
   readonly idempotencyKey: string;
+  /** From 1. */
   readonly attempt: number;
   /** When this attempt times out, epoch milliseconds; Infinity without a timeout. `alive()` moves it. */
   readonly deadline: number;
   readonly runId: string;
+  /** As in events and in the journal. Unique within the run only. */
   readonly callId: string;
+  /** The number of the model's answer that made the call, from 1. */
   readonly step: number;
+  /** The session as the application named it; undefined for a run without one. */
   readonly session: string | undefined;
+  /** The principal of the run; undefined for a run of the application. Never what a model wrote. */
   readonly by: Principal | undefined;
   /** The agents from the run's top agent down to the one that calls. */
   readonly path: readonly string[];
+  /** The run's context, as parsed by the tool's `context` schema. */
   readonly context: C;
+  /** Tokens by name. One that expires within 30 seconds is renewed before the attempt. All are masked in the output of the run. */
   readonly credentials: { readonly [P in K]: string };
   /** Set if `execute` threw `NeedsPerson` before: the state that it left, and the answer to its question. */
   readonly asked?: { readonly state?: Json; readonly answer?: Json } | undefined;
@@ -110,15 +122,25 @@ export interface ApprovalContext<C> {
   effect: Effect;
 }
 
+/**
+ * The declaration of a tool. `S`: the schema of its arguments, `C`: that of its context, `K`: the names of its credentials, `O`: what it
+ * returns.
+ */
 export interface ToolOptions<Name extends string, S extends SchemaLike, C extends SchemaLike, K extends string, O> {
   /** At most 64 letters, digits, `_` and `-`. */
   name: Name;
+  /** What the model is told of the tool, besides the schema. */
   description: string;
   /** The schema of the arguments, an object: from Zod, ArkType or the like, or plain JSON Schema. */
   input: S;
   /** The schema of the context that the tool needs. It becomes part of the options of `run()`. */
   context?: C;
+  /**
+   * What each call needs, by a name under which `ctx.credentials` has the token. Without an `identity` of the engine, a call ends with
+   * `CREDENTIALS_UNAVAILABLE`.
+   */
   credentials?: { readonly [P in K]: CredentialRequest };
+  /** What a second call would do. Default `once`. */
   effect?: Effect;
   /** The amounts of a call for policies, by unit: `{ usd: 12.5 }`. A unit is `[a-z][a-z0-9_-]{0,31}`, an amount 0 or more, at most 6 decimals. */
   amount?(input: Out<S>): Readonly<Record<string, number>>;
@@ -141,6 +163,10 @@ export interface ToolOptions<Name extends string, S extends SchemaLike, C extend
   same?(input: Out<S>): Json;
   /** Milliseconds that a key stays done, by the store's clock. Default: for ever. */
   remember?: number;
+  /**
+   * Whether a person must approve a call: always, by a rule, or as a function decides within 10 seconds. If it fails or returns anything
+   * else, the call is refused with `APPROVAL_RULE_FAILED`.
+   */
   approval?:
     | boolean
     | ApprovalRule
@@ -149,6 +175,7 @@ export interface ToolOptions<Name extends string, S extends SchemaLike, C extend
   timeout?: number;
   /** Milliseconds of all attempts and the waits between them. Default: none. */
   deadline?: number;
+  /** Absent fields come from the agent, then from the engine. */
   retry?: Retry;
   /**
    * For a `read` tool: a result is given again to the same call, for `ttl` milliseconds, without running it: to a call with the same
@@ -178,15 +205,18 @@ declare const ioType: unique symbol;
 // biome-ignore lint/suspicious/noExplicitAny: a list of tools holds tools of every type
 export interface Tool<Name extends string = string, I = any, O = any, Ctx = any> {
   readonly name: Name;
+  /** What the model is told of it. */
   readonly description: string;
   readonly effect: Effect;
   readonly [ctxType]?: (c: Ctx) => void;
   readonly [ioType]?: (i: I) => O;
 }
+/** The context that a tool needs; unknown if it needs none. */
 export type ContextOfTool<T> = T extends { readonly [ctxType]?: (c: infer C) => void } ? C : unknown;
 
 /** Tools that are found at run time: an MCP server, a gateway. Opened and closed by the engine. */
 export interface ToolSource {
+  /** It names the source in messages and in the journal. Two searched sources of an agent need different names. */
   readonly name: string;
   /** Secrets that the source sends to its server, by name. They are masked in all output of a run with this source. */
   readonly secrets?: Iterable<readonly [name: string, secret: string]>;
@@ -202,6 +232,10 @@ export interface ToolSource {
   readonly agents?: readonly Tool[];
   /** What it may have besides tools, for the clients of a server. Known before the source is opened, because a server announces it. */
   readonly passes?: readonly MaterialKind[];
+  /**
+   * Called when a run first needs it, and again after a failure or once it was closed. If it rejects, a run of the agent rejects with
+   * `SOURCE_UNAVAILABLE` or the code of its RondoError; the call of a sub-agent fails. `signal` is aborted when the engine is closed.
+   */
   open(o: { signal: AbortSignal } & SourceCaller): Promise<OpenedSource>;
 }
 
@@ -209,11 +243,13 @@ export interface ToolSource {
 export interface SourceCaller {
   /** The principal who started the run. */
   readonly by?: Principal;
+  /** As the application named it. */
   readonly session?: string;
   /** The token that was passed to `run()` or `resume()`. It is masked in all output of the run. */
   readonly assertion?: Assertion;
 }
 
+/** An open source, for all runs or for those of one caller. */
 export interface OpenedSource {
   /**
    * The tools that are always offered: every request to the model has them. May be empty if `search` finds the rest. An unchanged tool must
@@ -252,6 +288,7 @@ export interface OpenedSource {
   changed?(listener: (list?: ChangedList) => void): () => void;
   /** Present if the source `passes` resources or prompts. */
   readonly materials?: Materials;
+  /** It may take 5 seconds; its error is ignored. */
   close(): Promise<void>;
 }
 
@@ -262,7 +299,9 @@ export interface OpenedSource {
 export interface Materials {
   /** A list ends with what is too much for one answer: at most 1,000 items. */
   resources(o: MaterialCaller): Promise<readonly ListedResource[]>;
+  /** At most 1,000 items. */
   templates(o: MaterialCaller): Promise<readonly ListedTemplate[]>;
+  /** At most 1,000 items. */
   prompts(o: MaterialCaller): Promise<readonly ListedPrompt[]>;
   /** The tools that read. They are not listed to models, and their names are not those of other tools: `resources/read`. */
   tools(): Promise<readonly Tool[]>;
@@ -273,5 +312,6 @@ export interface Materials {
 /** The question of a tool that a person answers. The answer is the tool's output. */
 export interface Question {
   question: string;
+  /** What the answer must fit. Absent: any JSON. */
   answer?: JsonSchema;
 }

@@ -7,8 +7,10 @@ import type { Fault } from './codes.ts';
 import { type BreakerPolicy, DEFAULTS } from './policy.ts';
 import { Cancelled, Expired } from './timeout.ts';
 
+/** `open`: calls are refused. `half-open`: the recovery time has passed, and one trial call may run, or runs. */
 export type CircuitState = 'closed' | 'open' | 'half-open';
 
+/** What a circuit guards, and when it opens. */
 export interface CircuitOptions {
   /** The name of the guarded tool, step or model, for messages. */
   name: string;

@@ -60,6 +60,7 @@ export class CancelSource {
     return this.#cancelled;
   }
 
+  /** What `cancel()` was given, or an AbortError where it was given nothing. Undefined before. */
   get reason(): unknown {
     return this.#reason;
   }

@@ -19,23 +19,30 @@ import { askedWait } from './retry-after.ts';
 
 /** The meaning of a thrown value. For the codes see {@link Kind}. */
 export interface Classified {
+  /** Of the tables, of a ToolError or RondoError, or the fallback code. At most 100 characters. */
   code: string;
   /** Never empty, at most {@link MAX_MESSAGE} characters. */
   message: string;
+  /** The same call may succeed later. */
   retryable: boolean;
   /** No table lists the error. Whether a retry helps is unknown, so calls that may run twice are retried. */
   unclassified?: true;
+  /** What the error proves: `unknown` where it proves nothing. */
   outcome: Outcome;
   /** Milliseconds that the service asked to wait. */
   retryAfter?: number;
+  /** Whether a circuit breaker counts it. */
   fault: Fault;
 }
 
+/** The code of an error that no table lists, by what was called. */
 export type FallbackCode = 'TOOL_FAILED' | 'MODEL_FAILED' | 'NODE_FAILED' | 'STEP_FAILED' | 'AGENT_FAILED' | 'MEMORY_FAILED';
 
+/** The text with its secrets replaced. */
 export type Mask = (text: string) => string;
 const asIs: Mask = (text) => text;
 
+/** Characters of a message; a longer one is cut. */
 export const MAX_MESSAGE = 2_000;
 const MAX_CODE = 100;
 const MAX_DEPTH = 6;

@@ -113,8 +113,10 @@ const STATUS = new Map<number, Kind>([
 /** The messages of providers for a conversation that exceeds the model's context. */
 const TOO_LONG =
   /(input|prompt|request) is too long|context window|context (limit|length)|context_length_exceeded|too many total text bytes|too many input tokens|input token count.*exceeds|maximum number of (input )?tokens|maximum input tokens|maximum prompt length/i;
+/** Whether the message of a provider says that the conversation does not fit into the context of the model. */
 export const isTooLong = (message: string): boolean => TOO_LONG.test(message);
 
+/** By the name of an error, with or without `Exception` at its end. Undefined for a name that is not listed. */
 export const ofName = (name: string): Kind | undefined =>
   NAMES.get(name) ?? (name.endsWith('Exception') ? NAMES.get(name.slice(0, -9)) : undefined);
 
@@ -134,6 +136,7 @@ export const ofMessage = (message: string): Kind | undefined =>
 /** Node's code for an HTTP/2 stream that was cancelled before it was sent. The reason is its cause. */
 export const NOT_SENT = 'ERR_HTTP2_STREAM_CANCEL';
 
+/** By HTTP status. A 4xx that is not listed is `VALIDATION`, a 5xx `INTERNAL_ERROR`; undefined for any other status. */
 export function ofStatus(status: number): Kind | undefined {
   if (!Number.isInteger(status) || status < 400 || status > 599) return undefined;
   return STATUS.get(status) ?? (status < 500 ? VALIDATION : INTERNAL);
@@ -172,6 +175,7 @@ export function outcomeOf({ known }: Kind, status: number | undefined): Outcome 
   return status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 409 ? 'failed' : 'unknown';
 }
 
+/** The meaning of an error that a service marks as throttled, whatever its name. */
 export const throttling = THROTTLING;
 
 const FAULTS: ReadonlyMap<string, Fault> = new Map([

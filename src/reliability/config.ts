@@ -8,7 +8,9 @@ import type { Breaker, Retry } from '../ports/tool.ts';
 import { DEFAULTS } from './policy.ts';
 import { LONGEST_TIMER } from './timer.ts';
 
+/** Each section and field may be left out: then the agent, the engine and the defaults decide. Unknown fields are `CONFIG_INVALID`. */
 export interface ReliabilityConfig {
+  /** `retry` of `tool()`. */
   retryPolicy?: {
     /** All attempts, the first included. 1: no retry. */
     maxAttempts?: number;
@@ -16,9 +18,12 @@ export interface ReliabilityConfig {
     retryableErrorCodes?: readonly string[];
     /** `EXPONENTIAL` (default): the longest delay doubles. `FIXED`: it stays. Each delay is a random part of the longest. */
     backoffStrategy?: 'EXPONENTIAL' | 'FIXED';
+    /** The longest delay before the second attempt. With `FIXED`, of each delay; then its default is 100. */
     initialDelayMs?: number;
+    /** The upper bound of the doubling. Refused with `FIXED`. */
     maxDelayMs?: number;
   };
+  /** `timeout` and `deadline` of `tool()`. From 0.001 seconds to about 24.8 days. */
   timeoutConfig?: {
     /** Of one attempt without progress. */
     timeoutSeconds?: number;
@@ -27,20 +32,26 @@ export interface ReliabilityConfig {
     /** The agent is told of a timeout, always: this is the only value. */
     onTimeoutBehavior?: 'RETURN_ERROR_TO_AGENT';
   };
+  /** `breaker` of `tool()`. */
   circuitBreaker?: {
     /** `false`: no breaker. Default true. */
     enabled?: boolean;
     /** Consecutive faults of the service that open the circuit. */
     failureThreshold?: number;
+    /** How long the circuit stays open before one trial call may run. */
     recoveryTimeSeconds?: number;
   };
 }
 
 /** Options of `tool()`, of a tool source, or of `reliability.tools` of an agent or engine. Times are in milliseconds. */
 export interface ConfiguredReliability {
+  /** Absent, as each of these, where the configuration does not set it. */
   retry?: Retry;
+  /** Of one attempt without progress. */
   timeout?: number;
+  /** Of all attempts and the waits between them. */
   deadline?: number;
+  /** `false`: the configuration disables it. */
   breaker?: Breaker | false;
 }
 

@@ -19,21 +19,27 @@ export type Guarded<T> =
   | { readonly ok: true; readonly value: T; readonly attempts: number }
   | { readonly ok: false; readonly error: Failure; readonly cause: unknown; readonly cancelled?: true };
 
+/** An attempt that ran and failed, whether or not another one follows. */
 export interface FailedAttempt {
+  /** From 1. */
   attempt: number;
   code: string;
+  /** With secrets masked, at most 2,000 characters. */
   message: string;
   /** Milliseconds until the next attempt. Absent if there is none. */
   retryIn?: number;
 }
 
+/** What guards a call, and who is told of it. */
 export interface GuardOptions<T = unknown> {
   policy: EnvelopePolicy;
+  /** Undefined: no breaker. */
   circuit?: Circuit | undefined;
   /** A CancelSource is cheaper than an AbortSignal. */
   cancel?: CancelSource | AbortSignal | undefined;
   /** An outer deadline, such as the run's, in epoch milliseconds. A call that it ends does not count against the circuit. */
   deadlineAt?: number | undefined;
+  /** The code of an error that no table lists. */
   fallbackCode: FallbackCode;
   /** Masks secrets in the messages of failures. */
   mask?: Mask | undefined;

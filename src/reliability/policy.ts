@@ -14,6 +14,7 @@ export interface ReliabilityOptions {
   longest?: number;
   /** Milliseconds of all attempts and the waits between them. Default: none. */
   deadline?: number;
+  /** A field that is absent comes from the next layer. */
   retry?: Retry;
   /** `false`: no breaker. */
   breaker?: Breaker | false;
@@ -21,18 +22,27 @@ export interface ReliabilityOptions {
 
 /** The resolved options of one guarded call. Times are in milliseconds. */
 export interface EnvelopePolicy {
+  /** Decides which failures may be retried: see `mayRetry`. */
   effect: Effect;
+  /** Of one attempt without progress. Undefined: none. */
   timeout?: number;
+  /** Of one attempt that reports progress. Undefined: only the deadlines end it. */
   longest?: number;
+  /** Of all attempts and the waits between them. Undefined: none. */
   deadline?: number;
+  /** Most attempts, the first included. */
   attempts: number;
+  /** As `retry.on` of `tool()`. Undefined: the codes that are retryable by themselves. */
   on?: readonly string[];
+  /** The longest delay before the second attempt. It doubles with each attempt, up to `maxDelay`. */
   initialDelay: number;
   maxDelay: number;
 }
 
+/** Consecutive service faults that open the circuit, and milliseconds until a trial call. `false`: no breaker. */
 export type BreakerPolicy = { failures: number; recovery: number } | false;
 
+/** What holds where no layer declares an option. Times are in milliseconds. */
 export const DEFAULTS = {
   effect: 'once',
   timeout: 60_000,

@@ -13,6 +13,7 @@ export class Timer {
     this.#handle = setTimeout(next, this.#left > 0 ? LONGEST_TIMER : ms, this);
   }
 
+  /** It does nothing once the timer has fired. */
   clear(): void {
     clearTimeout(this.#handle);
   }

@@ -6,6 +6,7 @@ import { isLoopback } from './addresses.ts';
 import { readBytes } from './body.ts';
 import { HttpError } from './errors.ts';
 
+/** A request as a scheme of authentication sees it. Nothing in it is trusted yet. */
 export interface AuthRequest {
   readonly method: string;
   /** Path and query. */
@@ -34,6 +35,7 @@ export interface KnownCaller {
   readonly assertion: string | undefined;
 }
 
+/** How callers authenticate, for documents that a server publishes. It checks nothing. */
 export interface AuthScheme {
   readonly type: 'bearer';
   readonly oauth2?: OAuth2;

@@ -38,6 +38,7 @@ export type Checked =
   | { ok: true; by: Principal; claims: Claims }
   | { ok: false; reason: 'token' | 'expired' | 'audience' | 'client' | 'scope' | 'claim' | 'principal'; message: string };
 
+/** A checker of tokens, and what a server publishes about it. */
 export interface JwtAuthorizer {
   /** Checks a token. Rejects if the discovery document or the keys cannot be fetched: then it is not known whether the token is good. */
   check(token: string): Promise<Checked>;
@@ -49,6 +50,7 @@ export interface JwtAuthorizer {
   metadata(resource: string): ProtectedResource;
 }
 
+/** In the form of RFC 9728. */
 export interface ProtectedResource {
   resource: string;
   authorization_servers: readonly string[];

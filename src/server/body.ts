@@ -1,6 +1,7 @@
 import { isDeep, type Json } from '../json.ts';
 import { HttpError } from './errors.ts';
 
+/** What a body may be. A larger one is refused with 413, a deeper one with 422, a slow one with 408. */
 export interface BodyLimits {
   /** Default 1,000,000. */
   maxBytes?: number;

@@ -77,6 +77,7 @@ export const CODES = {
 /** A request that is refused before it reaches the engine. The caller gets the message. */
 export class HttpError extends Error {
   readonly status: keyof typeof CODES;
+  /** Headers of the answer besides those of each answer. Default: none. */
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(status: keyof typeof CODES, message: string, headers: Readonly<Record<string, string>> = {}) {
@@ -93,6 +94,7 @@ export class HttpError extends Error {
 
 /** The error that a caller gets. `details` is plain JSON for programs. */
 export interface Problem {
+  /** The code of a RondoError, or of an HttpError; `INTERNAL` for anything else. */
   code: string;
   message: string;
   details?: Json;

@@ -7,6 +7,7 @@ import { type Claims, principalFrom, scopesOf } from './claims.ts';
 import { isBadToken, isTrusted, jose } from './jose.ts';
 
 export interface JwtOptions {
+  /** The `iss` of a token, letter for letter. */
   issuer: string;
   /** The name of this server, or its names. A token for another audience is refused. */
   audience: string | readonly string[];

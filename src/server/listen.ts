@@ -27,9 +27,11 @@ const OPTIONS = {
   where: "where: 'serve()'",
 } satisfies Record<keyof ListenOptions, string>;
 
+/** A server that accepts connections. */
 export interface Listening extends AsyncDisposable {
   /** For example `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** The one that was asked for, or the free one that was found. */
   readonly port: number;
   /**
    * Stops accepting connections, aborts the signal of each open request, and waits for the responses. Connections that are open after

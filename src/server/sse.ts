@@ -7,6 +7,7 @@ import { HttpError } from './errors.ts';
 /** A Server-Sent Event. `data` is sent as JSON. A client that reconnects sends the last `id` that it received. */
 export interface ServerEvent {
   id?: number | string;
+  /** The name of the event. Absent: `message`, as browsers take it. */
   event?: string;
   data: unknown;
 }

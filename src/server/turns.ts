@@ -18,6 +18,7 @@ import type { AgentInput } from '../ports/model.ts';
 import { isName, isSamePrincipal, type Principal } from '../ports/principal.ts';
 import { accepted, idOf, isSameRun, openRunOf } from './accept.ts';
 
+/** One turn of a user: an input, or decisions. */
 export interface Turn {
   /** As in `engine.run()`. Without one the turn is a conversation of its own, and takes no decisions. */
   session?: string | { id: string; shared?: boolean } | undefined;

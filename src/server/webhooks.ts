@@ -17,7 +17,9 @@ export interface WebhookOptions {
   where?: string;
 }
 
+/** One message. It is sent as POST. */
 export interface Webhook {
+  /** https and public, unless `allow` has its origin. */
   url: string;
   body: string;
   /** Default `application/json`. */
@@ -34,6 +36,7 @@ export interface Webhook {
   signal?: AbortSignal;
 }
 
+/** A sender of messages, with its own timeout and retries. */
 export interface Webhooks {
   /** Why a URL is refused; undefined if it is allowed. A host name is resolved and checked only when the connection is made. */
   problem(url: string): string | undefined;

@@ -42,6 +42,7 @@ export interface ForeignUnderTest {
   asked(): number;
 }
 
+/** What the suite needs besides the agents that it makes. */
 export interface ForeignConformanceOptions {
   /** `test` of vitest, jest or node:test. Default: the global one. */
   test?: TestFunction;

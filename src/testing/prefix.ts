@@ -27,6 +27,7 @@ function checkPrefix(before: Prompt, now: Prompt, name: string): void {
 
 /** Wraps the model calls of an engine or of an agent. */
 export interface Prefixes {
+  /** For `use` of an engine or an agent. It changes no request. */
   readonly use: Middleware;
   /** For the engine's option of this name: after a journaled change of the request (`context.changed`), it may begin in another way. */
   readonly onEvent: (event: RunEvent) => void;

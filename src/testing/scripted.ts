@@ -14,7 +14,7 @@ export type Scripted =
       toolCalls?: readonly { name: string; input: Json; id?: string }[];
       stop?: ModelResponse['stop'];
       usage?: Usage;
-      /** Throws a ToolError of this code instead; THROTTLING and SERVICE_UNAVAILABLE are retryable. */
+      /** Throws a ToolError of this code instead. THROTTLING, SERVICE_UNAVAILABLE, TIMEOUT, NETWORK and STREAM_BROKEN are retryable. */
       error?: string;
       /** Milliseconds before the answer. An abort ends the wait. */
       delay?: number;

@@ -3,6 +3,7 @@ import type { Run } from '../run.ts';
 /** A resumed run. Wrapped in an object, because async iteration would await a bare Run. */
 export interface Resumed {
   runId: string;
+  /** It may have ended already. It rejects if the run could not be claimed. */
   run: Run;
 }
 

@@ -25,18 +25,21 @@ import { LEASE } from './lease.ts';
 import type { LiveRun } from './live-run.ts';
 import { isGone } from './owner.ts';
 
+/** How a run is continued. Each option may be left out. */
 export interface ResumeOptions {
   /** Continues with this agent, which must have the name of the run's agent. Default: the one that drove it here, else the registered one. */
   agent?: Agent;
+  /** Who resumes it: it needs access to the run, and is journaled with the claim. The run goes on on behalf of the user who started it. */
   by?: Principal;
   /** Raises the limits of a run that stopped at one. */
   limits?: Limits;
+  /** Cancels the run once it is aborted. The message of its reason is the reason of the cancellation. */
   signal?: AbortSignal;
   /** The token of the caller who resumes the run, as in `run()`. It is not used where `by` is another user than the one who started the run. */
   assertion?: AssertionOption;
 }
 
-/** `by`: the person who decides. With `resume`, the run is resumed on its behalf. */
+/** `by`: the person who decides. `resume`: the run goes on at once, with the other options, still on behalf of the user who started it. */
 export type DecideOptions = Omit<ResumeOptions, 'by'> & { by: Principal; resume?: boolean };
 
 export const RESUME_OPTIONS = {

@@ -16,6 +16,7 @@ export interface GradedCall {
   tool: string;
   /** The name of the agent that made it. */
   agent: string;
+  /** The arguments that the tool got. */
   input: Json;
   ok: boolean;
   /** Absent if it failed. */
@@ -30,15 +31,18 @@ export interface GradedCall {
 /** What a check sees of a run. */
 export interface GradedRun {
   runId: string;
+  /** As the policy and the guardrails left it. */
   input: Json;
   /** The conversation before the input, of a run that continues a session. */
   earlier?: readonly Message[];
+  /** How it ended. */
   result: RunResult;
   /** The final answer. Absent unless the run completed. */
   output?: Json;
   calls: readonly GradedCall[];
 }
 
+/** What a check says of a run. */
 export interface Verdict {
   pass: boolean;
   /** From 0 to 1. Default: 1 for a pass, else 0. */
@@ -51,12 +55,15 @@ export interface Verdict {
   failed?: true;
 }
 
+/** What a check is given besides the run. */
 export interface Judging {
   /** The most that the check may spend, in US dollars. Absent: any amount. */
   readonly costUsd?: number;
+  /** Aborted when the engine is closed, or the benchmark is stopped. A check that is late is only no longer waited for. */
   readonly signal: AbortSignal;
 }
 
+/** A check with a name. One that throws, or takes more than ten minutes, is reported as failed itself. */
 export interface Grader {
   /** Names the check in reports. */
   readonly name: string;
@@ -67,6 +74,7 @@ export interface Grader {
 
 /** A function that returns whether the run is right, or a verdict. Its name is the name of the check. */
 export type CheckFunction = (run: GradedRun, o: Judging) => boolean | Verdict | Promise<boolean | Verdict>;
+/** What judges a run. */
 export type Check = Grader | CheckFunction;
 
 /** A verdict with the name of its check. */

@@ -3,6 +3,7 @@ import { checkOptions } from '../../options.ts';
 import type { Grader } from './check.ts';
 
 export interface EvaluateOptions {
+  /** At least one. Asked one after the other, once a run has completed, failed or stopped. */
   graders: readonly Grader[];
   /** The share of the runs that is scored, from 0 to 1. Default 1. */
   sample?: number;

@@ -34,6 +34,7 @@ export interface Forgotten {
 /** The id of a run; a session of a user or of the application; or all runs on behalf of a principal. */
 export type ForgetTarget = string | { session: string; by?: Principal } | { by: Principal };
 
+/** Which runs are removed. A run must match all that is given. */
 export interface PruneOptions {
   /** Milliseconds since the run's newest entry, by the store's clock. */
   olderThan: number;

@@ -28,6 +28,7 @@ export interface FiringLetter {
   schedule: string;
   /** The time, epoch milliseconds. */
   at: number;
+  /** `late`: no process worked at that time. `overlap`: the run before was open. `refused`: the run could not be enqueued. */
   why: Miss['why'];
   agent: string;
   input: Json;
@@ -51,6 +52,7 @@ export interface DeadLettersOptions extends Pick<EffectsOptions, 'by' | 'tool' |
   event?: string;
   /** The name of a schedule. */
   schedule?: string;
+  /** The last letter of the page before. */
   cursor?: LetterPlace;
 }
 

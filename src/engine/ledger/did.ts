@@ -15,20 +15,24 @@ import { frameOf, type HandOutRecord, handOutsIn } from './handed.ts';
 /** A call that was not a read, as the ledger lists it. */
 export interface EffectRecord {
   runId: string;
+  /** Unique within its run. */
   callId: CallId;
   /** When it started, epoch milliseconds. */
   at: number;
   /** The name of the tool, the durable step or the foreign agent. */
   tool: string;
+  /** `step`: a durable step of a graph. `turn`: of a foreign agent. */
   kind: 'tool' | 'step' | 'turn';
   effect: 'once' | 'idempotent';
   /** The names of the agents from the top one of the run to the one that made the call. */
   agent: readonly string[];
+  /** As the application named it. */
   session?: string;
   /** The principal on whose behalf the run works. */
   by?: Principal;
   /** What it was meant to do, if the tool has a `key`. */
   intent?: { name: string; key: string };
+  /** By unit, as the tool declared it of this call. */
   amount?: Amount;
   /** SHA-256 of the arguments as canonical JSON, in hex. */
   digest: string;
@@ -38,6 +42,7 @@ export interface EffectRecord {
   outcome: EffectOutcome | 'running';
   /** The receipt: what it returned, or what was found out later. */
   output?: Json;
+  /** The failure with which it ended, even if its outcome was settled since. */
   error?: { code: string; message: string };
   /** The credentials that it was handed: at its start, and again before a later attempt. Never the tokens. */
   credentials?: readonly HandOut[];

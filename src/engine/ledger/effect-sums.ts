@@ -5,7 +5,9 @@ import type { Resources } from '../resources.ts';
 import { Reader, rowsOf } from './effects.ts';
 
 export interface EffectSumsOptions {
+  /** Who asks: it sees the runs of its tenant and those of none. Absent: only those of none. */
   by?: Principal;
+  /** The name of a tool, a durable step or a foreign agent. */
   tool?: string;
   /** Effects that started at this time or later, epoch milliseconds. */
   since?: number;
@@ -18,6 +20,7 @@ export interface EffectSum {
   /** `2026-11-29` */
   day: string;
   tool: string;
+  /** Numbers of calls, by their outcome. */
   done: number;
   failed: number;
   notRun: number;

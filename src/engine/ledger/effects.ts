@@ -14,14 +14,17 @@ import type { Resources } from '../resources.ts';
 import { type Did, didOf, type EffectRecord, effectOf } from './did.ts';
 
 export interface EffectsOptions {
+  /** Who asks: it sees the runs of its tenant and those of none. Absent: only those of none. */
   by?: Principal;
   /** The name of a tool, a durable step or a foreign agent. */
   tool?: string;
+  /** Id of a run. One that is gone, or must not be seen, has no effects. */
   run?: string;
   /** The session that `by` would continue. */
   session?: string;
   /** Effects that started at this time or later, epoch milliseconds. */
   since?: number;
+  /** As it is known now; `running` for those without an end. */
   outcome?: EffectRecord['outcome'];
   /** The last effect of the previous page. */
   cursor?: Pick<EffectRecord, 'runId' | 'callId' | 'at' | 'outcome'>;

@@ -7,11 +7,13 @@ import { Reader, runsAsked } from './effects.ts';
 import type { HandOutRecord } from './handed.ts';
 
 export interface HandOutsOptions {
+  /** Who asks: it sees the runs of its tenant and those of none. Absent: only those of none. */
   by?: Principal;
   run?: string;
   /** The session that `by` would continue. */
   session?: string;
   tool?: string;
+  /** As the tool names it. */
   provider?: string;
   /** Those at this time or later, epoch milliseconds. */
   since?: number;

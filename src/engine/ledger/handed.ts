@@ -12,9 +12,11 @@ export interface HandOutRecord {
   tool: string;
   /** The names of the agents from the top one of the run to the one that made the call. */
   agent: readonly string[];
+  /** As the application named it. */
   session?: string;
   /** The principal on whose behalf the run works. */
   by?: Principal;
+  /** What it was, and when. Never the token. */
   credential: HandOut;
 }
 

@@ -16,8 +16,11 @@ import { didOf } from './did.ts';
 
 /** Names a dead letter. */
 export type CallRef = Pick<CallLetter, 'runId' | 'callId'> & { kind?: 'call' };
+/** Its number in the store, not the id that the sender gave. */
 export type EventRef = Pick<EventLetter, 'kind' | 'nr'>;
+/** A time of a schedule, of the tenant of the caller. */
 export type FiringRef = Pick<FiringLetter, 'kind' | 'schedule' | 'at'>;
+/** What names a dead letter of any kind. A letter of `deadLetters()` does. */
 export type LetterRef = CallRef | EventRef | FiringRef;
 
 /** @throws RondoError `DECISION_INVALID` */

@@ -4,6 +4,7 @@ import { modelKey } from '../../loop/model/estimate.ts';
 import type { AgentDefinition, ToolDefinition } from '../../loop/types.ts';
 import type { Effect } from '../../ports/tool.ts';
 
+/** A declared tool as plain JSON. */
 export interface ToolInfo {
   name: string;
   description: string;
@@ -27,6 +28,7 @@ export interface AgentInfo {
   sources: readonly string[];
   /** The agents that it may call. */
   agents: readonly AgentInfo[];
+  /** As the agent declares them: those of the engine and of a run are not among them. */
   limits: Limits;
 }
 

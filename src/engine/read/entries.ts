@@ -11,6 +11,7 @@ import type { Resources } from '../resources.ts';
 import { notFound, sees } from './lookup.ts';
 
 export interface EntriesOptions {
+  /** Who asks. A run of another tenant is `RUN_NOT_FOUND`. */
   by?: Principal;
   /** The sequence number of the last entry seen. Default -1: all of them. */
   after?: number;

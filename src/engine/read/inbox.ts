@@ -13,6 +13,7 @@ import { approvalsOf } from './results.ts';
 export type OpenApproval = Approval & { agent: string; session?: string };
 
 export interface ApprovalFilter {
+  /** Who asks: it sees the runs of its tenant and those of none. Absent: only those of none. */
   by?: Principal;
   /** Most approvals. Default: all. */
   limit?: number;

@@ -12,12 +12,16 @@ import type { Resources } from '../resources.ts';
 import { checkList, LIST, type ListOptions } from './list-options.ts';
 import { headsOfSession, sees } from './lookup.ts';
 
+/** A run must match all that is given. */
 export interface RunFilter {
   status?: RunStatus;
   /** The session that `by` would continue. */
   session?: string;
+  /** The name of the top agent. */
   agent?: string;
+  /** Who asks: it sees the runs of its tenant and those of none. Absent: only those of none. */
   by?: Principal;
+  /** Most runs. Default: all. */
   limit?: number;
   /** The last run of the previous page. */
   after?: HeadCursor;

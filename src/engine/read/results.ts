@@ -39,15 +39,19 @@ export type RunResult<O = unknown> = Ended &
 export interface UnknownOutcome {
   callId: CallId;
   tool: string;
+  /** The arguments that it got, or was to get. */
   input: Json;
   /** Epoch milliseconds. */
   since: number;
 }
 
+/** A run as its entries tell it. Plain JSON. */
 export interface RunState {
   runId: string;
+  /** Name of the top agent. */
   agent: string;
   status: RunStatus;
+  /** As the application named it. */
   session?: string;
   /** The whole conversation. */
   messages: readonly Message[];
@@ -57,13 +61,17 @@ export interface RunState {
   state?: Json;
   /** The agents of the run, from the top agent down. */
   tree: AgentState;
+  /** The open ones, in the order in which their calls were asked for. */
   approvals: readonly Approval[];
   /** What waits for a time. */
   waiting: readonly Waiting[];
   /** Calls for an operator to settle, with `engine.settle()`. */
   unknowns: readonly UnknownOutcome[];
+  /** Model answers of all agents, over all claims. */
   steps: number;
+  /** Tokens of all model calls. Interrupted calls count at their upper bound. */
   usage: Usage;
+  /** US dollars; undefined if a price or a usage is unknown. */
   costUsd: number | undefined;
   /** The result: how the run ended, or what it waits for. Undefined while it is queued or running. */
   result?: RunResult;

@@ -27,6 +27,7 @@ export type NodeOutcome = { ok: true; changed: readonly string[] } | { ok: false
 /** How a durable step or a foreign agent's turn ended. Its result is in the journal. */
 export type Ending = { ok: true } | { ok: false; error: Failure };
 
+/** An event that is in the journal. */
 export type Kept = At & Judged & { seq: number };
 
 /**

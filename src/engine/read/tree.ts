@@ -22,10 +22,12 @@ export interface AgentState {
   path: readonly string[];
   /** The call that it answers. Absent for the top agent. */
   callId?: CallId;
+  /** That of the run for a sub-agent that has not ended when the run has. */
   status: RunStatus;
   /** Error code, if it failed. */
   error?: string;
   startedAt: number;
+  /** Absent where it has not ended: a run that paused or stopped has none. */
   endedAt?: number;
   /** Model answers. */
   steps: number;
@@ -35,6 +37,7 @@ export interface AgentState {
   costUsd: number | undefined;
   /** The nodes of a graph. */
   nodes?: readonly NodeState[];
+  /** Sub-agents in the order in which they began, those that ended included. */
   agents: readonly AgentState[];
 }
 

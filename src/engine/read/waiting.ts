@@ -8,10 +8,13 @@ export type Waiting = {
   path: readonly string[];
   /** The name of the tool or the node. */
   name: string;
+  /** When the wait began. */
   since: number;
+  /** The latest time that it waits. */
   until: number;
   /** The event that it waits for. Absent for a time alone. */
   event?: string;
+  /** The key that the event must have. Set with `event`. */
   key?: string;
 };
 

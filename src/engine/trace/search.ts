@@ -34,6 +34,7 @@ export interface SearchQuery {
   session?: string;
   /** Only runs that started at this time or later, epoch milliseconds. */
   since?: number;
+  /** Who asks: it sees the runs of its tenant and those of none. Absent: only those of none. */
   by?: Principal;
   /** Most runs of this page, 1 to 100. Default 20. */
   limit?: number;
@@ -41,10 +42,13 @@ export interface SearchQuery {
   cursor?: HeadCursor;
 }
 
+/** One thing that happened in a run, and that fits the query. */
 export interface SearchMatch {
   /** Who it is from. `agent`: an answer or a failure of its model; `run`: the end of the run. */
   from: 'user' | 'agent' | 'tool' | 'run';
+  /** The number of the entry, for `inspect({ at })` and `fork({ at })`. */
   seq: number;
+  /** As in the trace: the number of the answer of this agent, or the layer of the graph. */
   step: number;
   /** The agents from the run's top agent down. */
   path: readonly string[];

@@ -9,6 +9,7 @@ import type { TraceRecord } from './trace-record.ts';
 import { Tracer } from './tracer.ts';
 
 export interface TraceOptions {
+  /** Who asks. A run of another tenant is `RUN_NOT_FOUND`. */
   by?: Principal;
   /** Also texts, arguments, results, messages of failures, and who decided. Default false. */
   content?: boolean;

@@ -27,7 +27,9 @@ export interface ScheduleOptions {
   cron: string;
   /** An IANA name, such as `Europe/Berlin`. Default `UTC`. */
   timezone?: string;
+  /** Stored by its name. It must be registered in the processes that serve the schedule. */
   agent: Agent;
+  /** The same for each run. */
   input: Json;
   /** The principal of the runs. They have no token of the user: tools that need one ask the engine's identity. */
   by: Principal;

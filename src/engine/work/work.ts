@@ -5,6 +5,7 @@ import { LONGEST_TIMER } from '../../reliability/timer.ts';
 import type { Worked, WorkState } from './worked.ts';
 import { Loop, type LoopPorts } from './working.ts';
 
+/** How much a loop takes on, and who is told of it. */
 export interface WorkOptions {
   /** Most runs that this loop drives at a time. Default 100. */
   concurrency?: number;
@@ -28,6 +29,7 @@ export interface Work extends AsyncDisposable {
   stop(): Promise<void>;
   /** Looks again, and resolves once nothing is due and it drives nothing; or the loop has ended. For tests. */
   idle(): Promise<void>;
+  /** A copy of what it does now. */
   state(): WorkState;
 }
 

@@ -7,7 +7,9 @@ export type WorkKind = 'decision' | 'timer' | 'recovery' | 'queue';
 /** A run that the loop has begun to drive. Wrapped in an object, because a promise would await a bare Run. */
 export interface Worked {
   runId: string;
+  /** Why it needed a process. */
   kind: WorkKind;
+  /** It may reject, such as with `RUN_BUSY` where another process was faster. */
   run: Run;
 }
 

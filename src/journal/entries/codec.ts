@@ -38,6 +38,7 @@ export const BLOB_BYTES = 16_384;
 export interface StoredBlob {
   /** SHA-256 of the body, in hex. */
   readonly hash: string;
+  /** The JSON of the field. */
   readonly body: string;
 }
 export interface StoredAppend {
@@ -45,6 +46,7 @@ export interface StoredAppend {
   readonly body: string;
   /** CRC-32 of the body's UTF-8 bytes. */
   readonly checksum: number;
+  /** The fields that the body refers to by hash. Empty for most appends. */
   readonly blobs: readonly StoredBlob[];
 }
 

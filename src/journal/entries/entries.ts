@@ -20,6 +20,7 @@ import type { Began, TakenEvent } from './wait.ts';
 
 export type { Amount, Crossed, Decision, FoundTool, HandOut, Intent, Limits, NamedTools, Reshaped };
 
+/** The format that this version writes. It reads older ones, too: see upcast.ts. */
 export const VERSION = 3;
 
 /** `<sequence number of the model's answer>.<index in it>`. Not the provider's id, which need not be unique. */
@@ -29,12 +30,17 @@ export type CallId = string;
 export const BOUND = { entries: 50_000, size: 64 * 1024 * 1024 } as const;
 
 export const RUN_STATUSES = ['queued', 'running', 'paused', 'completed', 'failed', 'cancelled', 'stopped'] as const;
+/**
+ * `queued`: no process has begun it. `running`: a process drives it, or died while it did. `paused`: it waits for a person, a time or an
+ * event. `stopped`: it reached a limit. `resume()` continues a stopped run with higher limits, and a failed one whose error may have gone.
+ */
 export type RunStatus = (typeof RUN_STATUSES)[number];
 /** Of runs that have not ended. */
 export const OPEN_STATUSES: ReadonlySet<RunStatus> = new Set(['queued', 'running', 'paused']);
 
 /** What a frame without a conversation runs next: a node of a graph, or a turn of a foreign agent. */
 export interface Reached {
+  /** The name of the node. Empty for the turn of a foreign agent. */
   node: string;
   /** The input given by `send`. */
   input?: Json;
@@ -320,6 +326,7 @@ interface Stamp {
 }
 // distributes over the union, so that narrowing by `type` works
 type Stamped<D> = D extends Draft ? D & Stamp : never;
+/** An entry as a store keeps it. Its `type` tells which fields it has. */
 export type Entry = Stamped<Draft>;
 export type EntryType = Entry['type'];
 export type EntryOf<T extends EntryType> = Extract<Entry, { type: T }>;

@@ -2,6 +2,7 @@
 export interface Intent {
   /** The name under which the key is unique. */
   name: string;
+  /** What the tool's `key` returned, in Unicode form NFC. At most 512 characters. */
   key: string;
   /** SHA-256 of the arguments that must be the same when the key is asked for again. */
   digest: string;
@@ -22,6 +23,7 @@ export interface Intent {
 /** What a call cost: US dollars, or why they are unknown. Both are absent where its tool declares no cost. */
 export interface Charge {
   usd?: number;
+  /** The tool's `cost` threw, or returned no number of dollars. The cost of the run is unknown from then on. */
   unpriced?: { code: 'COST_INVALID'; message: string };
 }
 

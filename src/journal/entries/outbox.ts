@@ -5,10 +5,13 @@
 import type { Message } from '../../ports/model.ts';
 import type { EntryOf } from './entries.ts';
 
+/** A conversation in the outbox. */
 export interface Recording {
+  /** As in `memory.due`. The memory gets it as `idempotencyKey`. */
   readonly key: string;
   /** The agents from the root down to the owner of the conversation. */
   readonly path: readonly string[];
+  /** Without those of earlier runs of the session. */
   readonly messages: readonly Message[];
   /** Attempts so far. */
   attempts: number;
@@ -24,10 +27,12 @@ interface Told {
   inherited: number;
 }
 
+/** Adds the conversation of a frame that ends, without the messages that it inherited. */
 export function promised(outbox: Outbox, { path, messages, inherited }: Told, { key, at }: EntryOf<'memory.due'>): void {
   outbox.set(key, { key, path, messages: messages.slice(inherited), attempts: 0, at });
 }
 
+/** Removes a conversation that was recorded or given up; for any other failure, notes when the next attempt is due. */
 export function tried(outbox: Outbox, { key, attempt, error, retryIn, at }: EntryOf<'memory.recorded'>): void {
   const recording = outbox.get(key);
   if (!recording) return;

@@ -16,6 +16,7 @@ export interface NamedTools {
 
 /** How a request differs from the conversation. */
 export interface Reshaped {
+  /** Absent, as `tools`: the request has its own. */
   instructions?: string;
   /** The names of the tools that are left. */
   tools?: readonly string[];

@@ -3,6 +3,7 @@ import type { JsonSchema } from '../../schema.ts';
 /** The event that a call waits for, and the JSON Schema that its data must fit. */
 export interface AwaitedEvent {
   name: string;
+  /** What the event is about: only one that is sent with this key, and by the same tenant, ends the wait. */
   key: string;
   schema?: JsonSchema;
 }
@@ -13,6 +14,7 @@ export interface Began {
   until: number;
   /** Set if that time was told in milliseconds from now: a fork counts them again. */
   for?: number;
+  /** Set if the call waits for an event, which may end the wait before `until`. */
   event?: AwaitedEvent;
 }
 

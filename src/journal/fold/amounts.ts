@@ -6,8 +6,10 @@ import type { Call, Frame } from './state.ts';
 /** A unit that is not in it has the sum 0. */
 export type Millionths = { [unit: string]: number };
 
+/** A unit of amounts, such as `usd` or `emails`. */
 export const UNIT = /^[a-z][a-z0-9_-]{0,31}$/;
 
+/** The nearest whole number of millionths. */
 export const millionthsOf = (n: number): number => Math.round(n * 1e6);
 
 /** Whether a number can be an amount: 0 or more, at most 6 decimals, and its millionths are a safe integer. */
@@ -24,6 +26,7 @@ export function amountProblem(told: unknown, name: string): string | undefined {
   return undefined;
 }
 
+/** The sum of a unit, in millionths. */
 export const usedOf = ({ millionths }: Pick<Spent, 'millionths'>, unit: string): number => millionths?.[unit] ?? 0;
 
 /** Adds an amount to sums, or takes it away again. */

@@ -10,6 +10,7 @@ import { patched } from './patch.ts';
 import { nothingSpent, spend } from './spent.ts';
 import type { Approval, Call, Frame, RunFold } from './state.ts';
 
+/** A call starts, or starts again. What was known of its earlier end no longer counts. */
 export function begun(run: RunFold, frame: Frame, entry: EntryOf<'call.started'>): void {
   const call = callOf(run, frame, entry.call);
   call.finished = undefined;
@@ -34,6 +35,7 @@ export function begun(run: RunFold, frame: Frame, entry: EntryOf<'call.started'>
   run.intents++;
 }
 
+/** A person is asked about a call, which is open until the decision. */
 export function requested(run: RunFold, frame: Frame, entry: EntryOf<'approval.requested'>): void {
   const call = callOf(run, frame, entry.call);
   const approval: Approval = { asked: entry, call, frame };
@@ -65,6 +67,7 @@ export function waits(run: RunFold, frame: Frame, began: EntryOf<'wait.began'>):
   run.failedClaims = 0;
 }
 
+/** The first decision on an approval counts, and later ones are ignored. */
 export function decided(run: RunFold, entry: EntryOf<'approval.decided'>): void {
   const approval = run.approvals.get(entry.id);
   if (!approval || approval.decided) return;
@@ -194,6 +197,7 @@ export function reopen(run: RunFold): void {
     }
 }
 
+/** The outcome of a call became known in another way than by its end. */
 export function outcomeSettled(run: RunFold, entry: EntryOf<'outcome.settled'>): void {
   const unknown = run.unknowns.get(entry.call)?.call;
   run.unknowns.delete(entry.call);

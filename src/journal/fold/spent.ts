@@ -7,6 +7,7 @@ export interface Spent {
   unmetered: boolean;
   /** Billionths of a US dollar, an integer so that sums are exact. Undefined once a price was unknown. */
   nanoUsd: number | undefined;
+  /** As the limit `toolCalls` counts them. */
   toolCalls: number;
   /** Model answers. */
   steps: number;
@@ -14,6 +15,7 @@ export interface Spent {
   millionths: { [unit: string]: number } | undefined;
 }
 
+/** A new object for each frame, because sums are changed in place. */
 export const nothingSpent = (): Spent => ({
   usage: { input: 0, output: 0 },
   unmetered: false,

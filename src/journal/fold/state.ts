@@ -13,6 +13,7 @@ export interface RunFold extends Spent {
   /** Sequence number of the next entry, which is the number of applied entries. */
   next: number;
   status: RunStatus;
+  /** The first entry of the journal. */
   started: EntryOf<'run.started'>;
   /** How it ended or paused; undefined while it is running. */
   settled?: EntryOf<'run.settled'>;
@@ -76,6 +77,7 @@ export interface Frame {
    * the model is asked again. Idempotency keys are derived from it.
    */
   readonly position: string;
+  /** Undefined for the root. */
   readonly parent: Frame | undefined;
   /** Frames opened below this one, including ended ones, in the order they were opened. */
   readonly children: Frame[];
@@ -92,6 +94,7 @@ export interface Frame {
   lastAt: number;
   /** The prompt; undefined once the frame has ended, like all other content of it. */
   input?: Json;
+  /** Set once it has ended. `code`: of its failure. `at`: epoch milliseconds. */
   ended?: { ok: boolean; code?: string; at: number };
   /** A call with an effect other than `read` may have run in this frame or below. */
   acted?: true;
@@ -112,6 +115,7 @@ export interface Frame {
   kind?: 'graph' | 'foreign';
   /** Tasks that are to run, running or failed, by id. One that succeeded is removed. */
   tasks?: Map<CallId, Call>;
+  /** Of a graph, its state; of a foreign agent, what it left at its last pause and what it asked there. */
   state?: Json;
   /** By name of a node. */
   visits?: Map<string, Visit>;
@@ -124,6 +128,7 @@ export interface Frame {
 
   /** Instructions, memory and tools as the journal last recorded them. */
   instructions?: string;
+  /** Undefined: the memory was not asked yet. Empty: it knew nothing, or could not be asked. */
   memory?: readonly Fact[];
   /** The changes that `step` wrappers made to the last request. */
   reshaped?: Reshaped | undefined;
@@ -195,6 +200,7 @@ export interface Call {
   paid?: { readonly usd: number; readonly from: Frame } | undefined;
   /** The outcome that became known later, after a timeout or from an operator. */
   settled?: EntryOf<'outcome.settled'>;
+  /** How it ended. A later result does not replace it: that is in `settled`. */
   finished?: EntryOf<'call.finished'>;
   /** The frame of the sub-agent that answers it, until that ends. */
   frame?: Frame;
@@ -217,12 +223,14 @@ export interface Wait {
   readonly frame: Frame;
 }
 
+/** A `once` call that started, and of which it is not known whether it took effect. */
 export interface Unknown {
   call: Call;
   /** Epoch milliseconds. */
   since: number;
 }
 
+/** What a graph has done at one of its nodes. */
 export interface Visit {
   /** Number of times the node succeeded, and the milliseconds they took in total. */
   runs: number;

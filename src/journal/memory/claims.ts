@@ -3,6 +3,7 @@ import { type Claim, type ClaimChange, type ClaimKey, changedClaims, claimMac, t
 
 /** The claims of a journal in memory. */
 export interface MemoryClaims {
+  /** A copy, so that a caller cannot change the stored claim. Undefined: the key was never claimed. */
   find(key: ClaimKey): Claim | undefined;
   /** Works changes out, and changes nothing before the result is called. @throws RondoError `INTENT_CLAIMED` */
   prepare(runId: string, changes: readonly ClaimChange[]): () => void;

@@ -10,11 +10,15 @@ interface Run {
 
 /** The index of effects of a journal in memory. */
 export interface MemoryEffects {
+  /** Applies the changes in order. */
   change(runId: string, changes: readonly EffectChange[]): void;
+  /** Newest first. It looks at each row, so its cost grows with their number. */
   list(filter: EffectFilter): EffectRow[];
+  /** Its rows go, and no longer count in `again` of others. */
   remove(runId: string): void;
 }
 
+/** @param find a run of the journal; undefined once it was removed. */
 export function memoryEffects(find: (runId: string) => Run | undefined): MemoryEffects {
   const byRun = new Map<string, Map<CallId, StoredEffect>>();
   /** How often each call's result was given again, by {@link nameOf}. */

@@ -16,6 +16,7 @@ export interface MemoryInbox extends Inbox {
   change(run: string, changes: readonly WaitChange[]): void;
   /** Whether an event is assigned to a call of the run. */
   has(run: string): boolean;
+  /** The events that it was to take go to other waits. */
   removed(run: string): void;
 }
 

@@ -16,6 +16,7 @@ import { memoryRecords } from './records.ts';
  * them. Open runs are never dropped. Records are not counted and stay until they are deleted.
  */
 export interface MemoryJournalOptions {
+  /** Open runs count too, although only ended ones are dropped. Default: no limit. */
   maxRuns?: number;
   /** UTF-16 characters of all entries as JSON. */
   maxBytes?: number;

@@ -14,7 +14,9 @@ import type { Crossing, ToolDefinition } from '../types.ts';
 export interface Ready extends Arguments, Declared {
   tool: ToolDefinition;
   input: Json;
+  /** Set once an attempt has got `value`. Each later attempt gets a copy, or what the schema makes of the arguments again. */
   taken?: true;
+  /** The run's context, as parsed by the tool's context schema. Without such a schema, as the application passed it. */
   context: unknown;
   /** Of a tool with a cache: the call that got the result, or `missed` if it ran itself. */
   cached?: { run: string; call: CallId; at: number } | 'missed' | undefined;
@@ -22,9 +24,11 @@ export interface Ready extends Arguments, Declared {
   asks?: NeedsPerson;
   /** Set once `find_tools` has run. */
   found?: readonly FoundTool[];
+  /** Set with `found`: tools that the search named without their schemas. */
   named?: readonly NamedTools[];
   /** Set once `read_result` has read images or documents back. */
   parts?: readonly Part[];
+  /** Tokens, by the name under which the tool declares each. Never journaled. */
   credentials?: Readonly<Record<string, string>>;
   /** When the first credential expires, epoch milliseconds. Absent if none does. */
   expiresAt?: number | undefined;
@@ -33,6 +37,7 @@ export interface Ready extends Arguments, Declared {
   handedAgain?: readonly HandOut[] | undefined;
 }
 
+/** A call that may start now. It runs once its `call.started` is in the journal. */
 export type Startable = { go: 'start' } & Ready;
 
 /** What happens with a call, once its entry is in the journal. */

@@ -14,6 +14,10 @@ const IDENTITY_TIMEOUT = 30_000;
 /** Milliseconds that a credential must still be valid when an attempt starts. */
 const MARGIN = 30_000;
 
+/**
+ * The credentials of a call: all of them, with the time at which the first expires (epoch milliseconds); or the first that a person must
+ * consent to; or why one is missing, in which case nothing has run.
+ */
 export type Credentials =
   | { ok: true; values: Readonly<Record<string, string>>; expiresAt: number | undefined; handedOut: readonly HandOut[] }
   | { ok: false; consent: { provider: string; url: string; handle?: string } }

@@ -43,23 +43,28 @@ export function idempotencyKey(
 /** The index in a call id. Unlike the sequence number, it is the same if the model is asked again after power loss. */
 const indexOf = (id: string) => id.slice(id.indexOf('.') + 1);
 
+/** The entry of an attempt that failed and is followed by another one. The last failure is in `call.finished`. */
 export type FailedAttempt = Extract<Draft, { type: 'attempt.failed' }>;
 
 /** An effect to execute. `V`: the input of one attempt; `T`: its result. */
 export interface Performing<T, V> {
   call: Pick<Call, 'id' | 'step' | 'intent'>;
+  /** Timeouts, retries and breaker, with the effect that decides what may be retried. */
   policy: ResolvedPolicy;
   /** The owner of the circuit breaker, and its name in messages. */
   owner: object;
   name: string;
   /** What telemetry calls it. */
   target: BreakerTarget;
+  /** The code of a thrown value that no table knows. */
   fallbackCode: FallbackCode;
   /** Makes the input of an attempt. It runs before the lease is checked, because it may take time. */
   prepare?(): V | Promise<V>;
+  /** One attempt. It may still run after the call has ended: its signal is aborted, and nothing waits for it. */
   run(given: V, attempt: AttemptContext): T | PromiseLike<T>;
   /** The journaled form of a late result; undefined if it is not journaled. */
   keep(value: T): Kept | undefined | Promise<Kept>;
+  /** Gets the entry of each failed attempt that another one follows, before it is appended, and may change it. */
   failedAttempt?(draft: FailedAttempt): void;
   /** US dollars of each attempt that runs, where they are known before. */
   usd?: number | undefined;

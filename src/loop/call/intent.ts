@@ -26,6 +26,7 @@ type Looked = LookedUp<ToolDefinition>;
 /** What has an intent: a tool, a durable step, a foreign agent. */
 export interface Subject {
   readonly name: string;
+  /** With an earlier call whose outcome is unknown, only a `once` subject without a `check` is refused. Any other may run again. */
   readonly effect: Effect;
   readonly options: Pick<AnyToolOptions, 'check' | 'same' | 'deadline' | 'maxBytes' | 'toModel'> & { readonly input?: Schema };
 }

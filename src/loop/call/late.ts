@@ -13,6 +13,7 @@ import type { Scope } from '../types.ts';
 /** What came too late, with what guardrails said of it. */
 export type Kept = { output: Json } & Judged;
 
+/** What is known of a call that settled too late: its result with its cost, or the outcome that its error proves. */
 export type Came = (Kept & Charge) | Pick<Failure, 'outcome' | 'message'>;
 
 /** The outcome that a late error proves. */

@@ -21,8 +21,10 @@ export interface Door {
   readonly passage?: Passage | undefined;
 }
 
+/** What a gateway is told of the call, as the `execute` of a tool would be. */
 export type PassageContext = Pick<ToolContext, 'signal' | 'by' | 'session' | 'callId' | 'runId' | 'context' | 'path'>;
 
+/** What one gateway does before and after an agent answers a call. */
 export interface Passage {
   /**
    * Asked before the agent's frame is in the journal; again if the process stopped before that.
@@ -36,6 +38,7 @@ export interface Passage {
   after(args: Json, end: End, ctx: PassageContext, outcome: Outcome): Promise<End>;
 }
 
+/** Of the doors that have a passage, the outermost first. */
 export const passagesOf = ({ doors = [] }: { readonly doors?: readonly Door[] }): readonly Passage[] =>
   doors.flatMap(({ passage }) => passage ?? []);
 

@@ -12,6 +12,7 @@ import type { Principal } from '../../ports/principal.ts';
 import type { Observed } from './observed.ts';
 
 export interface Cached {
+  /** Masked and bounded, before the policy and the guardrails are asked about it. */
   readonly seen: Observed;
   /** The call that got it, and when it was made, epoch milliseconds. */
   readonly from: { readonly run: string; readonly call: CallId; readonly at: number };
@@ -19,9 +20,13 @@ export interface Cached {
 
 /** What a result depends on. */
 export interface Asked {
+  /** Compared by identity, so a tool that is declared again shares no results. */
   tool: object;
+  /** The principal of the run; undefined for a run of the application. */
   by: Principal | undefined;
+  /** All principals of the tenant get the same results. */
   shared: boolean;
+  /** As parsed by the tool, in JSON: another context is another question. */
   context: Json;
   input: Json;
 }
@@ -37,6 +42,7 @@ const MOST = { entries: 10_000, size: 32_000_000, users: 10_000 };
 /** The result of a call that is running, for others that ask the same; undefined if it failed. */
 type Running = Promise<unknown>;
 
+/** One for each engine, in the memory of its process. */
 export class ResultCache {
   readonly #now: () => number;
   readonly #most: typeof MOST;
@@ -55,6 +61,7 @@ export class ResultCache {
     this.#most = { ...MOST, ...o.most };
   }
 
+  /** The name of a question: equal for calls that may share a result, and for no others. */
   key({ tool, by, shared, context, input }: Asked): string {
     let id = this.#ids.get(tool);
     if (id === undefined) {
@@ -135,6 +142,7 @@ export class ResultCache {
     this.#floor = tick;
   }
 
+  /** Drops all results. Those of calls that run now are not given either. */
   clear(): void {
     this.#entries.clear();
     this.#size = 0;

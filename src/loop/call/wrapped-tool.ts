@@ -97,6 +97,7 @@ export async function wrappedTool(
 
 const outcomeOf = (end: End): ToolOutcome => (end.ok ? { ok: true, output: end.seen.output } : { ok: false, error: end.error });
 
+/** The end of a call that was halted before a wrapper called `next`. */
 export const cancelledBefore = (): End => ({
   ok: false,
   cancelled: true,

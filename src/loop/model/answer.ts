@@ -12,11 +12,13 @@ export type Thought =
   | ({ ok: false } & Crossing)
   | { ok: false; error: Failure };
 
+/** An answer that has arrived. A halt does not drop it, unless another process has the run. */
 export type Answered = Thought & { ok: true };
 
 /** What a model is asked for: the next step of its agent, or a summary of its conversation. */
 export interface Asking {
   of: 'model' | 'summary';
+  /** As declared: it names the answer where none of `models` was asked. */
   model: Model;
   /** Those to ask in its place, in order: more than one for a `fallback()`. */
   models: readonly Model[];

@@ -11,6 +11,7 @@ import type { Host, LoopDefinition, Scope } from '../types.ts';
 /** The assumed output limit, in tokens, of a model without `maxOutput`. */
 export const MAX_OUTPUT = 4096;
 
+/** `provider/id`: the name of a model in prices, journals and spans. */
 export const modelKey = (model: Model) => `${model.provider}/${model.id}`;
 
 /** US dollars of an answer; undefined if the price or the usage is unknown. */
@@ -21,7 +22,9 @@ export function costOf({ host }: Pick<Scope, 'host'>, model: Model, response: Mo
 
 /** Upper bound on the next model call. */
 export interface Estimate {
+  /** Of input and output together. */
   tokens: number;
+  /** US dollars; undefined if a price is unknown. */
   usd: number | undefined;
   /** For a foreign agent, whose usage cannot be estimated: it stops only at a limit that is reached already. */
   guess?: true;

@@ -18,6 +18,7 @@ export interface Said {
   refused?: Failure;
 }
 
+/** Asks about each part of reasoning, then about the whole text. Arguments of calls are not asked about here. */
 export async function checkedAnswer(scope: LoopScope, answer: Responded): Promise<Said> {
   const verdicts: GuardrailVerdict[] = [];
   const content: Part[] = [];

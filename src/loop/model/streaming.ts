@@ -35,6 +35,7 @@ export class Streaming {
     this.#held = held;
   }
 
+  /** Shows a delta, and restarts the timeout of the attempt. Deltas after `end()`, or of an attempt that was given up, are dropped. */
   readonly emit = (delta: ModelDelta): void => {
     // an attempt that timed out may still emit
     if (this.#over || this.#attempt.signal.aborted) return;

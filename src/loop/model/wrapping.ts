@@ -65,6 +65,7 @@ export class Wrapping {
     }
   }
 
+  /** Stops the clock. A later `next` throws and starts nothing. */
   end(): void {
     this.#over = true;
     this.#timer?.clear();

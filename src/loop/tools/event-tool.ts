@@ -7,8 +7,11 @@ import type { Out, Schema, SchemaLike } from '../../schema.ts';
 import { isLength, LONGEST } from '../call/wait.ts';
 import { waitingTool } from './tool.ts';
 
+/** `S`: the schema of the event, `I`: that of the arguments. */
 export interface WaitForEventOptions<S extends SchemaLike, I extends SchemaLike> {
+  /** 1 to 64 letters, digits, `_` and `-`. */
   name: string;
+  /** What the model is told of the tool. Default: a text with the name of the event. */
   description?: string;
   /** The name of the event. */
   event: string;
@@ -16,7 +19,7 @@ export interface WaitForEventOptions<S extends SchemaLike, I extends SchemaLike>
   key: string | ((input: Out<I>) => string);
   /** The schema of the event's data, which is the tool's output. */
   schema: S;
-  /** Milliseconds. Without an event by then, the agent gets the error `EVENT_TIMEOUT`. */
+  /** Milliseconds, above 0 and at most ten years. Without an event by then, the agent gets the error `EVENT_TIMEOUT`. */
   for: number;
   /** The arguments of the tool, an object. Default: none. */
   input?: I;

@@ -24,11 +24,15 @@ export interface ForeignToolOptions {
   intents?: { readonly [tool: string]: Pick<Options, keyof typeof INTENT> };
   /** Who must approve a call: one rule for all tools, or rules by name. */
   approval?: boolean | { readonly [tool: string]: Options['approval'] };
-  /** As in `tool()`, for all tools: milliseconds of an attempt and of all, retries, the breaker, most bytes of an output. */
+  /** Milliseconds of one attempt without progress, for all tools. Default: the agent's, else the engine's, else 60,000. */
   timeout?: number;
+  /** Milliseconds of all attempts and the waits between them, for all tools. Default: the agent's, else the engine's, else none. */
   deadline?: number;
+  /** For all tools. Each field that is absent comes from the agent or the engine. */
   retry?: Retry;
+  /** For all tools, each of which has a breaker of its own. `false`: none. */
   breaker?: Breaker | false;
+  /** Most bytes of an output, for all tools. More is cut, with a note to the model. Default 65,536. */
   maxBytes?: number;
 }
 

@@ -15,6 +15,7 @@ import type { Door } from '../call/passage.ts';
 import type { AnyToolOptions, Delegate, ToolDefinition, Waits } from '../types.ts';
 import { checkAmount, checkIntent, INTENT } from './keyed.ts';
 
+/** The body of a tool as the engine calls it, with arguments that its schema has parsed. */
 export type Execute = (input: unknown, ctx: ToolContext) => unknown;
 
 /** Marks what `tool()` made, also by another copy of the package. */
@@ -234,4 +235,5 @@ export const withExecute = (made: ToolDefinition, execute: Execute): ToolDefinit
   options: { ...made.options, execute },
 });
 
+/** Whether `tool()` made the value, also that of another copy of the package. */
 export const isTool = (value: unknown): value is ToolDefinition => typeof value === 'object' && value !== null && MADE in value;

@@ -27,6 +27,7 @@ const input = jsonSchema<Asked>({
 export interface WaitToolOptions {
   /** Default `wait`. */
   name?: string;
+  /** What the model is told of the tool. Default: a text with the longest wait. */
   description?: string;
   /** Milliseconds of the longest wait. Default 30 days, at most ten years. */
   longest?: number;
