@@ -134,7 +134,7 @@ type Spent = GuardrailUsage | undefined;
 const spaced = (texts: readonly string[], told: readonly string[]) =>
   texts.map((text, i) => (text.trim() === '' ? text : (told[i] as string)));
 
-/** Whether an answer refuses what it was asked about. What it does not tell is no mask. */
+/** Whether an answer refuses what it was asked about. An answer that names neither is read as a refusal. */
 const blocks = ({ action }: Answer, seen: { blocked: boolean; masked: boolean }): boolean =>
   action === 'GUARDRAIL_INTERVENED' && (seen.blocked || !seen.masked);
 
