@@ -12,7 +12,8 @@ export function delegations(scope: Scope, prepared: readonly Prepared[]): readon
   const max = depthLimit(scope);
   let handed = frame.calls.some((c) => (c.status === 'started' || c.finished?.ok) && tools.get(c.name)?.delegate?.handoff);
   return prepared.map((s): Prepared => {
-    const delegate = s.go === 'start' ? s.tool.delegate : undefined;
+    // one that goes on has its frame, and is itself the one that has the conversation
+    const delegate = s.go === 'start' && !s.resumed ? s.tool.delegate : undefined;
     if (!delegate) return s;
     if (levelOf(scope) + 1 > max) return refused(TOO_DEEP, `${tooDeep(max)} Do it yourself, or say that it cannot be done.`);
     if (!delegate.handoff) return s;

@@ -104,6 +104,39 @@ describe.each(journals)('a supervisor on $name', ({ make }) => {
     expect(seen).toContain('I was charged twice');
     expect(seen).toContain('You take over this conversation from desk: money');
   });
+
+  test.each(['an approval', 'a limit', 'a fork'])(
+    'an agent that took over the conversation keeps it over %s, in another process',
+    async (over) => {
+      const { journal, another } = make();
+      const paid: string[] = [];
+      const approval = over !== 'a limit';
+      const pay = tool({ name: 'pay', description: '', input: anything, approval, execute: () => `paid ${paid.push('x')}` });
+      const desk = () => {
+        const model = scripted(({ messages }) => (messages.at(-1)?.role === 'tool' ? 'You have been paid.' : asks(['pay', {}])));
+        const billing = agent({ name: 'billing', instructions: '', model, tools: [pay] });
+        const front = scripted([asks(['handoff_to_billing', { reason: 'money' }])]);
+        // asked again, the agent that handed over would have no answer
+        return {
+          front,
+          desk: supervisor({ name: 'desk', instructions: '', model: front, agents: [handoff(billing)], limits: { depth: 1 } }),
+        };
+      };
+      const first = desk();
+      const limits = over === 'a limit' ? { steps: 2 } : {};
+      const began = await new Engine({ journal }).run(first.desk, 'pay me', { limits, by: ben });
+      expect(began.status).toBe(over === 'a limit' ? 'stopped' : 'paused');
+      const second = desk();
+      const engine = new Engine({ journal: another(), agents: [second.desk] });
+      const o = { by: ben };
+      const forked = async () => ends(engine.fork(began.runId, { at: (await engine.inspect(began.runId, o)).seq, ...o }), 'paused');
+      const { runId } = over === 'a fork' ? await forked() : began;
+      const { approvals } = await engine.inspect(runId, o);
+      if (approval) await engine.decide(runId, [{ approval: approvals[0]?.id ?? '', type: 'approve' }], o);
+      const ended = await ends(engine.resume(runId, { ...o, ...(!approval && { limits: { steps: 10 } }) }), 'completed');
+      expect([ended.output, paid, second.front.requests.length]).toEqual(['You have been paid.', ['x'], 0]);
+    },
+  );
 });
 
 test('a sub-agent sees its task alone, unless it is given more', async () => {
