@@ -1,9 +1,9 @@
 /** Cleans up after a cancelled run: unfinished calls, and agents that wait for people. */
 
-import { failedOnce } from '../../errors.ts';
+import { failedOnce, notRun } from '../../errors.ts';
 import type { Draft } from '../../journal/entries/entries.ts';
 import type { RunFold } from '../../journal/fold/fold.ts';
-import { callsOf } from '../../journal/fold/frame.ts';
+import { callsOf, holdsIntent } from '../../journal/fold/frame.ts';
 import type { AgentDefinition } from '../../loop/types.ts';
 
 import { agentOf } from '../read/lookup.ts';
@@ -13,11 +13,14 @@ export const abandoned = (run: RunFold, status: 'cancelled' | 'failed'): Draft[]
   // newest frames first: the end of a call closes the frames below it
   [run.root, ...run.frames.values()].toReversed().flatMap((frame) =>
     [...callsOf(frame)]
-      .filter((call) => call.status === 'started')
+      .filter((call) => call.status === 'started' || holdsIntent(call))
       .map((call): Draft => {
         const message = status === 'failed' ? 'The run failed while it ran, or waited.' : 'The run was cancelled while it ran.';
-        const error = failedOnce('CANCELLED', message, call.effect === 'read' ? 'failed' : 'unknown');
-        return { type: 'call.finished', frame: frame.id || undefined, call: call.id, ok: false, error, attempts: 1, ms: 0 };
+        const attempts = call.status === 'started' ? 1 : 0;
+        // one that asked a person has done nothing, and gives its intent back
+        const error =
+          attempts > 0 ? failedOnce('CANCELLED', message, call.effect === 'read' ? 'failed' : 'unknown') : notRun('CANCELLED', message);
+        return { type: 'call.finished', frame: frame.id || undefined, call: call.id, ok: false, error, attempts, ms: 0 };
       }),
   );
 

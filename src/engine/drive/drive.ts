@@ -1,7 +1,8 @@
-import { detailOf, type Failure, isResumable, RondoError, ToolError } from '../../errors.ts';
+import { detailOf, type Failure, RondoError, ToolError } from '../../errors.ts';
 import type { Draft, Limits } from '../../journal/entries/entries.ts';
 import { limitsWith } from '../../journal/entries/limits.ts';
 import type { RunFold } from '../../journal/fold/fold.ts';
+import { endsFinally } from '../../journal/fold/frame.ts';
 import { costUsd } from '../../journal/fold/spent.ts';
 import { Log, type Make } from '../../journal/log.ts';
 import { freezeJson } from '../../json.ts';
@@ -151,12 +152,12 @@ async function work(scope: Scope, live: LiveRun): Promise<RunResult> {
     let waiting: readonly (() => void)[] = [];
     const append = scope.append(() => {
       // a cancellation may have come in until now; what could go on would never be looked at for it
-      const end = run.cancelled && !isFinal(settled) ? cancelled(run.cancelled.reason) : settled;
+      const end = run.cancelled && !endsFinally(settled) ? cancelled(run.cancelled.reason) : settled;
       // a decision that came in meanwhile may let the run go on instead
       if (end.status === 'paused' && run.decisions !== before) return [];
       waiting = end.status === 'cancelled' ? cancelHooks(scope.agent, run) : [];
       return [
-        ...(isFinal(end) ? abandoned(run, end.status === 'failed' ? 'failed' : 'cancelled') : []),
+        ...(endsFinally(end) ? abandoned(run, end.status === 'failed' ? 'failed' : 'cancelled') : []),
         { type: 'run.settled', ms: live.worked(), ...end },
       ];
     });
@@ -187,9 +188,6 @@ function halted({ halt, run }: Scope): Settled {
 }
 
 const cancelled = (reason: string | undefined): Settled => ({ status: 'cancelled', ...(reason !== undefined && { reason }) });
-
-/** A failed frame may be resumed later, in the middle of its sub-agents. */
-const isFinal = ({ status, error }: Settled) => status === 'cancelled' || (status === 'failed' && !isResumable(error as Failure));
 
 function crashLoop(run: RunFold): Settlement | undefined {
   if (run.failedClaims < CRASHES) return undefined;

@@ -1,7 +1,7 @@
 /** The changes of the index of effects that a run's entries stand for. */
 import type { EffectChange } from '../effects.ts';
 import type { Entry, EntryOf } from '../entries/entries.ts';
-import { callNamed, didNotRun, everyCallOf, inheritedBy, unfinishedCalls } from '../fold/frame.ts';
+import { callNamed, didNotRun, endsFinally, everyCallOf, inheritedBy, midTurns, midTurnsBelow, unfinishedCalls } from '../fold/frame.ts';
 import type { Call, Frame, RunFold } from '../fold/state.ts';
 
 /** The changes that entries say, which the run has not taken yet. Undefined for none, as of all appends of a run that only reads. */
@@ -24,7 +24,7 @@ function changesBy(run: RunFold, entry: Entry, before: readonly EffectChange[] |
     case 'call.finished':
       return endsBy(run, entry, before);
     case 'run.settled':
-      return cutOff(unfinishedCalls(run), before);
+      return [...cutOff(unfinishedCalls(run), before), ...(endsFinally(entry) ? midTurns(run).map(lost) : [])];
     case 'outcome.settled': {
       const { call: id, outcome, source } = entry;
       const call = callNamed(run, entry);
@@ -46,7 +46,7 @@ function endsBy(run: RunFold, entry: EntryOf<'call.finished'>, before: readonly 
   const call = callNamed(run, entry);
   if (!call) return [];
   // what still runs below it ends with it
-  if (call.frame) return cutOff([...callsBelow(call.frame)], before);
+  if (call.frame) return [...cutOff([...callsBelow(call.frame)], before), ...midTurnsBelow(call.frame).map(lost)];
   if (call.durable) return cutOff([...call.durable.values()], before);
   if (!isEffect(call)) return [];
   // an intent that another call may have done: this one did nothing
@@ -66,10 +66,10 @@ function* callsBelow(frame: Frame): Generator<Call, void, undefined> {
 /** Calls that nothing will end: whether they took effect is unknown. */
 function cutOff(calls: readonly Call[], before: readonly EffectChange[] = []): readonly EffectChange[] {
   const ended = new Set(before.map((change) => ('call' in change ? change.call : undefined)));
-  return calls
-    .filter((call) => call.status === 'started' && isEffect(call) && !call.settled && !ended.has(call.id))
-    .map((call) => ({ to: 'ended', call: call.id, ...factsOf(call as Effective), outcome: 'unknown', open: true }));
+  return calls.filter((call) => call.status === 'started' && isEffect(call) && !call.settled && !ended.has(call.id)).map(lost);
 }
+
+const lost = (call: Call): EffectChange => ({ to: 'ended', call: call.id, ...factsOf(call as Effective), outcome: 'unknown', open: true });
 
 type Effective = Call & { since: number };
 

@@ -5,7 +5,7 @@ import type { EntryOf, FoundTool, Patch } from '../entries/entries.ts';
 import { count, giveBack } from './amounts.ts';
 import { begins, costs, refunds, spends } from './charges.ts';
 import { promptParts, resultPart, say } from './conversation.ts';
-import { callOf, didNotRun, everyCallOf, isCutOff, newFrame, reach, startsEffect, unfinishedCalls, writtenOf } from './frame.ts';
+import { callOf, didNotRun, everyCallOf, isCutOff, midTurn, newFrame, reach, startsEffect, unfinishedCalls, writtenOf } from './frame.ts';
 import { patched } from './patch.ts';
 import { nothingSpent, spend } from './spent.ts';
 import type { Approval, Call, Frame, RunFold } from './state.ts';
@@ -157,6 +157,8 @@ function ended(run: RunFold, frame: Frame, call: Call, entry: EntryOf<'call.fini
 
 /** Ends a frame and all frames below it, and drops their content. Their spending stays. */
 function close(run: RunFold, frame: Frame, { ok, error, at }: Pick<EntryOf<'call.finished'>, 'ok' | 'error' | 'at'>): void {
+  const turn = midTurn(frame);
+  if (turn) run.unknowns.set(turn.id, { call: turn, since: at });
   for (const call of everyCallOf(frame)) {
     if (call.frame) close(run, call.frame, { ok: false, at });
     if (isCutOff(call)) run.unknowns.set(call.id, { call, since: at });

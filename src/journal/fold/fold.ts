@@ -19,7 +19,7 @@ import { begun, decided, finished, opened, outcomeSettled, reopen, requested, wa
 import { checks, spends } from './charges.ts';
 import { compacted } from './compacted.ts';
 import { leaveOut, promptParts, say, seenOf } from './conversation.ts';
-import { isCutOff, newFrame, reach, unfinishedCalls } from './frame.ts';
+import { endsFinally, isCutOff, midTurns, newFrame, reach, unfinishedCalls } from './frame.ts';
 import { nothingSpent, spend, totalOf } from './spent.ts';
 import type { Approval, Call, Frame, RunFold, Unknown } from './state.ts';
 import { meant } from './through.ts';
@@ -98,6 +98,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.owner = undefined;
       run.workMs += entry.ms;
       for (const call of unfinishedCalls(run)) if (isCutOff(call)) run.unknowns.set(call.id, { call, since: entry.at });
+      for (const call of endsFinally(entry) ? midTurns(run) : []) run.unknowns.set(call.id, { call, since: entry.at });
       // per frame, because a frame that waited for a person while others worked did not work
       for (const f of run.frames.values()) f.workMs += workedOf(f, entry.ms);
       return;

@@ -139,6 +139,33 @@ export const didNotRun = ({ error }: { error?: Failure | undefined }) => error?.
 /** Whether the outcome of a started `once` call would stay unknown if the run or its frame ended now. */
 export const isCutOff = ({ status, effect, frame, settled }: Call) => status === 'started' && effect === 'once' && !frame && !settled;
 
+/** Whether a call that waits for a person holds an intent. It asked before it had an effect. */
+export const holdsIntent = ({ status, intent, approval }: Call) =>
+  status === 'open' && intent !== undefined && approval?.asked.midway !== undefined;
+
+/**
+ * The newest turn of a foreign agent that holds an intent and is to go on with another turn. What it did so far is not undone, so its outcome is
+ * unknown if the agent ends now. Undefined for any other frame.
+ */
+export function midTurn({ kind, claim, last, tasks }: Frame): Call | undefined {
+  if (kind !== 'foreign' || !claim || last?.id !== claim.call || !last.finished?.ok || last.effect !== 'once') return undefined;
+  return [...(tasks?.values() ?? [])].some(({ status }) => status === 'open') ? last : undefined;
+}
+
+/** The same of all open frames. */
+export const midTurns = ({ root, frames }: RunFold): readonly Call[] => [root, ...frames.values()].flatMap((frame) => midTurn(frame) ?? []);
+
+/** The same of a frame and those below it. */
+export function midTurnsBelow(frame: Frame): readonly Call[] {
+  const turn = midTurn(frame);
+  const below = [...everyCallOf(frame)].flatMap((call) => (call.frame ? midTurnsBelow(call.frame) : []));
+  return turn ? [turn, ...below] : below;
+}
+
+/** Whether a run ends for good. A failure whose cause may be gone is resumed later, in the middle of its frames. */
+export const endsFinally = ({ status, error }: Pick<EntryOf<'run.settled'>, 'status' | 'error'>): boolean =>
+  status === 'cancelled' || (status === 'failed' && error !== undefined && !isResumable(error));
+
 /** Calls that have not finished: those of the root first, then those of sub-agents in the order they started. */
 export function unfinishedCalls({ root, frames }: RunFold): readonly Call[] {
   const calls: Call[] = [];

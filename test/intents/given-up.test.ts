@@ -1,0 +1,127 @@
+/** What is left of an intent when its run ends before it is done: nothing that an operator cannot find and settle. */
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { agent, Engine, foreignAgent, graph, NeedsPerson, supervisor } from '../../src/index.ts';
+import type { Journal } from '../../src/journal/port.ts';
+import { scripted } from '../../src/testing/scripted.ts';
+import { all, journals } from '../kit/journals.ts';
+import { asks, ends } from '../kit/runs.ts';
+import { asked, caller, order, refunds, support } from './setup.ts';
+
+const ana = { id: 'ana', tenant: 'acme' };
+const by = ana;
+
+describe.each(journals)('on $name, a keyed call that asked a person', ({ make }) => {
+  const pays = (paid: string[]) =>
+    refunds({
+      effect: 'once',
+      amount: () => ({ usd: 5 }),
+      execute: ({ orderId }, { asked: answer }) => {
+        if (!answer) throw new NeedsPerson({ question: 'Sure?' });
+        return `receipt ${paid.push(orderId)}`;
+      },
+    });
+  /** The next call of the same key, in another process. */
+  const again = async (journal: Journal) =>
+    (await asked(journal, [refunds({ effect: 'once', execute: () => 'receipt' })], order('7'), { by })).calls;
+
+  test.each<[string, (journal: Journal, paid: string[]) => Promise<unknown>]>([
+    [
+      'is cancelled',
+      async (journal, paid) => {
+        const a = support([pays(paid)]);
+        const engine = new Engine({ journal, agents: [a] });
+        const { runId } = await ends(engine.run(a, JSON.stringify(order('7')), { by }), 'paused');
+        await engine.cancel(runId, { by });
+        expect(await engine.inspect(runId, { by })).toMatchObject({ unknowns: [], status: 'cancelled' });
+        const [row] = await all(engine.effects({ by }));
+        expect(row).toMatchObject({ outcome: 'not-run' });
+        expect(await engine.effectSums({ by })).toMatchObject([{ done: 0, notRun: 1, amounts: {} }]);
+      },
+    ],
+    [
+      'is cancelled below another agent',
+      async (journal, paid) => {
+        const below = agent({ name: 'below', instructions: '', model: caller(), tools: [pays(paid)] });
+        const model = scripted([asks(['below', { task: JSON.stringify(order('7')) }]), 'done']);
+        const top = supervisor({ name: 'top', instructions: '', agents: [below], model });
+        const engine = new Engine({ journal, agents: [top] });
+        const { runId } = await ends(engine.run(top, 'go', { by }), 'paused');
+        await engine.cancel(runId, { by });
+      },
+    ],
+    [
+      'is pruned',
+      async (journal, paid) => {
+        const a = support([pays(paid)]);
+        const engine = new Engine({ journal, agents: [a] });
+        await ends(engine.run(a, JSON.stringify(order('7')), { by }), 'paused');
+        expect((await engine.prune({ olderThan: 0, status: 'paused' })).runs).toHaveLength(1);
+      },
+    ],
+    [
+      'ends with the branch beside it',
+      async (journal, paid) => {
+        const below = agent({ name: 'below', instructions: '', model: caller(), tools: [pays(paid)] });
+        const g = graph({
+          name: 'g',
+          state: z.object({}),
+          nodes: {
+            pay: { agent: below, input: () => JSON.stringify(order('7')), output: () => ({}) },
+            fail: async () => {
+              await new Promise((resolve) => setTimeout(resolve, 50));
+              throw new Error('no');
+            },
+          },
+          edges: { start: ['pay', 'fail'], pay: 'end', fail: 'end' },
+        });
+        await ends(new Engine({ journal }).run(g, {}, { by }), 'failed');
+      },
+    ],
+  ])('and %s gives its key back: nothing was done', async (_, end) => {
+    const { journal, another } = make();
+    const paid: string[] = [];
+    await end(journal, paid);
+    expect(await again(another())).toMatchObject([{ ok: true, output: 'receipt' }]);
+    expect(paid).toEqual([]);
+  });
+});
+
+describe.each(journals)('on $name, an agent of another framework that was between two turns', ({ make }) => {
+  const peer = () =>
+    foreignAgent({
+      name: 'peer',
+      description: '',
+      effect: 'once',
+      key: () => 'the trip',
+      turn: async (turn) =>
+        turn.type === 'start'
+          ? { status: 'paused', state: {}, asks: [{ id: 'q', kind: 'question', question: 'Which?' }] }
+          : { status: 'completed', output: 'booked' },
+    });
+
+  test.each(['at the top', 'below another agent'])(
+    'is unknown once its run is cancelled, %s: an operator finds it, settles it, and the key goes on',
+    async (where) => {
+      const { journal } = make();
+      const model = () => scripted(({ messages }) => (messages.at(-1)?.role === 'user' ? asks(['peer', { task: 'go' }]) : 'done'));
+      const top = where === 'at the top' ? peer() : supervisor({ name: 'top', instructions: '', agents: [peer()], model: model() });
+      const engine = new Engine({ journal, agents: [top] });
+      const { runId } = await ends(engine.run(top, 'go', { by }), 'paused');
+      await engine.cancel(runId, { by });
+      const { unknowns } = await engine.inspect(runId, { by });
+      expect(unknowns).toMatchObject([{ tool: 'peer' }]);
+      const [row] = await all(engine.effects({ by }));
+      expect(row).toMatchObject({ callId: unknowns[0]?.callId, outcome: 'unknown' });
+      expect(await all(engine.deadLetters({ by }))).toMatchObject([{ kind: 'call', callId: unknowns[0]?.callId }]);
+      await engine.rebuildEffects();
+      await engine.settle(runId, unknowns[0]?.callId ?? '', { outcome: 'failed', by });
+      expect((await engine.inspect(runId, { by })).unknowns).toEqual([]);
+      expect(await all(engine.effects({ by }))).toMatchObject([{ outcome: 'failed' }]);
+      // a new run may take the key
+      const next = await ends(engine.run(top, 'go', { by }), 'paused');
+      await engine.decide(next.runId, [{ approval: next.approvals[0]?.id ?? '', type: 'respond', answer: 'this' }], { by });
+      await ends(engine.resume(next.runId, { by }), 'completed');
+    },
+  );
+});
