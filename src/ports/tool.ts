@@ -102,7 +102,7 @@ export interface ToolContext<C = unknown, K extends string = never> {
   alive(): void;
 }
 
-/** The answer of a `check` about a call whose outcome was unknown. */
+/** The answer of a `check` about a call whose outcome was unknown. Anything else counts as `unknown`, with a warning. */
 export type CheckResult<O> = { outcome: 'done'; output: O } | { outcome: 'not-run' } | { outcome: 'unknown' };
 
 /** The output of a tool. For a generator it is the return type, or else the yielded type. */
@@ -189,7 +189,10 @@ export interface ToolOptions<Name extends string, S extends SchemaLike, C extend
   maxBytes?: number;
   /** May be a generator, sync or async: yielded values are progress; the output is the return value, or else the last yielded value. */
   execute(input: Out<S>, ctx: ToolContext<Out<C>, K>): O | Promise<O>;
-  /** For a `once` tool: finds out the outcome of a call after a crash or a timeout. */
+  /**
+   * For a `once` tool: finds out whether a call ran, after a crash, a timeout or another failure, and before a call of the same key. It has 60
+   * seconds. Right after a failure only `done` is believed, because the service may still be at work.
+   */
   check?(
     q: { idempotencyKey: string; input: Out<S>; context: Out<C>; by: Principal | undefined; session: string | undefined },
     ctx: { signal: AbortSignal },

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { entriesOf, journals } from '../kit/journals.ts';
+import { all, entriesOf, journals } from '../kit/journals.ts';
 import { anything, asks, ends, failure, refused, shown } from '../kit/runs.ts';
 import { actor, acts } from './setup.ts';
 
@@ -41,6 +41,17 @@ describe.each(journals)('a limit of amounts, on $name', ({ make }) => {
     const { unknowns } = await engine.inspect(runId);
     await engine.settle(runId, unknowns[0]?.callId ?? '', { outcome: 'not-run', by: { id: 'lead' } });
     await ends(engine.resume(runId, { limits: { steps: 60 } }), 'completed');
+  });
+
+  test('gives back what an operator says of a call that may run twice', async () => {
+    const { journal, another } = make();
+    const a = actor([acts('pay', { amount, effect: 'idempotent' })]);
+    const engine = new Engine({ journal, agents: [a], limits });
+    const { runId } = await ends(engine.run(a, steps(pay(8, 'unknown'), pay(8))), 'stopped');
+    const [row] = await all(engine.effects());
+    await engine.settle(runId, row?.callId ?? '', { outcome: 'not-run', by: { id: 'lead' } });
+    const next = new Engine({ journal: another(), agents: [a], limits });
+    await ends(next.resume(runId, { limits: { steps: 60 } }), 'completed');
   });
 
   test('counts nothing for what was done before', async () => {

@@ -1,10 +1,10 @@
 /** What is left of an intent when its run ends before it is done: nothing that an operator cannot find and settle. */
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { agent, Engine, foreignAgent, graph, NeedsPerson, supervisor } from '../../src/index.ts';
+import { agent, delegate, Engine, foreignAgent, graph, NeedsPerson, supervisor } from '../../src/index.ts';
 import type { Journal } from '../../src/journal/port.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, journals } from '../kit/journals.ts';
+import { all, entriesOf, journals } from '../kit/journals.ts';
 import { asks, ends } from '../kit/runs.ts';
 import { asked, caller, order, refunds, support } from './setup.ts';
 
@@ -84,6 +84,34 @@ describe.each(journals)('on $name, a keyed call that asked a person', ({ make })
     await end(journal, paid);
     expect(await again(another())).toMatchObject([{ ok: true, output: 'receipt' }]);
     expect(paid).toEqual([]);
+  });
+});
+
+describe.each(journals)('on $name, a keyed call that its agent leaves behind', ({ make }) => {
+  // holds intent.I1
+  test.each(['once', 'idempotent'] as const)('by its limit of time is not waited for by the next one of the key: %s', async (effect) => {
+    const { journal } = make();
+    const signals: AbortSignal[] = [];
+    const pays = refunds({
+      effect,
+      deadline: 30_000,
+      execute: (_, { signal }) => {
+        if (signals.push(signal) > 1) return 'receipt';
+        return new Promise<string>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      },
+    });
+    const child = agent({ name: 'child', instructions: '', model: caller(), tools: [pays] });
+    const task = JSON.stringify(order('7'));
+    const model = scripted([asks(['child', { task }]), asks(['other', { task }]), 'done']);
+    const agents = [delegate(child, { limits: { time: 100 } }), delegate(child, { name: 'other' })];
+    const engine = new Engine({ journal });
+    const { runId } = await ends(engine.run(supervisor({ name: 'top', instructions: '', agents, model }), 'go', { by }), 'completed');
+    const told = (await entriesOf(journal, runId)).filter((e) => e.type === 'call.finished' && e.error);
+    const codes = told.map((e) => (e.type === 'call.finished' ? e.error?.code : ''));
+    // what may run twice runs again, under the same key; what may not is unknown
+    expect(codes).toEqual(effect === 'once' ? ['LIMIT_REACHED', 'OUTCOME_UNKNOWN'] : ['LIMIT_REACHED']);
+    const claim = await journal.claim?.({ tenant: 'acme', intent: 'refund', key: 'refund:7' });
+    expect(claim).toMatchObject({ state: effect === 'once' ? 'unknown' : 'done' });
   });
 });
 

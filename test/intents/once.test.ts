@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Engine, memoryJournal, NeedsPerson, ToolError } from '../../src/index.ts';
-import { around, entriesOf, entryOf, expireLease, journals } from '../kit/journals.ts';
+import { all, around, entriesOf, entryOf, expireLease, journals } from '../kit/journals.ts';
 import { ends, failure, refused } from '../kit/runs.ts';
 import { deferred } from '../kit/time.ts';
 import { asked, endsOf, order, refunds, support } from './setup.ts';
@@ -453,12 +453,13 @@ describe.each(journals)('a once call with a key, on $name', ({ make }) => {
     const first = await asked(journal, [pays], order('7'), { by: ana });
     const others = await Promise.all([1, 2, 3].map(() => asked(another(), [pays], order('7'), { by: ben })));
     for (const { calls } of others) expect(calls).toMatchObject([{ ok: false, error: { code: 'OUTCOME_UNKNOWN' } }]);
-    expect([most, checks, paid.length]).toEqual([1, 3, 1]);
+    // the first one asks about itself, as soon as it has failed
+    expect([most, checks, paid.length]).toEqual([1, 4, 1]);
     const engine = new Engine({ journal });
     for (const { runId } of others) expect((await engine.inspect(runId, { by: ben })).unknowns).toEqual([]);
     known = 'done';
     const found = await asked(journal, [pays], order('7'), { by: ben });
-    expect(found.calls).toMatchObject([{ ok: true, output: 'found receipt' }]);
+    expect(found.calls).toMatchObject([{ ok: true, output: 'found receipt', repeated: { run: first.runId } }]);
     expect(paid).toHaveLength(1);
     expect(await entryOf(journal, first.runId, 'outcome.settled')).toMatchObject({
       source: 'check',
@@ -469,6 +470,81 @@ describe.each(journals)('a once call with a key, on $name', ({ make }) => {
     const later = await asked(journal, [pays], order('7'), { by: ben });
     expect(later.calls).toMatchObject([{ ok: true, output: 'found receipt', repeated: { run: first.runId } }]);
   });
+
+  test('that another one did, as its check finds out, counts once', async () => {
+    const { journal } = make();
+    let known = false;
+    const pays = refunds({
+      effect: 'once',
+      amount: () => ({ usd: 5 }),
+      execute: () => {
+        throw new Error('socket hang up');
+      },
+      check: () => (known ? { outcome: 'done', output: 'receipt' } : { outcome: 'unknown' }),
+    });
+    const engine = new Engine({ journal });
+    await asked(journal, [pays], order('7'), { by: ana, engine });
+    known = true;
+    await asked(journal, [pays], order('7'), { by: ana, engine, limits: { amounts: { usd: 5 } } });
+    const sums = async () => (await engine.effectSums({ by: ana })).map(({ done, unknown, amounts }) => ({ done, unknown, amounts }));
+    expect(await sums()).toEqual([{ done: 1, unknown: 0, amounts: { usd: 5 } }]);
+    await engine.rebuildEffects();
+    expect(await sums()).toEqual([{ done: 1, unknown: 0, amounts: { usd: 5 } }]);
+    expect(await all(engine.effects({ by: ana }))).toMatchObject([{ outcome: 'done', again: 1 }]);
+  });
+
+  test.each([true, { done: true }, { outcome: 'failed' }, { outcome: 'yes' }, null, 'done'])(
+    'whose check answers %j stays unknown, and its author is told',
+    async (answer) => {
+      const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+      onTestFinished(() => warned.mockRestore());
+      const { journal } = make();
+      const { paid, pays } = paying({
+        execute: () => {
+          paid.push('');
+          throw new Error('socket hang up');
+        },
+        check: () => answer as never,
+      });
+      const first = await asked(journal, [pays], order('7'), { by: ana });
+      const { calls } = await asked(journal, [pays], order('7'), { by: ana });
+      expect(calls).toMatchObject([{ ok: false, error: { code: 'OUTCOME_UNKNOWN' } }]);
+      expect((await new Engine({ journal }).inspect(first.runId, { by: ana })).unknowns).toHaveLength(1);
+      expect(warned).toHaveBeenCalledTimes(1);
+      expect(warned.mock.calls[0]?.[0]).toContain("{ outcome: 'done', output }");
+      expect(paid).toHaveLength(1);
+    },
+  );
+
+  test.each([true, false])(
+    'is asked about at once after a timeout (with a key: %s): done is its result, and not-run is not believed',
+    async (keyed) => {
+      const { journal } = make();
+      for (const [answer, ends] of [
+        [
+          { outcome: 'done', output: 'receipt' },
+          { ok: true, output: 'receipt', attempts: 1 },
+        ],
+        // the service may still be at work
+        [{ outcome: 'not-run' }, { ok: false, error: { code: 'TIMEOUT', outcome: 'unknown' } }],
+        [{ outcome: 'unknown' }, { ok: false, error: { code: 'TIMEOUT', outcome: 'unknown' } }],
+      ] as const) {
+        const id = String(answer.outcome);
+        const check = () => answer as { outcome: 'unknown' };
+        const pays = refunds({
+          effect: 'once',
+          timeout: 20,
+          execute: () => new Promise<never>(() => {}),
+          check,
+          ...(!keyed && { key: undefined }),
+        });
+        const { calls, runId } = await asked(journal, [pays], order(id), { by: ana });
+        expect(calls).toMatchObject([ends]);
+        const { unknowns } = await new Engine({ journal }).inspect(runId, { by: ana });
+        expect(unknowns).toHaveLength(ends.ok ? 0 : 1);
+      }
+    },
+  );
 
   test('runs after all where the check finds that the other call did not', async () => {
     const { journal } = make();

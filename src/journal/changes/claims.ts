@@ -1,8 +1,8 @@
 /** The changes of claims that a run's entries stand for. */
 import { type ClaimChange, MOST_CLAIMS } from '../claims.ts';
 import type { Draft, Entry } from '../entries/entries.ts';
-import { callNamed, didNotRun, inheritedBy } from '../fold/frame.ts';
-import type { RunFold } from '../fold/state.ts';
+import { callNamed, callsBelow, didNotRun, holdsIntent, inheritedBy, midTurnsBelow } from '../fold/frame.ts';
+import type { Call, RunFold } from '../fold/state.ts';
 
 /** The changes of claims that entries say, which the run has not taken yet. Undefined for none, as of nearly all appends. */
 export function claimChanges(run: RunFold, entries: readonly Entry[]): readonly ClaimChange[] | undefined {
@@ -10,11 +10,11 @@ export function claimChanges(run: RunFold, entries: readonly Entry[]): readonly 
   for (const entry of entries) {
     if (!tells(run, entry)) continue;
     if (entry.seq <= (run.next === 0 ? inheritedBy(entries) : run.inherited)) continue;
-    const change = changeOf(run, entry);
-    if (change) {
-      changes ??= [];
-      changes.push(change);
-    }
+    for (const change of [...cutOff(run, entry, changes), changeOf(run, entry)])
+      if (change) {
+        changes ??= [];
+        changes.push(change);
+      }
   }
   return changes && changes.length > MOST_CLAIMS ? fewer(changes) : changes;
 }
@@ -30,6 +30,25 @@ export function claimsIn(run: RunFold, entries: readonly Draft[]): number {
   let claims = 0;
   for (const entry of entries) if (tells(run, entry)) claims++;
   return claims;
+}
+
+/**
+ * What ends with the frame, or with the node, of an entry: no call below it goes on. Where one had started its intent is unknown from then on, and one
+ * that asked a person gives its intent back. Their run lives on, so another call of the intent would wait for them.
+ */
+function cutOff(run: RunFold, entry: Telling, before: readonly ClaimChange[] = []): ClaimChange[] {
+  const ends = entry.type === 'call.finished' ? callNamed(run, entry) : undefined;
+  const below = ends?.frame ? callsBelow(ends.frame) : (ends?.durable?.values() ?? []);
+  const lost = (call: Call, to: 'unknown' | 'free'): ClaimChange[] => {
+    const { intent, settled, id } = call;
+    if (!intent || settled || before.some((one) => one.call === id)) return [];
+    const { name, key, generation = 0, doubt } = intent;
+    return [{ tenant: run.started?.by?.tenant, intent: name, key, call: id, generation, to: doubt ? 'unknown' : to }];
+  };
+  return [
+    ...[...below].flatMap((call) => (call.status === 'started' ? lost(call, 'unknown') : holdsIntent(call) ? lost(call, 'free') : [])),
+    ...(ends?.frame ? midTurnsBelow(ends.frame) : []).flatMap((turn) => lost(turn, 'unknown')),
+  ];
 }
 
 /** A run that ends with many calls cut off: a claim that it still holds is as unknown as one that says so. */

@@ -1,8 +1,18 @@
 /** The changes of the index of effects that a run's entries stand for. */
 import type { EffectChange } from '../effects.ts';
 import type { Entry, EntryOf } from '../entries/entries.ts';
-import { callNamed, didNotRun, endsFinally, everyCallOf, inheritedBy, midTurns, midTurnsBelow, unfinishedCalls } from '../fold/frame.ts';
-import type { Call, Frame, RunFold } from '../fold/state.ts';
+import {
+  callNamed,
+  callsBelow,
+  didNotRun,
+  endsFinally,
+  inheritedBy,
+  isOwn,
+  midTurns,
+  midTurnsBelow,
+  unfinishedCalls,
+} from '../fold/frame.ts';
+import type { Call, RunFold } from '../fold/state.ts';
 
 /** The changes that entries say, which the run has not taken yet. Undefined for none, as of all appends of a run that only reads. */
 export function effectChanges(run: RunFold, entries: readonly Entry[]): readonly EffectChange[] | undefined {
@@ -41,7 +51,7 @@ function changesBy(run: RunFold, entry: Entry, before: readonly EffectChange[] |
 
 function endsBy(run: RunFold, entry: EntryOf<'call.finished'>, before: readonly EffectChange[] | undefined): readonly EffectChange[] {
   const { call: id, repeated, ok, error, attempts } = entry;
-  if (repeated && !(repeated.run === run.runId && repeated.call === id))
+  if (repeated && !isOwn(run, { id }, repeated))
     return [{ to: 'repeated', call: id, at: entry.at, first: { run: repeated.run, call: repeated.call } }];
   const call = callNamed(run, entry);
   if (!call) return [];
@@ -54,13 +64,6 @@ function endsBy(run: RunFold, entry: EntryOf<'call.finished'>, before: readonly 
   const outcome = ok ? 'done' : idle ? 'not-run' : (error?.outcome ?? 'unknown');
   const open = !ok && (outcome === 'unknown' || attempts > 0) ? true : undefined;
   return [{ to: 'ended', call: id, ...factsOf(call), outcome, open }];
-}
-
-function* callsBelow(frame: Frame): Generator<Call, void, undefined> {
-  for (const call of everyCallOf(frame)) {
-    yield call;
-    if (call.frame) yield* callsBelow(call.frame);
-  }
 }
 
 /** Calls that nothing will end: whether they took effect is unknown. */

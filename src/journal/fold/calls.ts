@@ -5,7 +5,19 @@ import type { EntryOf, FoundTool, Patch } from '../entries/entries.ts';
 import { count, giveBack } from './amounts.ts';
 import { begins, costs, refunds, spends } from './charges.ts';
 import { promptParts, resultPart, say } from './conversation.ts';
-import { callOf, didNotRun, everyCallOf, isCutOff, midTurn, newFrame, reach, startsEffect, unfinishedCalls, writtenOf } from './frame.ts';
+import {
+  callOf,
+  didNotRun,
+  everyCallOf,
+  isCutOff,
+  isOwn,
+  midTurn,
+  newFrame,
+  reach,
+  startsEffect,
+  unfinishedCalls,
+  writtenOf,
+} from './frame.ts';
 import { patched } from './patch.ts';
 import { nothingSpent, spend } from './spent.ts';
 import type { Approval, Call, Frame, RunFold } from './state.ts';
@@ -135,6 +147,9 @@ export function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finish
   )
     run.unknowns.set(call.id, { call, since: entry.at });
   else run.unknowns.delete(call.id);
+  if (call.amount && entry.error?.outcome === 'unknown' && call.effect === 'idempotent') run.doubtful.set(call.id, call);
+  // another call did it, and its amount counts there
+  if (entry.repeated && !isOwn(run, call, entry.repeated)) giveBack(call);
   if (entry.error && (entry.error.outcome !== 'unknown' || (call.intent?.over && didNotRun(entry)))) giveBack(call);
   if (frame.tasks) ended(run, frame, call, entry);
   // once all calls have finished, the model sees their results in the order it asked
@@ -201,8 +216,9 @@ export function reopen(run: RunFold): void {
 
 /** The outcome of a call became known in another way than by its end. */
 export function outcomeSettled(run: RunFold, entry: EntryOf<'outcome.settled'>): void {
-  const unknown = run.unknowns.get(entry.call)?.call;
+  const unknown = run.unknowns.get(entry.call)?.call ?? run.doubtful.get(entry.call);
   run.unknowns.delete(entry.call);
+  run.doubtful.delete(entry.call);
   if (unknown && entry.outcome !== 'done') giveBack(unknown);
   if (unknown && entry.outcome === 'not-run') refunds(unknown);
   // the frame of the call may be over

@@ -46,6 +46,7 @@ export function emptyFold(runId: string, agent: string, history: readonly Messag
     approvals: new Map<string, Approval>(),
     decisions: 0,
     unknowns: new Map<CallId, Unknown>(),
+    doubtful: new Map<CallId, Call>(),
     intents: 0,
     effects: 0,
     outbox: new Map<string, Recording>(),

@@ -133,6 +133,18 @@ export const startsEffect = ({ inherited }: RunFold, { kind }: Frame, { effect, 
 /** The last entry that a run with these first entries has copied: a fork's claims and effects up to it are the other run's. */
 export const inheritedBy = ([first]: readonly Entry[]) => (first?.type === 'run.started' ? (first.fork?.at ?? -1) : -1);
 
+/** Whether a call that is told of is the call itself. */
+export const isOwn = ({ runId }: RunFold, { id }: Pick<Call, 'id'>, { run, call }: { run: string; call: CallId }): boolean =>
+  run === runId && call === id;
+
+/** The calls of a frame and of those below it. */
+export function* callsBelow(frame: Frame): Generator<Call, void, undefined> {
+  for (const call of everyCallOf(frame)) {
+    yield call;
+    if (call.frame) yield* callsBelow(call.frame);
+  }
+}
+
 /** Whether the end of a call says that no attempt of it was made. */
 export const didNotRun = ({ error }: { error?: Failure | undefined }) => error?.attempts === 0;
 

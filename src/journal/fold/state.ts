@@ -38,6 +38,8 @@ export interface RunFold extends Spent {
   decisions: number;
   /** Calls whose outcome is unknown, for an operator to settle. */
   readonly unknowns: Map<CallId, Unknown>;
+  /** Calls that may run twice, have ended with an unknown outcome, and count their amount until it is settled. */
+  readonly doubtful: Map<CallId, Call>;
   /** How many calls started with an intent. */
   intents: number;
   /** How many calls started that are effects: see `since` of a call. */

@@ -107,7 +107,12 @@ export async function execute(scope: Scope, call: Call, ready: Ready, span: Tool
   const found = ready.doubt && (await foundOut(scope, call, ready));
   if (found) return { ...found, ms: Math.round(performance.now() - started) };
   const around = scope.plan.toolWrappers.length > 0 || ready.tool.options.cache;
-  const end = await (around ? inside(scope, call, ready, span) : once(scope, call, ready, span, false));
+  const end = await afterCheck(
+    scope,
+    call,
+    ready,
+    await (around ? inside(scope, call, ready, span) : once(scope, call, ready, span, false)),
+  );
   const { attempts } = end;
   const why = scope.halt?.why;
   if (!end.ok && end.cancelled && (why === 'lost' || (end.error.outcome !== 'not-run' && why !== 'cancel'))) return undefined;
@@ -149,10 +154,27 @@ async function foundOut(scope: Scope, call: Call, ready: Ready): Promise<Finishe
     );
   // the call that it asked about was paid for, where it ran
   const free = typeof tool.options.cost === 'number' && { usd: 0 };
-  if (seen) return { type: 'call.finished', call: call.id, ok: true, ...seen, ...free, attempts: 0, ms: 0 };
+  // what the first call did is not done again, and counts once
+  const repeated = intent?.over && { repeated: { ...intent.over, at: Date.now() } };
+  if (seen) return { type: 'call.finished', call: call.id, ok: true, ...seen, ...free, ...repeated, attempts: 0, ms: 0 };
   if (answer?.outcome === 'not-run') return undefined;
   const error = outcomeUnknown(tool, intent?.over);
   return { type: 'call.finished', call: call.id, ok: false, error, ...free, attempts: 0, ms: 0 };
+}
+
+/**
+ * A call whose outcome is unknown, such as after a timeout, is asked about at once. Only `done` is believed: the service may still be at work, and
+ * what did not happen yet may happen. @throws Halted
+ */
+async function afterCheck(scope: Scope, call: Call, ready: Ready, end: End): Promise<End> {
+  const { tool } = ready;
+  if (end.ok || end.error.outcome !== 'unknown' || tool.effect !== 'once' || !tool.options.check || scope.halt) return end;
+  const input = ready.exact ? copyJson(ready.shown) : argument(ready, undefined);
+  const answer = await checked(scope, tool, call, { input: await input, context: ready.context });
+  if (answer?.outcome !== 'done') return end;
+  const seen = observed(tool, answer.output, scope.secrets);
+  const charge = { ...chargeOf(tool, answer.output, scope.secrets.mask), ...end.charge };
+  return { ok: true, seen, attempts: end.attempts, ...(Object.keys(charge).length > 0 && { charge }) };
 }
 
 /** The arguments of one attempt, as a copy, because an attempt may mutate them. */

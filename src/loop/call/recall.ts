@@ -4,7 +4,9 @@ import { parse, parseAgain } from '../../hitl/arguments.ts';
 import { contextOf } from '../../hitl/gate.ts';
 import type { Call } from '../../journal/fold/fold.ts';
 import { writtenOf } from '../../journal/fold/frame.ts';
+import type { CheckResult } from '../../ports/tool.ts';
 import { Halted, inTime, unlessHalted } from '../../reliability/patience.ts';
+import { warnOnce } from '../../reliability/warn.ts';
 import type { Scope, ToolDefinition } from '../types.ts';
 import type { Prepared } from './call.ts';
 import { chargeOf } from './charge.ts';
@@ -63,17 +65,35 @@ async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefin
   return { go: 'start', ...valid, tool, input, context, resumed: true, intent, ...had };
 }
 
-/** The answer of the tool's `check`; undefined if it has none, failed, or took too long. @throws Halted */
-export async function checked(scope: Scope, { options }: ToolDefinition, call: Call, q: { input: unknown; context: unknown }) {
+/** The answer of the tool's `check`; undefined if it has none, failed, took too long, or gave no answer that there is. @throws Halted */
+export async function checked(
+  scope: Scope,
+  { name, options }: ToolDefinition,
+  call: Call,
+  q: { input: unknown; context: unknown },
+): Promise<CheckResult<unknown> | undefined> {
   try {
     const { by, session } = scope.run.started;
     const asked = { ...q, idempotencyKey: idempotencyKey(scope, call), by, session };
     const asking = async () => options.check?.(asked, { signal: scope.cancel.signal });
-    return await unlessHalted(inTime(asking(), CHECK_TIMEOUT, 'the check', scope.cancel), scope.cancel);
+    const answer = await unlessHalted(inTime(asking(), CHECK_TIMEOUT, 'the check', scope.cancel), scope.cancel);
+    if (!options.check || isAnswer(answer)) return answer;
+    warnOnce(
+      options,
+      'check',
+      `the check of tool "${name}" gave no answer that there is, so it is unknown what the call did. It returns { outcome: 'done', output }, { outcome: 'not-run' } or { outcome: 'unknown' }.`,
+    );
+    return undefined;
   } catch (error) {
     if (error instanceof Halted) throw error;
     return undefined;
   }
+}
+
+/** Anything else, such as `true`, says nothing: taken for one of them, it would be booked as what happened. */
+function isAnswer(answer: unknown): answer is CheckResult<unknown> {
+  const { outcome } = (typeof answer === 'object' && answer !== null ? answer : {}) as { outcome?: unknown };
+  return outcome === 'done' || outcome === 'not-run' || outcome === 'unknown';
 }
 
 /** The refusal of a call of which nothing more can be found out. Only for a `once` call the code says that it may have had its effect. */
