@@ -209,6 +209,13 @@ describe('the input of a tool', () => {
     expect(names).toEqual(['filter', 'query_page_size', 'query_page_size_2', 'parameter', 'x'.repeat(64), `${'x'.repeat(60)}_2`, 'a.b-c']);
   });
 
+  test('has no parameter that the query of the server has', async () => {
+    const parameters = ['account', 'limit'].map((name) => ({ name, in: 'query', schema: { type: 'string' } }));
+    const document = doc({ '/a': { get: get('a', { parameters: [...parameters, { name: 'account', in: 'header', schema: {} }] }) } });
+    const [own] = await toolsOf(document, { server: `${SERVER}/v1?account=42` });
+    expect(Object.keys(inputOf(own).properties as object)).toEqual(['limit', 'header_account']);
+  });
+
   test('has references as $defs: a schema that contains itself survives, is JSON, and is checked', async () => {
     const document = doc(
       { '/a': { post: get('a', { requestBody: { content: { 'application/json': { schema: { $ref: '#/components/schemas/Tree' } } } } }) } },
