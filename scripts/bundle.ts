@@ -1,6 +1,7 @@
-// An application that uses the packed package still starts after a bundler made one file of it.
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+// An application that uses the packed package still starts after a bundler made one file of it, and every door can be bundled.
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { doors, root } from './doors.ts';
 import { Failed, must, pack } from './package.ts';
 
 /** Uses what loads something: a breaker, a journal in a file, and a JSON Schema. */
@@ -46,5 +47,30 @@ export async function checkBundle(): Promise<string> {
     if (said !== 'completed done') throw new Failed(`the ${format} bundle does not run:\n${said}`);
     sizes.push(`${format} ${Math.round(statSync(file).size / 1000)} kB`);
   }
-  return sizes.join(', ');
+  const entries = doors();
+  for (const { name } of entries) await bundleDoor(user, name);
+  return `${sizes.join(', ')}, ${entries.length} doors`;
+}
+
+/** What static imports of a part that a door loads later ask for: no bundler lets those be missing. docs/install.md names them. */
+const PARTS: Readonly<Record<string, readonly string[]>> = { 'rondo/agentcore/runtime': ['@ag-ui/core', '@a2a-js/sdk'] };
+
+/** A user has the packages that docs/install.md says the door needs, and no other. */
+async function bundleDoor(user: string, door: string): Promise<void> {
+  const page = readFileSync(join(root, 'docs', 'install.md'), 'utf8');
+  const row = page.split('\n').find((line) => line.startsWith('| `rondo') && line.split(' | ')[0]?.includes(`\`${door}\``));
+  // what follows is for some of its functions
+  const [needed = ''] = row?.split(' | ')[1]?.split(/[;.:](?: |$)/) ?? [];
+  const named = [...needed.matchAll(/`([^`]+)`/g)].map(([, name]) => name as string);
+  const external = [...named, ...(PARTS[door] ?? [])].filter((name) => !name.startsWith('rondo'));
+  writeFileSync(join(user, 'door.mjs'), `export * from '${door}';`);
+  const how = [
+    '--bundle',
+    '--platform=node',
+    '--target=node22',
+    '--format=esm',
+    '--log-level=warning',
+    `--outfile=${join(user, 'door.out.mjs')}`,
+  ];
+  await must('esbuild', ['door.mjs', ...how, ...external.map((name) => `--external:${name}`)], { cwd: user });
 }

@@ -235,7 +235,9 @@ export class Engine extends Operations implements AsyncDisposable {
   /**
    * Sends a message to a run that has not ended, from any process. The model sees it at the next step; a run that was about to end
    * continues. A waiting run keeps the message until it is resumed.
-   * @throws RondoError `RUN_NOT_FOUND`, `RUN_ENDED`, `NOT_PERMITTED`, or `INPUT_REFUSED`: too large, of a graph, or by the policy.
+   * @throws RondoError `RUN_NOT_FOUND`, `RUN_ENDED`, `NOT_PERMITTED`, `GUARDRAIL_FAILED`, `CONFIG_INVALID` for what is not plain JSON, or
+   * `INPUT_REFUSED`: it is empty, not what a model can be sent, or over 1,000,000 characters of JSON; the run's top agent is a graph or a
+   * foreign agent; 100 messages wait already; the policy or a guardrail refuses it.
    */
   async send(runId: string, message: AgentInput, o: { by?: Principal } = {}): Promise<void> {
     this.#resources.assertOpen();

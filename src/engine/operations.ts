@@ -66,7 +66,7 @@ export abstract class Operations {
     return this.#schedules.list(o.by);
   }
 
-  /** The events of a run, from any time on until it ends or pauses, whichever process drives it. @throws RondoError `RUN_NOT_FOUND`. */
+  /** The events of a run, from any time on until it ends or pauses, whichever process drives it. @throws RondoError `RUN_NOT_FOUND`, `ENGINE_CLOSED`. */
   watch(runId: string, o: WatchOptions & { by?: Principal } = {}): AsyncIterable<RunEvent> {
     return watch(this.#resources, runId, o, o.by);
   }

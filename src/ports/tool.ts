@@ -300,11 +300,11 @@ export interface OpenedSource {
  * journal, policy, approvals, limits.
  */
 export interface Materials {
-  /** A list ends with what is too much for one answer: at most 1,000 items. */
+  /** At most 1,000 items, and about 1,000,000 characters: a list that is longer is cut there. */
   resources(o: MaterialCaller): Promise<readonly ListedResource[]>;
-  /** At most 1,000 items. */
+  /** Cut as `resources` is. */
   templates(o: MaterialCaller): Promise<readonly ListedTemplate[]>;
-  /** At most 1,000 items. */
+  /** Cut as `resources` is. */
   prompts(o: MaterialCaller): Promise<readonly ListedPrompt[]>;
   /** The tools that read. They are not listed to models, and their names are not those of other tools: `resources/read`. */
   tools(): Promise<readonly Tool[]>;

@@ -1,11 +1,11 @@
 /** Requests to addresses that come from outside: only what is public is connected to, wherever a name resolves to or a redirect leads. */
 import * as http from 'node:http';
 import * as https from 'node:https';
-import { pipeline, Readable } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { Readable } from 'node:stream';
 import { invalid, ToolError } from '../errors.ts';
 import { checkOptions } from '../options.ts';
 import { isInside, publicOnly } from './addresses.ts';
+import { type Decoder, decoded, decodersOf } from './codings.ts';
 
 export interface PublicFetchOptions {
   /** Origins that may be called even if they are not public, such as `http://127.0.0.1:9000`. */
@@ -115,7 +115,8 @@ function proxyOf(agent: http.Agent & { options?: http.AgentOptions }): http.Agen
  * are no credentials. The body of a request is read as a whole before it is sent. `redirect: 'manual'` and `'error'` are as in `fetch`; there are
  * no caches and no cookies.
  *
- * Rejects with ToolError `ADDRESS_REFUSED` (nothing was sent to that address), `REDIRECTED`, `TOO_LARGE`, `TIMEOUT`; otherwise as Node does.
+ * Rejects with ToolError `ADDRESS_REFUSED` (nothing was sent to that address), `REDIRECTED`, `TOO_LARGE`, `BAD_RESPONSE`, `TIMEOUT`; with the reason
+ * of a signal that was aborted, also while the body is read; otherwise as Node does.
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function publicFetch(o: PublicFetchOptions = {}): typeof fetch {
@@ -134,10 +135,12 @@ export function publicFetch(o: PublicFetchOptions = {}): typeof fetch {
     let url = new URL(asked.url);
     for (let followed = 0; ; followed++) {
       const length = body && { 'content-length': String(body.byteLength) };
-      const answer = await hop(url, allow, { method, headers: { ...headers, ...length }, body, signal, timeout });
+      const answer = await hop(url, allow, { method, headers: { ...headers, ...length }, body, signal, timeout }).catch((error) => {
+        throw signal.aborted ? signal.reason : error;
+      });
       const { statusCode: status = 0, headers: told } = answer;
       const next = REDIRECTS.has(status) && redirect !== 'manual' ? told.location : undefined;
-      if (next === undefined) return responseOf(url, answer, maxBytes, followed > 0);
+      if (next === undefined) return responseOf(answer, { url, method, signal, maxBytes, redirected: followed > 0 });
       answer.destroy();
       if (redirect === 'error') throw stopped(url, 'it redirects.');
       if (followed === redirects) throw stopped(url, `it redirects more than ${redirects} times.`);
@@ -176,34 +179,53 @@ const turnsToGet = (status: number, method: string) =>
 const without = (headers: Record<string, string>, drop: (name: string) => boolean) =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => !drop(name)));
 
-function responseOf(url: URL, answer: http.IncomingMessage, maxBytes: number, redirected: boolean): Response {
-  const { statusCode: status = 0, statusMessage: statusText = '' } = answer;
-  const decoder = decoderOf(answer.headers);
-  const headers = new Headers();
-  for (const [name, values] of Object.entries(answer.headersDistinct))
-    if (!(decoder && (name === 'content-encoding' || name === 'content-length')))
-      for (const value of values ?? []) headers.append(name, value);
-  const empty = WITHOUT_BODY.has(status);
-  if (empty) answer.resume();
-  const body = empty ? null : counted(decoder ? pipeline(answer, decoder, () => undefined) : answer, url, maxBytes);
-  const response = new Response(body, { status, statusText, headers });
-  return Object.defineProperties(response, { url: { value: url.href }, redirected: { value: redirected } });
+interface Asked {
+  readonly url: URL;
+  readonly method: string;
+  readonly signal: AbortSignal;
+  readonly maxBytes: number;
+  readonly redirected: boolean;
 }
 
-function decoderOf({ 'content-encoding': encoding = '' }: http.IncomingHttpHeaders) {
-  if (encoding === 'gzip' || encoding === 'x-gzip') return createGunzip();
-  if (encoding === 'br') return createBrotliDecompress();
-  return encoding === 'deflate' ? createInflate() : undefined;
+function responseOf(answer: http.IncomingMessage, asked: Asked): Response {
+  const { statusCode: status = 0, statusMessage: statusText = '' } = answer;
+  const { url, method, redirected } = asked;
+  try {
+    if (status < 200 || status > 599) throw new Error(`its status is ${status}`);
+    const empty = WITHOUT_BODY.has(status);
+    // the headers of an answer to HEAD are about a body that does not come
+    const decoders = empty || method === 'HEAD' ? [] : decodersOf(answer.headers['content-encoding']);
+    const headers = new Headers();
+    for (const [name, values] of Object.entries(answer.headersDistinct))
+      if (!(decoders.length > 0 && (name === 'content-encoding' || name === 'content-length')))
+        for (const value of values ?? []) headers.append(name, value);
+    if (empty) answer.resume();
+    const response = new Response(empty ? null : counted(answer, decoders, asked), { status, statusText, headers });
+    return Object.defineProperties(response, { url: { value: url.href }, redirected: { value: redirected } });
+  } catch (cause) {
+    answer.destroy();
+    const why = `${url.host} gave an answer of HTTP that cannot be read: ${(cause as Error).message}.`;
+    throw new ToolError('BAD_RESPONSE', why, { outcome: 'unknown', cause });
+  }
 }
 
 /** Counted after decompression, and only as far as it is read: a small body may become a huge one. */
-function counted(source: Readable, { host }: URL, maxBytes: number): ReadableStream<Uint8Array> {
+function counted(
+  answer: http.IncomingMessage,
+  decoders: readonly Decoder[],
+  { url: { host }, signal, maxBytes }: Asked,
+): ReadableStream<Uint8Array> {
   async function* parts() {
     let size = 0;
-    for await (const chunk of source as AsyncIterable<Uint8Array>) {
-      size += chunk.byteLength;
-      if (size > maxBytes) throw new ToolError('TOO_LARGE', `${host} answered more than ${maxBytes} bytes.`, { outcome: 'unknown' });
-      yield chunk;
+    try {
+      for await (const chunk of decoded(answer, decoders)) {
+        size += chunk.byteLength;
+        if (size > maxBytes) throw new ToolError('TOO_LARGE', `${host} answered more than ${maxBytes} bytes.`, { outcome: 'unknown' });
+        yield chunk;
+      }
+    } catch (error) {
+      // Node would say that the connection was reset
+      throw signal.aborted ? signal.reason : error;
     }
   }
   return Readable.toWeb(Readable.from(parts(), { objectMode: false })) as ReadableStream<Uint8Array>;

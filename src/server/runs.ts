@@ -4,6 +4,7 @@ import type { RunOptions } from '../engine/options.ts';
 import { notFound } from '../engine/read/lookup.ts';
 import type { RunState } from '../engine/read/results.ts';
 import { RondoError } from '../errors.ts';
+import { digest } from '../journal/canonical.ts';
 import type { Decision, Limits } from '../journal/entries/entries.ts';
 import type { Json, JsonObject } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
@@ -89,6 +90,7 @@ async function startRun(o: RunsOptions, request: Request, { by, assertion }: Kno
     assertion,
     limits,
     context: context?.(by),
+    ...(key !== null && { tags: { [REQUEST]: fingerprintOf(key, input, session) } }),
   } as RunOptions<Json>;
   const run = engine.run(agent, input, options);
   let created = true;
@@ -96,10 +98,35 @@ async function startRun(o: RunsOptions, request: Request, { by, assertion }: Kno
     void keepStreaming(await accepted(run));
   } catch (error) {
     if (key === null || !isSameRun(error, run.id)) throw error;
+    if (!(await isRepeated(engine, run.id, by, fingerprintOf(key, input, session)))) throw otherBody(run.id);
     created = false;
   }
   const headers = { location: `${o.path}/runs/${encodeURIComponent(run.id)}` };
   return json(created ? 201 : 200, { runId: run.id }, headers);
+}
+
+/** The tag of a run that has the fingerprint of its request. The input in the journal may be what a policy or a guardrail made of it. */
+const REQUEST = 'request';
+/** With the key in it, so that it does not tell what a short input is. */
+const fingerprintOf = (key: string, input: Json, session: Json = null) => digest([key, input, session]);
+
+const otherBody = (runId: string) =>
+  new RondoError('INPUT_REFUSED', 'The Idempotency-Key came with another body before. Send another request with another key.', {
+    details: { runId },
+  });
+
+/** Whether a run was started by such a request, as far as that can be told: a run that was erased has no tags. */
+async function isRepeated(engine: Engine, runId: string, by: Principal, fingerprint: string): Promise<boolean> {
+  try {
+    for await (const entry of engine.entries(runId, { by })) {
+      const was = entry.type === 'run.started' ? entry.tags?.[REQUEST] : undefined;
+      return was === undefined || was === fingerprint;
+    }
+  } catch (error) {
+    // who may start runs need not be allowed to look at them
+    if (!RondoError.is(error, 'NOT_PERMITTED')) throw error;
+  }
+  return true;
 }
 
 /** The run, if the caller may see it. @throws RondoError `RUN_NOT_FOUND`, the same for a missing run and one of another tenant or agent. */

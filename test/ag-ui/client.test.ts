@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type AgUiOptions, bearer, type ServeAgUiOptions, serveAgUi } from '../../src/adapters/ag-ui/index.ts';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
-import { agent, Engine, type Principal, supervisor } from '../../src/index.ts';
+import { agent, Engine, type Model, type Principal, supervisor } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { folder } from '../kit/folder.ts';
 import { all } from '../kit/journals.ts';
@@ -81,6 +81,32 @@ describe('a turn', () => {
     const seen = await page.say('go', { on: ({ event }) => void (event.delta === 'Hel' && read.resolve()) });
     expect(seen.events.flatMap(({ delta }) => (delta === undefined ? [] : [delta]))).toEqual(['Think.', 'Hel', 'lo']);
     expect(page.agent.messages.at(-1)).toMatchObject({ role: 'assistant', content: 'Hello' });
+  });
+
+  test('shows a text once, also where the model reasons in the middle of it, and takes such a draft back', async () => {
+    const parts = [
+      { type: 'text', text: 'ha' },
+      { type: 'reasoning', text: 'Hm.' },
+      { type: 'text', text: 'ha' },
+      { type: 'reasoning', text: 'Done.' },
+    ] as const;
+    let n = 0;
+    const model: Model = {
+      provider: 'test',
+      id: 'test',
+      async generate(_, { emit }) {
+        for (const part of parts) emit?.(part);
+        if (n++ === 0) throw Object.assign(new Error('slow down'), { name: 'ThrottlingException', $metadata: { httpStatusCode: 429 } });
+        return { content: [...parts, { type: 'text', text: '!' }], stop: 'end', usage: { input: 1, output: 1 } };
+      },
+    };
+    const laughs = agent({ name: 'laughs', instructions: '', model, reliability: { model: { retry: { initialDelay: 1 } } } });
+    const { url } = await serving(laughs, { reasoning: true });
+    const page = new Page(url, 't');
+    const seen = await page.say('go');
+    const retry = seen.events.find((e) => e.name === 'rondo.retry')?.value as { discarded: string };
+    const kept = page.agent.messages.filter(({ role, id }) => role === 'assistant' && id !== retry.discarded);
+    expect(kept).toMatchObject([{ content: 'haha!' }]);
   });
 
   test('that is joined in the middle of a text shows it whole', async () => {

@@ -116,9 +116,9 @@ describe.each(journals)('the ledger, on $name', ({ make }) => {
     slow.resolve('it was late');
     const late = await until(async () => (await listed(engine, { tool: 'late', outcome: 'done' }))[0]);
     expect(late.output).toBe('it was late');
-    expect(late.open).toBeUndefined();
+    expect([late.open, late.error]).toEqual([undefined, undefined]);
     await engine.settle(runId, act?.callId ?? '', { outcome: 'not-run', by: lead });
-    expect(await listed(engine, { tool: 'act' })).toMatchObject([{ outcome: 'not-run' }]);
+    expect(await listed(engine, { tool: 'act' })).toMatchObject([{ outcome: 'not-run', error: { code: expect.any(String) } }]);
     expect((await listed(engine, { tool: 'act' }))[0]?.open).toBeUndefined();
   });
 

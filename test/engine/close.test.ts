@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type Agent, agent, Engine, type Journal, type Model, ToolError, tool } from '../../src/index.ts';
+import { type Agent, agent, Engine, type Journal, type Model, memoryJournal, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { handing } from '../graph/working.ts';
 import { all, around, entriesOf, entryOf, headOf, journals } from '../kit/journals.ts';
@@ -262,6 +262,24 @@ describe('a closed engine', () => {
       await refused('ENGINE_CLOSED', attempt);
   });
   const a2 = agent({ name: 'a2', instructions: '', model: scripted(['done', 'done']) });
+
+  test('watches no run that it would wait for, whether it was closed before or meanwhile', async () => {
+    const journal = memoryJournal();
+    const other = new Engine({ journal });
+    const model: Model = { provider: 'scripted', id: 'm', generate: () => new Promise(() => undefined) };
+    const hung = other.run(agent({ name: 'a', instructions: '', model }), 'go');
+    hung.catch(() => undefined);
+    await hung[Symbol.asyncIterator]().next();
+    const engine = new Engine({ journal });
+    const reading = engine.watch(hung.id)[Symbol.asyncIterator]();
+    expect((await reading.next()).value).toMatchObject({ type: 'run.started' });
+    const more = reading.next();
+    await engine.close();
+    await refused('ENGINE_CLOSED', more);
+    await refused('ENGINE_CLOSED', () => all(engine.watch(hung.id)));
+    await closed(other);
+    await refused('ENGINE_CLOSED', () => all(other.watch(hung.id)));
+  });
 
   test('is what the end of an `await using` block leaves', async () => {
     let outer: Engine | undefined;

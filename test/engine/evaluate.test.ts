@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { agent, Engine, type EntryOf, type GradedRun, type Grader, tool } from '../../src/index.ts';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { askCheck } from '../../src/engine/evaluate/check.ts';
+import { agent, type CheckFunction, Engine, type EntryOf, type GradedRun, type Grader, tool } from '../../src/index.ts';
 import { all } from '../../src/testing/journal/kit.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { entriesOf, journals } from '../kit/journals.ts';
@@ -124,6 +125,20 @@ test('a grader that throws or answers rubbish has failed itself, and the others 
   // what a judge that threw had cost is unknown
   expect((await scored())[0]).not.toHaveProperty('usd');
   await engine.close();
+});
+
+test('a grader that is late is told so by its signal, as by the end of the engine', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const signals: AbortSignal[] = [];
+  const hangs: CheckFunction = (_, { signal }) => (signals.push(signal), new Promise(() => undefined));
+  const late = askCheck(hangs, 'late', {} as GradedRun, { signal: new AbortController().signal });
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(await late).toMatchObject({ failed: true, reason: expect.stringContaining('600000 ms') });
+  const stop = new AbortController();
+  void askCheck(hangs, 'stopped', {} as GradedRun, { signal: stop.signal });
+  stop.abort();
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
 });
 
 test('failed and stopped runs are scored, cancelled and paused ones are not', async () => {

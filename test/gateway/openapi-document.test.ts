@@ -209,6 +209,13 @@ describe('the input of a tool', () => {
     expect(names).toEqual(['filter', 'query_page_size', 'query_page_size_2', 'parameter', 'x'.repeat(64), `${'x'.repeat(60)}_2`, 'a.b-c']);
   });
 
+  test('has no parameter that the query of the server has', async () => {
+    const parameters = ['account', 'limit'].map((name) => ({ name, in: 'query', schema: { type: 'string' } }));
+    const document = doc({ '/a': { get: get('a', { parameters: [...parameters, { name: 'account', in: 'header', schema: {} }] }) } });
+    const [own] = await toolsOf(document, { server: `${SERVER}/v1?account=42` });
+    expect(Object.keys(inputOf(own).properties as object)).toEqual(['limit', 'header_account']);
+  });
+
   test('has references as $defs: a schema that contains itself survives, is JSON, and is checked', async () => {
     const document = doc(
       { '/a': { post: get('a', { requestBody: { content: { 'application/json': { schema: { $ref: '#/components/schemas/Tree' } } } } }) } },
@@ -252,6 +259,38 @@ describe('the input of a tool', () => {
     const check = async (body: unknown) => 'issues' in (await definition(own as Tool).options.input['~standard'].validate({ body }));
     expect(await check({ name: 'root', children: [{ name: 'leaf' }] })).toBe(false);
     expect(await check({ name: 'root', children: [{ name: 'too long' }] })).toBe(true);
+  });
+
+  test('has no field that the service sets, behind a reference or in another part of allOf, and does not require it', async () => {
+    const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
+    const text = { type: 'string' };
+    const schemas = {
+      Id: { type: 'integer', readOnly: true },
+      Named: { required: ['id', 'name'] },
+      Cat: { type: 'object', required: ['id', 'name', 'at'], properties: { id: ref('Id'), name: text, at: { allOf: [ref('Id')] } } },
+      Base: { properties: { id: { readOnly: true } } },
+      Pet: { allOf: [ref('Base'), ref('Named'), { required: ['id', 'name'], properties: { id: text, name: text } }] },
+      Dog: { properties: { base: { ...ref('Base'), required: ['id', 'name'] } } },
+      Order: { allOf: [ref('Named')], required: ['id'], properties: { pet: ref('Pet') } },
+    };
+    const oneOf = ['Cat', 'Pet', 'Dog', 'Order'].map(ref);
+    const { $defs } = await inputs(
+      doc(
+        { '/a': { put: get('a', { requestBody: { content: { 'application/json': { schema: { oneOf } } } } }) } },
+        { components: { schemas } },
+      ),
+    );
+    const used = (name: string) => ({ $ref: `#/$defs/${name}` });
+    expect($defs).toEqual({
+      Cat: { type: 'object', required: ['name'], properties: { name: text } },
+      Base: { properties: {} },
+      Pet: { allOf: [used('Base'), used('Named'), { required: ['name'], properties: { name: text } }] },
+      // of a pet, which gets its id, and of an order, which does not
+      Named: { required: ['name'] },
+      Named_2: { required: ['id', 'name'] },
+      Dog: { properties: { base: { ...used('Base'), required: ['name'] } } },
+      Order: { allOf: [used('Named_2')], required: ['id'], properties: { pet: used('Pet') } },
+    });
   });
 
   test('is of JSON Schema 2020-12, also from OpenAPI 3.0', async () => {

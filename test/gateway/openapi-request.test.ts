@@ -40,6 +40,23 @@ test('a schema may have the name of what every object has', async () => {
   }
 });
 
+test('the fields of an object in the query do not replace what another parameter or the application says', async () => {
+  const parameters = [
+    { name: 'filters', in: 'query', schema: { type: 'object' } },
+    { name: 'page', in: 'query', style: 'deepObject', schema: { type: 'object' } },
+    { name: 'limit', in: 'query', schema: { type: 'integer' } },
+  ];
+  const paths = { '/items': { get: { operationId: 'list', parameters, responses: { 200: { description: 'ok' } } } } };
+  const { operations } = await readDocument({ openapi: '3.1.0', info: { title: 'x', version: '1' }, paths } as never, 'test');
+  const server = new URL('https://api.example.com/v1?account=42&page[size]=5');
+  const sent = async (input: JsonObject) => (await requestOf(operations[0] as Operation, input, { server, headers: {} })).url.search;
+  const filters = { account: '7', limit: '9', filters: 'on', color: 'blue' };
+  expect(await sent({ filters, page: { size: 9, after: 'x' }, limit: 1 })).toBe(
+    '?account=42&page[size]=5&filters=on&color=blue&page%5Bafter%5D=x&limit=1',
+  );
+  expect(await sent({ filters })).toBe('?account=42&page[size]=5&filters=on&color=blue');
+});
+
 test('a server on this machine that only the document names is refused, with what lifts it', async () => {
   const paths = { '/orders': { get: { operationId: 'orders', responses: { 200: { description: 'ok' } } } } };
   const document = { openapi: '3.1.0', info: { title: 'x', version: '1' }, servers: [{ url: 'http://127.0.0.1:9' }], paths };

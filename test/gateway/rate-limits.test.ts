@@ -50,6 +50,15 @@ describe('rate limits', () => {
     expect(await one('mail___send')).toMatchObject({ code: 'GATEWAY_RATE_LIMITED' });
   });
 
+  it('hold together where several are of one period', async () => {
+    const { one, ran, clock } = limited([{ dimensionKeys: [], entries: [{ requests: [...requests(4), ...requests(6)] }] }]);
+    for (let i = 0; i < 4; i++) expect(await one('mail___send')).toBeUndefined();
+    expect(await one('mail___send')).toMatchObject({ code: 'GATEWAY_RATE_LIMITED' });
+    clock.now += 15_000;
+    expect(await one('mail___send')).toBeUndefined();
+    expect(ran).toHaveLength(5);
+  });
+
   it('have the most specific entry decide, whatever its place', async () => {
     const { one } = limited([
       {

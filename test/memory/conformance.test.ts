@@ -1,9 +1,24 @@
-import { expect, test } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { describe, expect, test } from 'vitest';
+import { blocksOf } from '../../scripts/docs.ts';
+import { root } from '../../scripts/doors.ts';
 import type { Memory } from '../../src/index.ts';
 import { memoryCases, memoryConformance } from '../../src/testing/memory.ts';
 import { wordMemory } from './kit.ts';
 
 memoryConformance(wordMemory, { test });
+
+describe('the memory that docs/memory.md shows', () => {
+  const { blocks } = blocksOf('docs/memory.md', readFileSync(join(root, 'docs', 'memory.md'), 'utf8'));
+  const { code = '' } = blocks.find((block) => block.code.includes('const memory: Memory = {')) ?? {};
+  const { outputText } = ts.transpileModule(`${code}\nexport { memory };`, { compilerOptions: { module: ts.ModuleKind.ESNext } });
+  let made = 0;
+  // a module of its own for each, since its notes are those of the module
+  const make = async () => (await import(`data:text/javascript,${encodeURIComponent(`${outputText}// ${made++}`)}`)).memory as Memory;
+  memoryConformance(make, { test });
+});
 
 /** Which promises a memory breaks. */
 async function broken(make: () => Memory): Promise<string[]> {

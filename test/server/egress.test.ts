@@ -2,7 +2,7 @@
 import * as http from 'node:http';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { publicFetch } from '../../src/server/index.ts';
 
@@ -180,6 +180,57 @@ test('a body that is too large, or becomes so when it is unpacked, is read no fu
   }
   const all = await publicFetch({ allow: [origin] })(`${origin}/zip`);
   expect([all.headers.get('content-encoding'), (await all.arrayBuffer()).byteLength]).toEqual([null, 5_000_000]);
+});
+
+test.each([
+  ['GZIP', gzipSync],
+  ['deflate', deflateSync],
+  ['deflate', deflateRawSync],
+  ['gzip, br', (text: string) => brotliCompressSync(gzipSync(text))],
+  ['identity, X-Gzip', gzipSync],
+  ['gzip', () => ''],
+  ['br, gzip', () => ''],
+])('a body with the coding %s is undone', async (coding, compressed) => {
+  const { origin } = await server((response) => void response.writeHead(200, { 'content-encoding': coding }).end(compressed('said')));
+  const answer = await publicFetch({ allow: [origin] })(origin);
+  expect([await answer.text(), answer.headers.get('content-encoding')]).toEqual([compressed('said') === '' ? '' : 'said', null]);
+});
+
+test('a coding that is unknown stays, and an answer to HEAD tells of a body that does not come', async () => {
+  const { origin } = await server((response) => void response.writeHead(200, { 'content-encoding': 'gzip, own' }).end('as it is'));
+  const answer = await publicFetch({ allow: [origin] })(origin);
+  expect([await answer.text(), answer.headers.get('content-encoding')]).toEqual(['as it is', 'gzip, own']);
+  const zipped = await server((response) => void response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': 9 }).end());
+  const head = await publicFetch({ allow: [zipped.origin] })(zipped.origin, { method: 'HEAD' });
+  expect([await head.text(), head.headers.get('content-encoding'), head.headers.get('content-length')]).toEqual(['', 'gzip', '9']);
+});
+
+test.each([
+  ['its status is 700', 700, {}],
+  ['its body has 6 codings', 200, { 'content-encoding': Array(6).fill('gzip').join() }],
+])('an answer that cannot be read is an error of its code: %s', async (why, status, headers) => {
+  const { origin } = await server((response) => void response.writeHead(status, headers).end('x'));
+  const asked = publicFetch({ allow: [origin] })(origin);
+  await expect(asked).rejects.toEqual(refusal('BAD_RESPONSE'));
+  await expect(asked).rejects.toThrow(why);
+});
+
+test('what is aborted rejects with the reason of its signal, also in the middle of a body', async () => {
+  const { origin } = await server((response, { url }) => {
+    if (url === '/zip') response.writeHead(200, { 'content-encoding': 'gzip' });
+    if (url !== '/silent') response.write(gzipSync('said'));
+  });
+  const reason = new Error('enough');
+  for (const path of ['/silent', '/', '/zip']) {
+    const stop = new AbortController();
+    const asked = publicFetch({ allow: [origin] })(origin + path, { signal: stop.signal }).then((answer) => {
+      const body = answer.text();
+      stop.abort(reason);
+      return body;
+    });
+    if (path === '/silent') stop.abort(reason);
+    await expect(asked, path).rejects.toBe(reason);
+  }
 });
 
 test('a server that says nothing, or stops in the middle, is given up; an aborted request ends', async () => {

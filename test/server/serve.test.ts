@@ -173,6 +173,17 @@ describe('a run', () => {
     expect([other.status, other.body.runId === first.body.runId]).toEqual([201, false]);
   });
 
+  test('is not the answer to another body with the same key, and is to the same, whatever a policy makes of it', async () => {
+    let n = 0;
+    await using engine = new Engine({ policy: { decide: () => ({ allow: true }), content: () => ({ allow: true, value: `at ${n++}` }) } });
+    await using server = await serve(engine, payer().agent, { auth });
+    const start = (body: object) => post(`${server.url}/runs`, body, { ...as('ana'), 'idempotency-key': 'order-8' });
+    const first = await start({ input: 'go', session: 's' });
+    expect(await start({ session: 's', input: 'go' })).toMatchObject({ status: 200, body: first.body });
+    for (const body of [{ input: 'stop', session: 's' }, { input: 'go' }])
+      expect(await start(body)).toMatchObject({ status: 422, body: { error: { code: 'INPUT_REFUSED', details: first.body } } });
+  });
+
   test('is cancelled', async () => {
     const begun = deferred();
     const hanging = looker(() => {

@@ -31,8 +31,8 @@ type Delta = Of<'text.delta' | 'reasoning.delta'>;
 export class Translator {
   readonly #o: TranslateOptions;
   readonly #speaks = speaking();
-  /** The text message that is open. */
-  #text: { id: string; turn: string; sent: string } | undefined;
+  /** The text message of the turn. Reasoning closes it, and more text of the same turn opens it again: what was sent counts over both. */
+  #text: { id: string; turn: string; sent: string; open: boolean } | undefined;
   /** The reasoning that is open. */
   #thought: string | undefined;
   #spoke = false;
@@ -100,7 +100,7 @@ export class Translator {
         this.#turns.add(event.callId);
         break;
       case 'turn.finished':
-        if (spoken) this.#close();
+        if (spoken) this.#finish();
         break;
       case 'state.changed':
         this.#out.push({ type: EventType.STATE_SNAPSHOT, snapshot: event.state });
@@ -148,7 +148,7 @@ export class Translator {
     if (this.#o.joined) this.#held ??= turn;
     if (this.#held === turn) return;
     if (event.type === 'text.delta') {
-      if (this.#text?.turn !== turn) this.#open(this.#message(event, event.attempt), turn);
+      if (this.#text?.turn !== turn || !this.#text.open) this.#open(this.#message(event, event.attempt), turn);
       this.#say(event.text);
       return;
     }
@@ -170,7 +170,8 @@ export class Translator {
 
   #open(messageId: string, turn: string): void {
     this.#close();
-    this.#text = { id: messageId, turn, sent: '' };
+    const sent = this.#text?.turn === turn ? this.#text.sent : '';
+    this.#text = { id: messageId, turn, sent, open: true };
     this.#out.push({ type: EventType.TEXT_MESSAGE_START, messageId, role: 'assistant' });
   }
 
@@ -187,8 +188,16 @@ export class Translator {
       this.#out.push({ type: EventType.REASONING_MESSAGE_END, messageId: this.#thought });
       this.#out.push({ type: EventType.REASONING_END, messageId: this.#thought });
     }
-    if (this.#text) this.#out.push({ type: EventType.TEXT_MESSAGE_END, messageId: this.#text.id });
+    if (this.#text?.open) {
+      this.#out.push({ type: EventType.TEXT_MESSAGE_END, messageId: this.#text.id });
+      this.#text.open = false;
+    }
     this.#thought = undefined;
+  }
+
+  /** Ends the turn: what comes next is of another one. */
+  #finish(): void {
+    this.#close();
     this.#text = undefined;
   }
 
@@ -198,10 +207,11 @@ export class Translator {
     if (spoken) {
       const text = spokenIn(content);
       parent = this.#text?.id ?? this.#message(event);
-      if (!this.#text && text !== '') this.#open(parent, '');
-      const sent = this.#text?.sent ?? '';
-      if (text.startsWith(sent)) this.#say(text.slice(sent.length));
-      this.#close();
+      const { turn = '', sent = '', open = false } = this.#text ?? {};
+      const rest = text.startsWith(sent) ? text.slice(sent.length) : '';
+      if (rest !== '' && !open) this.#open(parent, turn);
+      this.#say(rest);
+      this.#finish();
     }
     const calls = content.flatMap((part) => (part.type === 'toolCall' ? [part] : []));
     calls.forEach(({ name, input }, i) => {
@@ -228,7 +238,7 @@ export class Translator {
   #failed(event: Of<'attempt.failed'>, spoken: boolean): void {
     const { callId, attempt, code, retryIn } = event;
     const draft = callId === undefined && spoken ? this.#text?.id : undefined;
-    if (draft !== undefined || (callId === undefined && spoken)) this.#close();
+    if (callId === undefined && spoken) this.#finish();
     this.#custom('retry', {
       attempt,
       code,
@@ -244,7 +254,7 @@ export class Translator {
       this.#open(`${this.#o.of}:output`, '');
       this.#say(result.output);
     }
-    this.#close();
+    this.#finish();
     for (const key of [...this.#steps.keys()]) this.#end(key);
     const { usage, costUsd } = result;
     if (this.#o.usage) this.#custom('usage', { input: usage.input, output: usage.output, ...(costUsd !== undefined && { costUsd }) });

@@ -27,7 +27,10 @@ export function defaultKeys(where: string): () => Promise<SigningKeys> {
 }
 
 async function sdkChain(): Promise<() => Promise<SigningKeys>> {
-  const { STSClient } = await import('@aws-sdk/client-sts');
+  // caught here: a bundler stops at a package that is missing, unless its import is caught where it is written
+  const { STSClient } = await import('@aws-sdk/client-sts').catch((cause: unknown) => {
+    throw invalid('A package could not be loaded. Run: npm install @aws-sdk/client-sts', { cause });
+  });
   // its credentials are those of every client; the region is for requests that are not made here
   return new STSClient({ region: 'us-east-1' }).config.credentials;
 }

@@ -65,8 +65,8 @@ export class RateLimits {
         if (own.some((value) => value === undefined)) continue;
         const rates = mostSpecific(limit, own as string[])?.requests ?? [];
         const limitKey = limit.dimensionKeys.map((key, k) => `${key}=${own[k]}`).join(',');
-        for (const { rate, period } of rates) {
-          const bucket = this.#filled(JSON.stringify([i, period, ...own]), rate, PERIOD[period], now);
+        for (const [k, { rate, period }] of rates.entries()) {
+          const bucket = this.#filled(JSON.stringify([i, k, ...own]), rate, PERIOD[period], now);
           taken.push(bucket);
           const retryAfter = Math.max(1, Math.ceil(((1 - bucket.left) * PERIOD[period]) / rate / 1_000 - SLACK));
           if (bucket.left < 1 - SLACK && (!worst || retryAfter > worst.retryAfter)) worst = { limitKey, metric: 'requests', retryAfter };

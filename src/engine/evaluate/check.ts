@@ -6,7 +6,7 @@ import { isCost } from '../../journal/fold/spent.ts';
 import type { Json } from '../../json.ts';
 import type { Message } from '../../ports/model.ts';
 import { bounded, messageOf } from '../../reliability/classify.ts';
-import { inTime } from '../../reliability/patience.ts';
+import { signalled } from '../../reliability/patience.ts';
 import type { RunResult } from '../read/results.ts';
 import type { TraceRecord } from '../trace/trace-record.ts';
 
@@ -59,7 +59,7 @@ export interface Verdict {
 export interface Judging {
   /** The most that the check may spend, in US dollars. Absent: any amount. */
   readonly costUsd?: number;
-  /** Aborted when the engine is closed, or the benchmark is stopped. A check that is late is only no longer waited for. */
+  /** Aborted when the engine is closed, the benchmark is stopped, or the check is late. */
   readonly signal: AbortSignal;
 }
 
@@ -85,8 +85,12 @@ const LONGEST = 600_000;
 
 /** Asks a check. One that throws, or answers rubbish, has failed itself. */
 export async function askCheck(check: Check, name: string, run: GradedRun, o: Judging): Promise<Checked> {
+  const ask = (late: AbortSignal) => {
+    const judging = { ...o, signal: AbortSignal.any([o.signal, late]) };
+    return typeof check === 'function' ? check(run, judging) : check.grade(run, judging);
+  };
   try {
-    return { name, ...verdictOf(await inTime(typeof check === 'function' ? check(run, o) : check.grade(run, o), LONGEST, 'the check')) };
+    return { name, ...verdictOf(await signalled<boolean | Verdict>(ask, LONGEST, 'the check')) };
   } catch (error) {
     // of a judge that was not even asked nothing is unknown
     const asks = typeof check !== 'function' && check.asks && !RondoError.is(error, 'CONFIG_INVALID');

@@ -42,7 +42,7 @@ export interface EffectRecord {
   outcome: EffectOutcome | 'running';
   /** The receipt: what it returned, or what was found out later. */
   output?: Json;
-  /** The failure with which it ended, even if its outcome was settled since. */
+  /** The failure with which it ended, unless it was settled as done since. */
   error?: { code: string; message: string };
   /** The credentials that it was handed: at its start, and again before a later attempt. Never the tokens. */
   credentials?: readonly HandOut[];
@@ -135,6 +135,7 @@ function receive(told: Told | undefined, entry: Extract<Entry, { type: 'call.fin
   if (!told) return;
   if (entry.output !== undefined) told.output = entry.output;
   if (entry.type === 'call.finished' && entry.error) told.error = { code: entry.error.code, message: entry.error.message };
+  if (entry.type === 'outcome.settled' && entry.outcome === 'done') delete told.error;
 }
 
 /** @param live a process drives the run now, so that calls without an end are running. */

@@ -37,7 +37,7 @@ export interface WatchOptions {
   signal?: AbortSignal;
 }
 
-/** The events of a run until it ends or pauses, whichever process drives it. */
+/** The events of a run until it ends or pauses, whichever process drives it. @throws RondoError `ENGINE_CLOSED` where it would wait for more. */
 export async function* watch(
   resources: Resources,
   runId: string,
@@ -49,6 +49,10 @@ export async function* watch(
   let after = o.after ?? -1;
   let run: RunFold | undefined;
   let wake: Wake | undefined;
+  const closed = new AbortController();
+  const close = () => closed.abort();
+  resources.closing.add(close);
+  const stopped = signal ? AbortSignal.any([signal, closed.signal]) : closed.signal;
   try {
     while (!signal?.aborted) {
       const live = resources.active.get(runId);
@@ -75,9 +79,12 @@ export async function* watch(
       }
       if (!run) throw notFound(runId);
       if (run.status !== 'running' && run.status !== 'queued') return;
-      await wake.next(signal);
+      // a journal in memory can be read on, but nothing may tell of changes any more
+      resources.assertOpen();
+      await wake.next(stopped);
     }
   } finally {
+    resources.closing.delete(close);
     wake?.close();
   }
 }

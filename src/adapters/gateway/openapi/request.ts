@@ -49,11 +49,16 @@ export async function requestOf(operation: Operation, input: JsonObject, added: 
   const start = url.pathname.replace(/\/$/, '');
   url.pathname = start + expanded(path, parameters, input);
   const queried = of('query');
-  const others = [...url.searchParams.keys(), ...new URLSearchParams(operation.query).keys()];
-  const taken = new Set([...others, ...parameters.filter((p) => p.in === 'query' && !p.listed).map((p) => p.name)]);
+  const declared = parameters.flatMap((p) => (p.in === 'query' && !p.listed ? [p.name] : []));
+  const taken = new Set([...url.searchParams.keys(), ...new URLSearchParams(operation.query).keys(), ...declared]);
+  // the fields of an object may have any name: one that another parameter has, or that the application sends, is not theirs
+  const isOwn = (p: Parameter) => (pair: string) => {
+    const name = decodeURIComponent(pair.slice(0, pair.indexOf('=')));
+    return !taken.has(name) || (name === p.name && !p.listed);
+  };
   const query = [
     ...(operation.query === undefined ? [] : [operation.query]),
-    ...queried.flatMap(([p, value]) => (p.listed ? inListed(value, taken) : inQuery(p, value))),
+    ...queried.flatMap(([p, value]) => (p.listed ? inListed(value) : inQuery(p, value)).filter(isOwn(p))),
   ];
   if (query.length > 0) url.search += `${url.search ? '&' : ''}${query.join('&')}`;
   const headers: Record<string, string> = { accept: 'application/json, text/*;q=0.9, */*;q=0.5' };

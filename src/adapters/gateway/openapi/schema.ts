@@ -37,31 +37,56 @@ export class Schemas {
     return isObject(found) ? found : {};
   }
 
-  written(schema: Json | undefined, at: string): Json {
+  /** @param dropped properties that are left out because a schema that holds for the same value says that they are read only. */
+  written(schema: Json | undefined, at: string, dropped: readonly string[] = []): Json {
     if (typeof schema === 'boolean') return schema;
     if (!isObject(schema)) return {};
+    const all = [...new Set([...dropped, ...this.#readOnly(schema, at)])];
     const ref = refOf(schema);
-    if (ref === undefined) return this.#keywords(schema, at);
-    const named = { $ref: `#/$defs/${this.#named(ref, at)}` };
+    if (ref === undefined) return this.#keywords(schema, at, all);
+    const named = { $ref: `#/$defs/${this.#named(ref, at, all)}` };
     // beside a reference, OpenAPI 3.0 ignores everything
     const { $ref: _, ...beside } = schema;
-    return this.#old || Object.keys(beside).length === 0 ? named : { ...(this.#keywords(beside, at) as JsonObject), ...named };
+    return this.#old || Object.keys(beside).length === 0 ? named : { ...(this.#keywords(beside, at, all) as JsonObject), ...named };
+  }
+
+  /** The schemas that hold for one value together: itself, what it refers to, and those of `allOf`. */
+  #together(schema: Json | undefined, at: string, seen = new Set<JsonObject>()): ReadonlySet<JsonObject> {
+    if (!isObject(schema) || seen.has(schema)) return seen;
+    seen.add(schema);
+    if (refOf(schema) !== undefined) this.#together(resolved(this.#document, schema, at, this.#where), at, seen);
+    if (Array.isArray(schema.allOf)) for (const [i, part] of schema.allOf.entries()) this.#together(part, `${at}/allOf/${i}`, seen);
+    return seen;
+  }
+
+  /** The properties that the service sets, and refuses in a request. */
+  #readOnly(schema: JsonObject, at: string): string[] {
+    const isReadOnly = (field: Json) => [...this.#together(field, at)].some((part) => part.readOnly === true);
+    return [...this.#together(schema, at)].flatMap(({ properties }) =>
+      Object.entries(isObject(properties) ? properties : {}).flatMap(([name, field]) => (isReadOnly(field) ? [name] : [])),
+    );
   }
 
   /** The name in `$defs`. It is taken before the schema is converted, so that a circle ends there. */
-  #named(ref: string, at: string): string {
-    const known = this.#names.get(ref);
+  #named(ref: string, at: string, dropped: readonly string[]): string {
+    const target = { $ref: ref };
+    const own = this.#readOnly(target, at);
+    const told = new Set([...this.#together(target, at)].flatMap(namesIn));
+    // where it is used without those, it is another schema
+    const without = dropped.filter((name) => told.has(name) && !own.includes(name)).sort();
+    const key = JSON.stringify([ref, ...without]);
+    const known = this.#names.get(key);
     if (known !== undefined) return known;
     const plain = (ref.split('/').at(-1) ?? '').replace(/[^\w.-]/g, '_') || 'schema';
     let name = plain;
     for (let i = 2; Object.hasOwn(this.defs, name); i++) name = `${plain}_${i}`;
-    this.#names.set(ref, name);
+    this.#names.set(key, name);
     put(this.defs, name, {});
-    put(this.defs, name, this.written(resolved(this.#document, { $ref: ref }, at, this.#where), ref));
+    put(this.defs, name, this.written(resolved(this.#document, target, at, this.#where), ref, without));
     return name;
   }
 
-  #keywords(schema: JsonObject, at: string): Json {
+  #keywords(schema: JsonObject, at: string, dropped: readonly string[]): Json {
     const out: Fields = {};
     for (const [keyword, value] of Object.entries(schema)) {
       if (LEFT_OUT.has(keyword) || keyword.startsWith('x-')) continue;
@@ -69,23 +94,25 @@ export class Schemas {
       if (MAPS.has(keyword) && isObject(value)) {
         const fields: Fields = {};
         for (const [name, field] of Object.entries(value))
-          if (keyword !== 'properties' || !isReadOnly(field)) put(fields, name, this.written(field, `${here}/${name}`));
+          if (keyword !== 'properties' || !dropped.includes(name)) put(fields, name, this.written(field, `${here}/${name}`));
         out[keyword] = fields;
       } else if (LISTS.has(keyword) || (keyword === 'items' && Array.isArray(value)))
-        out[keyword] = Array.isArray(value) ? value.map((item, i) => this.written(item, `${here}/${i}`)) : value;
+        out[keyword] = Array.isArray(value)
+          ? value.map((item, i) => this.written(item, `${here}/${i}`, keyword === 'allOf' ? dropped : []))
+          : value;
       else if (SCHEMAS.has(keyword)) out[keyword] = this.written(value, here);
       else out[keyword] = value;
     }
-    if (Array.isArray(out.required) && isObject(schema.properties)) {
-      const properties = schema.properties;
-      out.required = out.required.filter((name) => !isReadOnly(properties[String(name)]));
-    }
+    if (Array.isArray(out.required)) out.required = out.required.filter((name) => !dropped.includes(String(name)));
     return this.#old ? modern(out, schema.nullable === true) : out;
   }
 }
 
-/** The service sets it, and refuses it in a request. */
-const isReadOnly = (field: Json | undefined): boolean => isObject(field) && field.readOnly === true;
+/** The properties that a schema says something of. */
+const namesIn = ({ properties, required }: JsonObject): string[] => [
+  ...Object.keys(isObject(properties) ? properties : {}),
+  ...(Array.isArray(required) ? required.map(String) : []),
+];
 
 /** The keywords in which OpenAPI 3.0 differs from JSON Schema 2020-12. */
 function modern(schema: Fields, nullable: boolean): Json {

@@ -160,13 +160,13 @@ function offered(
   const left: string[] = chosen.length > MOST ? [`all after the first ${MOST}: name those you need in allow`] : [];
   const offers = chosen.slice(0, MOST).flatMap((operation): Offer[] => {
     const name = names.get(operation.name) as string;
-    const own = withoutReserved(operation, auth, o);
     try {
       if (RESERVED_NAME.test(name)) throw invalid('its name is reserved for the engine: give it another with prefix');
       const effect = effectOf(operation, o);
-      const schema = foreignSchema(inputSchema(document, own, where), 'its input');
       const known = manner.servedAt?.(operation) ?? server;
       const to = known ?? serverUrl(operation.server, `${where}: ${operation.at}`, 'the server of the document');
+      const own = withoutReserved(operation, auth, o, to);
+      const schema = foreignSchema(inputSchema(document, own, where), 'its input');
       return [{ operation: own, name, schema, effect, server: to, fetch: known ? fetch : outside }];
     } catch (error) {
       if (!RondoError.is(error) || o.allow) throw error;
@@ -205,8 +205,12 @@ function withoutReserved(
   operation: Operation,
   { reserved }: Outbound,
   { headers, idempotencyHeader }: Pick<OpenApiOptions, 'headers' | 'idempotencyHeader'>,
+  server: URL,
 ): Operation {
-  const taken = new Set([...Object.keys(headers ?? {}), idempotencyHeader ?? ''].map((name) => `header ${name.toLowerCase()}`));
+  const taken = new Set([
+    ...[...Object.keys(headers ?? {}), idempotencyHeader ?? ''].map((name) => `header ${name.toLowerCase()}`),
+    ...[...server.searchParams.keys()].map((name) => `query ${name}`),
+  ]);
   const free = operation.parameters.filter((p) => {
     const key = `${p.in} ${p.in === 'header' ? p.name.toLowerCase() : p.name}`;
     return !reserved.has(key) && !taken.has(key);

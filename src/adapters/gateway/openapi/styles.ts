@@ -138,11 +138,11 @@ export function inHeaders(p: Parameter, value: Json): [name: string, value: stri
   });
 }
 
-/** The parameters of a query that are the fields of a value. @param taken names that others have. */
-export const inListed = (value: Json, taken: ReadonlySet<string>): string[] =>
-  pairsOf(isObject(value) ? value : {})
-    .filter(([name]) => !taken.has(name))
-    .flatMap(([name, of]) => inQuery({ name, style: 'form', explode: true, reserved: false, json: false }, of));
+/** The parameters of a query that are the fields of a value. */
+export const inListed = (value: Json): string[] =>
+  pairsOf(isObject(value) ? value : {}).flatMap(([name, of]) =>
+    inQuery({ name, style: 'form', explode: true, reserved: false, json: false }, of),
+  );
 
 /** The value of a cookie. */
 export const inCookie = ({ json }: Parameter, value: Json): string => (json ? encode(JSON.stringify(value)) : simple(value, false, encode));
