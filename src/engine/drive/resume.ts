@@ -19,6 +19,7 @@ import { agentOf, findHead, notFound, sees, type Viewer } from '../read/lookup.t
 import { type RunResult, resultOf } from '../read/results.ts';
 import type { Resources } from '../resources.ts';
 import { type AssertionOption, assertionOf } from './assertion.ts';
+import { assertSameKinds } from './changed.ts';
 import { drive, limitsOf } from './drive.ts';
 import { type Continued, continueQueued } from './history.ts';
 import { LEASE } from './lease.ts';
@@ -58,9 +59,10 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   checkLimits(o.limits, `the resume of run ${runId}`);
   const given = assertionOf(o.assertion, `the resume of run ${runId}`);
   const run = await runFor(resources, runId, viewer, 'run');
-  const agent = agentFor(resources, run, o.agent);
+  const agent = namedFor(resources, run, o.agent);
   if (!agent && !isOver(run)) throw unregistered(runId, run.root.agent);
   if (!agent || !goesOn(run, await resources.host.now(), o.limits, await hasEvent(resources, run))) return resultOf(run) as RunResult;
+  assertSameKinds(agent, run);
   // the first claim of a queued run decides by itself who begins it
   const begun = run.status === 'queued' ? await begin(resources, run) : { run, continued: undefined };
   if (!begun.continued && !(await acquireLease(resources, runId))) throw busy(runId);
@@ -87,8 +89,18 @@ async function begin({ journal }: Resources, run: RunFold): Promise<{ run: RunFo
   return { run: begun, continued };
 }
 
-/** The agent that continues a run; undefined if it is unknown. @throws RondoError `CONFIG_INVALID` if `given` has another name. */
-export function agentFor(resources: Resources, { runId, root }: RunFold, given: Agent | undefined): AgentDefinition | undefined {
+/**
+ * The agent that continues a run; undefined if it is unknown.
+ * @throws RondoError `CONFIG_INVALID` if `given` has another name, `AGENT_CHANGED` if an agent of the run is of another kind now.
+ */
+export function agentFor(resources: Resources, run: RunFold, given: Agent | undefined): AgentDefinition | undefined {
+  const agent = namedFor(resources, run, given);
+  if (agent) assertSameKinds(agent, run);
+  return agent;
+}
+
+/** The agent of the run's name, given or known. @throws RondoError `CONFIG_INVALID` if `given` has another name. */
+function namedFor(resources: Resources, { runId, root }: RunFold, given: Agent | undefined): AgentDefinition | undefined {
   if (!given) return resources.agentOf(runId, root.agent);
   const agent = agentDefinition(given);
   if (agent.name === root.agent) return agent;
