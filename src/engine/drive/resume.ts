@@ -19,7 +19,7 @@ import { agentOf, findHead, notFound, sees, type Viewer } from '../read/lookup.t
 import { type RunResult, resultOf } from '../read/results.ts';
 import type { Resources } from '../resources.ts';
 import { type AssertionOption, assertionOf } from './assertion.ts';
-import { assertSameKinds } from './changed.ts';
+import { assertSameKinds, filledStates } from './changed.ts';
 import { drive, limitsOf } from './drive.ts';
 import { type Continued, continueQueued } from './history.ts';
 import { LEASE } from './lease.ts';
@@ -63,6 +63,7 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   if (!agent && !isOver(run)) throw unregistered(runId, run.root.agent);
   if (!agent || !goesOn(run, await resources.host.now(), o.limits, await hasEvent(resources, run))) return resultOf(run) as RunResult;
   assertSameKinds(agent, run);
+  const filled = await filledStates(agent, run);
   // the first claim of a queued run decides by itself who begins it
   const begun = run.status === 'queued' ? await begin(resources, run) : { run, continued: undefined };
   if (!begun.continued && !(await acquireLease(resources, runId))) throw busy(runId);
@@ -71,7 +72,7 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   return drive(resources, live, {
     agent,
     run: begun.run,
-    opening: (trace, now) => claim(resources, agent, now, { ...o, aside }, trace, begun.continued),
+    opening: (trace, now) => [...claim(resources, agent, now, { ...o, aside }, trace, begun.continued), ...filled],
     limits: o.limits,
     // the run acts for the user who started it: with the token of an approver it would have their rights
     assertion: o.by && !isSamePrincipal(o.by, run.started.by) ? undefined : given,
