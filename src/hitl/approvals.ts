@@ -4,7 +4,7 @@ import { digest, sha256 } from '../journal/canonical.ts';
 import type { CallId, Decision, EntryOf } from '../journal/entries/entries.ts';
 import type { Approval as Asked, Call, RunFold } from '../journal/fold/fold.ts';
 import { copyJson, isSameJson, type Json } from '../json.ts';
-import type { ApprovalRule, DecisionType, Question } from '../ports/tool.ts';
+import type { ApprovalRule, DecisionType, Effect, Question } from '../ports/tool.ts';
 import type { JsonSchema } from '../schema.ts';
 
 /** A question to a person. `path` names the agents from the run's top agent down to the one that asks. Times are epoch milliseconds. */
@@ -53,6 +53,7 @@ export type Asks = {
   /** It is asked while the call runs, see `NeedsPerson`. */
   midway?: { state?: Json | undefined };
   hash?: string;
+  effect?: Effect;
   intent?: EntryOf<'approval.requested'>['intent'];
   shown?: Json;
 };
@@ -61,7 +62,7 @@ export type Asks = {
 export function request(
   runId: string,
   call: Pick<Call, 'id' | 'name' | 'input' | 'asked'>,
-  { rule, question, consent, midway, hash, intent, shown = call.input }: Asks,
+  { rule, question, consent, midway, hash, effect, intent, shown = call.input }: Asks,
   now: number,
 ): Omit<EntryOf<'approval.requested'>, 'v' | 'seq' | 'at' | 'frame'> {
   const bound = digest(shown);
@@ -76,6 +77,7 @@ export function request(
     ...(shown !== call.input && !isSameJson(shown, call.input) && { input: shown }),
     allow: question ? [...(rule.allow ?? QUESTION)] : consent ? CONSENT : [...(rule.allow ?? TOOL)],
     hash: kind === 'tool' ? hash : undefined,
+    effect: kind === 'tool' ? effect : undefined,
     intent: kind === 'tool' && intent ? { name: intent.name, key: intent.key, digest: intent.digest } : undefined,
     reason: rule.reason,
     roles: rule.roles && [...rule.roles],

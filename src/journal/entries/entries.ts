@@ -260,6 +260,8 @@ type Body =
       intent?: Pick<Intent, 'name' | 'key' | 'digest'>;
       /** Hash of the tool as the model knew it. If the tool has changed since, the approval is asked for again. */
       hash?: string;
+      /** What a second call of the tool does, as it was declared: the same. Absent in older entries. */
+      effect?: Effect;
       reason?: string;
       roles?: readonly string[];
       allow: readonly DecisionType[];
