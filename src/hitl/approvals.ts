@@ -41,9 +41,12 @@ export type Approval = {
   | { kind: 'consent'; provider: string; url: string }
 );
 
-const TOOL: readonly DecisionType[] = ['approve', 'edit', 'reject'];
-const QUESTION: readonly DecisionType[] = ['respond', 'reject'];
-const CONSENT: readonly DecisionType[] = ['approve', 'reject'];
+/** The decisions that are offered where the rule names none. */
+const USUAL: Readonly<Record<Approval['kind'], readonly DecisionType[]>> = {
+  tool: ['approve', 'edit', 'reject'],
+  question: ['respond', 'reject'],
+  consent: ['approve', 'reject'],
+};
 
 /** `shown`: the arguments that the tool will get, if they differ from those that the model wrote. */
 export type Asks = {
@@ -75,7 +78,7 @@ export function request(
     tool: call.name,
     digest: bound,
     ...(shown !== call.input && !isSameJson(shown, call.input) && { input: shown }),
-    allow: question ? [...(rule.allow ?? QUESTION)] : consent ? CONSENT : [...(rule.allow ?? TOOL)],
+    allow: [...(rule.allow ?? USUAL[kind])],
     hash: kind === 'tool' ? hash : undefined,
     effect: kind === 'tool' ? effect : undefined,
     intent: kind === 'tool' && intent ? { name: intent.name, key: intent.key, digest: intent.digest } : undefined,
