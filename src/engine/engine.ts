@@ -119,8 +119,8 @@ export class Engine extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Claims a run and continues it: after a pause, a crash, or a limit that `limits` raises. For a run that has ended, or still waits for
-   * people, it returns the current result.
+   * Claims a run and continues it: after a pause, a crash, or a limit that `limits` raises. For a run that has ended, or still waits, it
+   * returns the current result; but a run that waits is stopped if its `deadline` is over.
    * Rejects with RondoError `RUN_NOT_FOUND`, `RUN_BUSY`, `SESSION_BUSY`, `AGENT_NOT_REGISTERED`, `AGENT_CHANGED`, or an error of the journal.
    */
   resume(runId: string, o: ResumeOptions = {}): Run {

@@ -1,5 +1,6 @@
 import { invalid, isResumable, RondoError } from '../../errors.ts';
 import type { Draft, Limits } from '../../journal/entries/entries.ts';
+import { limitsWith } from '../../journal/entries/limits.ts';
 import { dueOf } from '../../journal/entries/wait.ts';
 import { apply, emptyFold, isOver, type RunFold, unfinishedCalls } from '../../journal/fold/fold.ts';
 import { isAside } from '../../journal/head.ts';
@@ -8,6 +9,7 @@ import { crossing } from '../../loop/budget.ts';
 import { withReading } from '../../loop/context/read-result.ts';
 import { summaryBounds } from '../../loop/context/summary.ts';
 import { agentDefinition, checkLimits, isLoop } from '../../loop/definition.ts';
+import { isPast } from '../../loop/limits.ts';
 import { estimate } from '../../loop/model/estimate.ts';
 import { Reserved } from '../../loop/reserved.ts';
 import type { Agent, AgentDefinition } from '../../loop/types.ts';
@@ -15,7 +17,7 @@ import { checkOptions } from '../../options.ts';
 import { checkBy, isSamePrincipal, type Principal, principal } from '../../ports/principal.ts';
 import { aboutRun } from '../about.ts';
 import { assertAccess, runFor } from '../access.ts';
-import { agentOf, findHead, notFound, sees, type Viewer } from '../read/lookup.ts';
+import { agentOf, findHead, notFound, partOf, sees, type Viewer } from '../read/lookup.ts';
 import { type RunResult, resultOf } from '../read/results.ts';
 import type { Resources } from '../resources.ts';
 import { type AssertionOption, assertionOf } from './assertion.ts';
@@ -61,7 +63,13 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   const run = await runFor(resources, runId, viewer, 'run');
   const agent = namedFor(resources, run, o.agent);
   if (!agent && !isOver(run)) throw unregistered(runId, run.root.agent);
-  if (!agent || !goesOn(run, await resources.host.now(), o.limits, await hasEvent(resources, run))) return resultOf(run) as RunResult;
+  if (!agent) return resultOf(run) as RunResult;
+  const due = {
+    now: await resources.host.now(),
+    event: await hasEvent(resources, run),
+    overdue: isOverdue(resources, agent, run, o.limits),
+  };
+  if (!goesOn(run, o.limits, due)) return resultOf(run) as RunResult;
   assertSameKinds(agent, run);
   const filled = await filledStates(agent, run);
   // the first claim of a queued run decides by itself who begins it
@@ -142,7 +150,11 @@ const busy = (runId: string) =>
   );
 
 /** Whether a claim would make progress. A run that still waits for people is not claimed. */
-function goesOn(run: RunFold, now: number, raised: Limits | undefined, event: boolean): boolean {
+function goesOn(
+  run: RunFold,
+  raised: Limits | undefined,
+  { now, event, overdue }: { now: number; event: boolean; overdue: boolean },
+): boolean {
   const error = run.settled?.error;
   // of an engine that paused it all the same
   if (run.cancelled && !isOver(run)) return true;
@@ -153,6 +165,7 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined, event: bo
     case 'paused':
       return (
         event ||
+        overdue ||
         answered(run, now) ||
         [run.root, ...run.frames.values()].some((f) => f.calls.some((c) => c.status === 'open' && !c.approval && !c.wait))
       );
@@ -164,6 +177,13 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined, event: bo
     default:
       return false;
   }
+}
+
+/** Whether the deadline of a paused run is over, or that of an agent which waits in it. No timer watches it while the run is paused. */
+function isOverdue(resources: Resources, top: AgentDefinition, run: RunFold, raised: Limits | undefined): boolean {
+  if (run.status !== 'paused') return false;
+  if (isPast(limitsOf(resources, top, { limits: limitsWith(run.limits, raised) }))) return true;
+  return [...run.frames.values()].some((frame) => isPast(partOf(top, frame)?.limits ?? {}));
 }
 
 /** Whether an event has come for a call. */
