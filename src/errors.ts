@@ -9,6 +9,8 @@ export type ErrorCode =
   | 'RUN_ENDED'
   | 'SESSION_BUSY'
   | 'AGENT_NOT_REGISTERED'
+  // the agent of a run that began has changed so much that it cannot go on with it
+  | 'AGENT_CHANGED'
   | 'CALL_NOT_FOUND'
   | 'APPROVAL_NOT_FOUND'
   | 'APPROVAL_CLOSED'

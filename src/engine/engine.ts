@@ -119,9 +119,9 @@ export class Engine extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Claims a run and continues it: after a pause, a crash, or a limit that `limits` raises. For a run that has ended, or still waits for
-   * people, it returns the current result.
-   * Rejects with RondoError `RUN_NOT_FOUND`, `RUN_BUSY`, `SESSION_BUSY`, `AGENT_NOT_REGISTERED`, or an error of the journal.
+   * Claims a run and continues it: after a pause, a crash, or a limit that `limits` raises. For a run that has ended, or still waits, it
+   * returns the current result; but a run that waits is stopped if its `deadline` is over.
+   * Rejects with RondoError `RUN_NOT_FOUND`, `RUN_BUSY`, `SESSION_BUSY`, `AGENT_NOT_REGISTERED`, `AGENT_CHANGED`, or an error of the journal.
    */
   resume(runId: string, o: ResumeOptions = {}): Run {
     return this.#resume(runId, o, o.by);
@@ -266,7 +266,7 @@ export class Engine extends Operations implements AsyncDisposable {
   /**
    * Starts a new run from any position of an old run. The old run does not change. Calls that had ended at that position are copied and do
    * not run again. All others run again and need new approvals. The spending of the old run is not counted. Events of the copied entries come first.
-   * Rejects with RondoError `RUN_NOT_FOUND`, `CONFIG_INVALID`, `AGENT_NOT_REGISTERED`, `RUN_EXISTS`, or an error of the journal.
+   * Rejects with RondoError `RUN_NOT_FOUND`, `CONFIG_INVALID`, `AGENT_NOT_REGISTERED`, `AGENT_CHANGED`, `RUN_EXISTS`, or an error of the journal.
    */
   fork(runId: string, o: ForkOptions): Run {
     const resources = this.#resources;

@@ -1,4 +1,5 @@
 import { invalid } from '../errors.ts';
+import { ruleProblem } from '../hitl/rules.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries/entries.ts';
 import { declaredSchema, VENDOR } from '../json-schema.ts';
@@ -152,16 +153,9 @@ function nodeOf(graphName: string, name: string, spec: unknown): Node {
     return { kind: 'agent', agent: definition, input, output } as Extract<Node, { kind: 'agent' }>;
   }
   if (typeof ask !== 'function') throw noNode(where);
-  if (expires !== undefined && !(typeof expires === 'number' && expires > 0))
-    throw invalid(`${where}: expires is a number of milliseconds above 0.`);
-  if (roles !== undefined && !(Array.isArray(roles) && roles.length > 0 && roles.every((r) => typeof r === 'string')))
-    throw invalid(`${where}: roles is a list of texts that is not empty.`);
-  const rule = {
-    allow: ['respond'] as const,
-    reason: typeof reason === 'string' ? reason : undefined,
-    roles: roles as readonly string[] | undefined,
-    expires,
-  };
+  const wrong = ruleProblem({ reason, roles, expires });
+  if (wrong !== undefined) throw invalid(`${where}: ${wrong}.`);
+  const rule = { reason, roles, expires, allow: ['respond'] } as Extract<Node, { kind: 'ask' }>['rule'];
   return { kind: 'ask', ask, answer: declaredSchema(answer, `the answer of ${where}`), rule, output } as Extract<Node, { kind: 'ask' }>;
 }
 

@@ -66,7 +66,7 @@ export interface NodeContext<C = unknown> {
    * unless the first failed.
    * @returns what `fn` returned, as JSON of at most 1,048,576 characters.
    * @throws what the last attempt threw. ToolError `OUTCOME_UNKNOWN` for a `once` step that a crash interrupted, or that failed but may
-   * have taken effect; `INTENT_BUSY` if another run is using its key; `AMOUNT_INVALID`; `LIMIT_REACHED` where its amount would cross a limit, which also
+   * have taken effect; `STEP_FAILED` once an operator said that it has failed; `INTENT_BUSY` if another run is using its key; `AMOUNT_INVALID`; `LIMIT_REACHED` where its amount would cross a limit, which also
    * stops the run; `STEP_INVALID` for a bad name, option or result; `STEP_LATE` after the node has ended.
    */
   durable<T>(name: string, fn: (step: StepContext) => T | Promise<T>, options?: StepOptions): Promise<T>;

@@ -4,7 +4,7 @@ import { digest, sha256 } from '../journal/canonical.ts';
 import type { CallId, Decision, EntryOf } from '../journal/entries/entries.ts';
 import type { Approval as Asked, Call, RunFold } from '../journal/fold/fold.ts';
 import { copyJson, isSameJson, type Json } from '../json.ts';
-import type { ApprovalRule, DecisionType, Question } from '../ports/tool.ts';
+import type { ApprovalRule, DecisionType, Effect, Question } from '../ports/tool.ts';
 import type { JsonSchema } from '../schema.ts';
 
 /** A question to a person. `path` names the agents from the run's top agent down to the one that asks. Times are epoch milliseconds. */
@@ -41,9 +41,12 @@ export type Approval = {
   | { kind: 'consent'; provider: string; url: string }
 );
 
-const TOOL: readonly DecisionType[] = ['approve', 'edit', 'reject'];
-const QUESTION: readonly DecisionType[] = ['respond', 'reject'];
-const CONSENT: readonly DecisionType[] = ['approve', 'reject'];
+/** The decisions that are offered where the rule names none. */
+const USUAL: Readonly<Record<Approval['kind'], readonly DecisionType[]>> = {
+  tool: ['approve', 'edit', 'reject'],
+  question: ['respond', 'reject'],
+  consent: ['approve', 'reject'],
+};
 
 /** `shown`: the arguments that the tool will get, if they differ from those that the model wrote. */
 export type Asks = {
@@ -53,6 +56,7 @@ export type Asks = {
   /** It is asked while the call runs, see `NeedsPerson`. */
   midway?: { state?: Json | undefined };
   hash?: string;
+  effect?: Effect;
   intent?: EntryOf<'approval.requested'>['intent'];
   shown?: Json;
 };
@@ -61,7 +65,7 @@ export type Asks = {
 export function request(
   runId: string,
   call: Pick<Call, 'id' | 'name' | 'input' | 'asked'>,
-  { rule, question, consent, midway, hash, intent, shown = call.input }: Asks,
+  { rule, question, consent, midway, hash, effect, intent, shown = call.input }: Asks,
   now: number,
 ): Omit<EntryOf<'approval.requested'>, 'v' | 'seq' | 'at' | 'frame'> {
   const bound = digest(shown);
@@ -74,8 +78,9 @@ export function request(
     tool: call.name,
     digest: bound,
     ...(shown !== call.input && !isSameJson(shown, call.input) && { input: shown }),
-    allow: question ? [...(rule.allow ?? QUESTION)] : consent ? CONSENT : [...(rule.allow ?? TOOL)],
+    allow: [...(rule.allow ?? USUAL[kind])],
     hash: kind === 'tool' ? hash : undefined,
+    effect: kind === 'tool' ? effect : undefined,
     intent: kind === 'tool' && intent ? { name: intent.name, key: intent.key, digest: intent.digest } : undefined,
     reason: rule.reason,
     roles: rule.roles && [...rule.roles],

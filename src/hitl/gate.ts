@@ -269,7 +269,7 @@ function approve<T extends Gated>(checked: Checked<T>, o: GateOptions<T>): Verdi
   if (asked.kind !== 'tool') return args.changed ? ruled(checked, o) : start(checked);
   const again = (reason: string) => ask(checked, { ...kept(asked), reason });
   // the approval is valid only for this call, these arguments and this version of the tool
-  if (asked.hash !== tool.hash) return again('the tool has changed since it was approved');
+  if (asked.hash !== tool.hash || (asked.effect ?? tool.effect) !== tool.effect) return again('the tool has changed since it was approved');
   if (args.changed) return again('the tool makes something else of the arguments than when it was approved');
   if (decided.decision.type !== 'edit') return unlessAsked(checked, o, decided);
   if (!foreseen(args.shown, decided.decision.input, asked.input ?? call.input))

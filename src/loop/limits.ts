@@ -61,6 +61,9 @@ const number = (n: number) => String(Number(n.toPrecision(12)));
 /** Milliseconds between checks of a deadline, because the wall clock may be set meanwhile. */
 const LOOK = 60_000;
 
+/** Whether the deadline is over. */
+export const isPast = ({ deadline }: Limits): boolean => deadline !== undefined && deadline <= Date.now();
+
 /** Whether these limits need a timer. */
 export const isTimed = ({ time, deadline }: Limits): boolean => time !== undefined || deadline !== undefined;
 

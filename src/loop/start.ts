@@ -167,7 +167,7 @@ function entryOf(scope: Scope, id: CallId, call: Asked, prepared: Exclude<Prepar
   const asking = { id, name: call.name, input: call.input, asked: call.asked ?? 0 };
   switch (prepared.go) {
     case 'ask':
-      return request(scope.run.runId, asking, { ...prepared, hash: prepared.tool.hash }, now);
+      return request(scope.run.runId, asking, { ...prepared, hash: prepared.tool.hash, effect: prepared.tool.effect }, now);
     case 'consent':
       return request(scope.run.runId, asking, { rule: {}, consent: consentOf(prepared) }, now);
     case 'sleep': {

@@ -24,7 +24,8 @@ export type TurnResult<O = string, St extends Json = Json> = { usage?: Usage; co
 );
 
 /**
- * A question of a foreign agent to a person. `id` is the agent's own, unique within the turn. `roles`: who may decide; default: anyone.
+ * A question of a foreign agent to a person. `id` is the agent's own, unique within the turn. `allow`: the decisions offered; default: respond
+ * and reject for a question, approve, edit and reject for a tool, approve and reject for a consent. `roles`: who may decide; default: anyone.
  * `expires`: milliseconds. A later decision is refused, and the agent gets a rejection.
  */
 export type Ask = { id: string; reason?: string; allow?: readonly DecisionType[]; roles?: readonly string[]; expires?: number } & (

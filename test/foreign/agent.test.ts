@@ -3,7 +3,7 @@ import { type Agent, type Ask, Engine, foreignAgent, memoryJournal, supervisor, 
 import { scripted } from '../../src/testing/scripted.ts';
 import { clock } from '../hitl/setup.ts';
 import { expireLease, journals } from '../kit/journals.ts';
-import { asks, ends } from '../kit/runs.ts';
+import { asks, ends, refused } from '../kit/runs.ts';
 import { deferred, hurried, settle, until } from '../kit/time.ts';
 
 const ben = { id: 'ben' };
@@ -54,6 +54,36 @@ describe.each(journals)('a foreign agent on $name', ({ make }) => {
     // what it used is counted, what it cost is unknown
     expect(result).toMatchObject({ output: 'done', costUsd: undefined });
     expect(result.usage.output).toBeGreaterThanOrEqual(2);
+  });
+
+  test('offers the decisions that each ask allows, of any kind', async () => {
+    const asked: readonly Ask[] = [
+      { id: 'a', kind: 'question', question: 'Which?' },
+      { id: 'b', kind: 'tool', tool: 'pay', input: null },
+      { id: 'c', kind: 'consent', provider: 'bank', url: 'https://bank.example' },
+    ];
+    const only = asked.map((ask): Ask => ({ ...ask, id: `${ask.id}2`, allow: ['approve'] }));
+    const alien = foreignAgent({
+      name: 'alien',
+      turn: async (turn) =>
+        turn.type === 'start'
+          ? { status: 'paused', state: 1, asks: [...asked, ...only] as [Ask, ...Ask[]] }
+          : { status: 'completed', output: turn.answers.map(({ id }) => id).join() },
+    });
+    const { journal } = make();
+    const engine = new Engine({ journal, agents: [alien] });
+    const { approvals, runId } = await ends(engine.run(alien, 'hi'), 'paused');
+    expect(approvals.map(({ allow }) => allow.join())).toEqual([
+      'respond,reject',
+      'approve,edit,reject',
+      'approve,reject',
+      'approve',
+      'approve',
+      'approve',
+    ]);
+    const consent = approvals.at(-1)?.id as string;
+    await refused('DECISION_INVALID', engine.decide(runId, [{ approval: consent, type: 'reject', reason: 'no' }], { by: ben }));
+    await engine.decide(runId, [{ approval: consent, type: 'approve' }], { by: ben });
   });
 
   test('an interrupted turn is not repeated, unless its effect allows it', async () => {

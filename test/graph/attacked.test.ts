@@ -70,8 +70,10 @@ describe('a durable step', () => {
   test("does not start after the run was cancelled, nor after the graph's time limit", async () => {
     const engine = new Engine();
     let paid = 0;
+    let began = 0;
     let refused: unknown;
     const slow = one(async (_, ctx) => {
+      began++;
       await later(250);
       await ctx
         .durable('pay', () => ++paid)
@@ -80,7 +82,7 @@ describe('a durable step', () => {
         });
     });
     const run = engine.run(slow, {});
-    await later(2);
+    await until(() => began === 1);
     await engine.cancel(run.id);
     await ends(run, 'cancelled');
     await until(() => refused !== undefined);
@@ -94,7 +96,8 @@ describe('a durable step', () => {
     });
     const bounded = engine.run(top, 'x');
     expect((await ends(bounded, 'completed')).output).toBe('went on');
-    await until(() => refused !== undefined);
+    // on a busy machine the time may be over before the node begins
+    if (began === 2) await until(() => refused !== undefined);
     expect(await whole(engine, bounded.id)).toBe('completed');
     expect(paid).toBe(0);
   });

@@ -50,6 +50,11 @@ describe('a graph that cannot work is refused where it is declared:', () => {
       { nodes: { a: { ask: () => '', answer: z.string(), expires: 0, output: nothing }, b: nothing } },
       'expires',
     ],
+    [
+      'a reason that is not a text',
+      { nodes: { a: { ask: () => '', answer: z.string(), reason: 7, output: nothing }, b: nothing } },
+      'reason',
+    ],
     ['a question for no one', { nodes: { a: { ask: () => '', answer: z.string(), roles: [], output: nothing }, b: nothing } }, 'roles'],
     ['a state that is not an object', { state: z.string() }, 'must be an object schema'],
     ['a state without a schema', { state: {} }, 'schema'],

@@ -145,3 +145,50 @@ test('an operator said that a step failed: it is not unknown again', async () =>
   expect(end.error.code).not.toBe('OUTCOME_UNKNOWN');
   expect((await op.inspect(run.id)).unknowns).toEqual([]);
 });
+
+const throws: readonly [string, () => unknown][] = [
+  ['a plain error', () => new Error('boom')],
+  ['a status of 500', () => Object.assign(new Error('boom'), { status: 500 })],
+  ['a lost connection', () => Object.assign(new Error('boom'), { code: 'ECONNRESET' })],
+  ['an error that says so', () => new ToolError('X', 'x', { outcome: 'unknown' })],
+];
+test.each(throws)('a once step that failed with %s: the run goes on with the result that an operator recorded', async (_, error) => {
+  let ran = 0;
+  const failing = async ({ durable }: NodeContext) =>
+    String(
+      await durable('pay', () => {
+        ran++;
+        throw error();
+      }),
+    );
+  // the same, where the node says it in its own words, or fails of something else
+  const wrapping = (ctx: NodeContext) => failing(ctx).catch((cause) => Promise.reject(new Error('no payment', { cause })));
+  const hiding = async (ctx: NodeContext) => {
+    const said = await failing(ctx).catch(() => undefined);
+    if (said === undefined) throw new Error('no payment');
+    return said;
+  };
+  for (const work of [failing, wrapping, hiding]) {
+    ran = 0;
+    const { journal, another } = make();
+    const run = new Engine({ journal }).run(working(work), {});
+    await ends(run, 'failed');
+    const engine = new Engine({ journal: another(), agents: [working(work)] });
+    expect((await engine.inspect(run.id)).unknowns).toMatchObject([{ callId: '1.0/pay' }]);
+    // until it is known what the step did, the run does not go on
+    await ends(engine.resume(run.id), 'failed');
+    await engine.settle(run.id, '1.0/pay', { outcome: 'done', output: 7, by: ben });
+    expect(await ends(engine.resume(run.id), 'completed')).toMatchObject({ output: { said: '7' } });
+    expect(ran).toBe(1);
+  }
+});
+
+test('a step that an operator said has failed ends its run, with a code of its own', async () => {
+  const { journal } = make();
+  const g = working(({ durable }) => durable<string>('pay', () => Promise.reject(new Error('boom'))));
+  const engine = new Engine({ journal, agents: [g] });
+  const run = engine.run(g, {});
+  await ends(run, 'failed');
+  await engine.settle(run.id, '1.0/pay', { outcome: 'failed', note: 'the bank said no', by: ben });
+  expect((await ends(engine.resume(run.id), 'failed')).error).toMatchObject({ code: 'STEP_FAILED', message: 'the bank said no' });
+});

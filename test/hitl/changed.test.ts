@@ -19,12 +19,16 @@ describe.each(journals)('a tool that changed after it was asked about, on $name'
     await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: ben });
     return { engine, runId: paused.runId, first: paused.approvals[0].id, ran, told: () => shown(model.requests[1])[0] };
   }
-  const declare = (o: { description?: string; input?: z.ZodObject; rule?: ApprovalRule }, ran: unknown[]) =>
+  const declare = (
+    o: { description?: string; input?: z.ZodObject; rule?: ApprovalRule; effect?: 'read' | 'idempotent' | 'once' },
+    ran: unknown[],
+  ) =>
     tool({
       name: 'pay',
       description: o.description ?? 'Pay',
       input: o.input ?? z.object({ cents: z.number() }),
       approval: o.rule ?? true,
+      ...(o.effect && { effect: o.effect }),
       execute: (i) => void ran.push(i),
     });
 
@@ -44,6 +48,21 @@ describe.each(journals)('a tool that changed after it was asked about, on $name'
     expect(again.approvals[0].id).not.toBe(first);
     expect(again.approvals[0]).toMatchObject({ roles: ['lead'], input: { cents: 5 }, reason: expect.stringContaining('changed') });
     await refused('NOT_PERMITTED', engine.decide(runId, [{ approval: again.approvals[0].id, type: 'approve' }], { by: { id: 'cas' } }));
+    await engine.decide(runId, [{ approval: again.approvals[0].id, type: 'approve' }], { by: ben });
+    await ends(engine.resume(runId), 'completed');
+    expect(ran).toEqual([{ cents: 5 }]);
+  });
+
+  test.each([
+    ['once', 'read'],
+    ['once', 'idempotent'],
+    ['read', 'once'],
+  ] as const)('in what a second call does, from %s to %s: it is asked about again', async (was, now) => {
+    const { engine, runId, ran, first } = await between({ effect: was }, { effect: now });
+    const again = await ends(engine.resume(runId), 'paused');
+    expect(ran).toEqual([]);
+    expect(again.approvals[0].id).not.toBe(first);
+    expect(again.approvals[0].reason).toContain('changed');
     await engine.decide(runId, [{ approval: again.approvals[0].id, type: 'approve' }], { by: ben });
     await ends(engine.resume(runId), 'completed');
     expect(ran).toEqual([{ cents: 5 }]);

@@ -1,5 +1,17 @@
 import { join } from 'node:path';
-import { agent, Engine, type Entry, type HandOutRecord, type Identity, type Journal, memoryJournal, ToolError, tool } from 'rondo';
+import {
+  agent,
+  Engine,
+  type Entry,
+  type EntryOf,
+  type HandOutRecord,
+  type Identity,
+  type Journal,
+  memoryJournal,
+  type RunHead,
+  ToolError,
+  tool,
+} from 'rondo';
 import { sqliteJournal } from 'rondo/journal/sqlite';
 import { scripted } from 'rondo/testing';
 import { describe, expect, test } from 'vitest';
@@ -107,6 +119,40 @@ describe.each([
     expect(effects[0]?.credentials).toEqual(started[0]?.credentials);
     for (const token of identity.given) expect(JSON.stringify([all, handOuts, effects])).not.toContain(token);
     expect(await engine.handOuts({ by: ben })).toEqual([]);
+    await engine.close();
+  });
+
+  test('what an agent that has ended was handed again is told of its tool and of it', async () => {
+    const journal = journalOf();
+    const below = worker(pay(() => 'paid'));
+    const model = scripted([{ toolCalls: [{ name: 'worker', input: { task: 'pay' } }] }, 'Done.']);
+    const desk = agent({ name: 'desk', instructions: '', model, tools: [below] });
+    const engine = new Engine({ journal, identity: counting(fresh), agents: [desk] });
+    const { runId } = await engine.run(desk, 'go', { by: ana });
+    const all = await entries(journal, runId);
+    const start = all.find((entry) => entry.type === 'call.started' && entry.credentials) as EntryOf<'call.started'>;
+    const [head] = await listed(journal.heads({ runId }) as AsyncIterable<RunHead>);
+    const { call: of, credentials = [], v, at } = start;
+    // an attempt that the end of its agent overtook: what it cost is an entry of the agent above
+    const late: Entry = {
+      type: 'attempt.failed',
+      of,
+      step: 1,
+      attempt: 1,
+      code: 'X',
+      message: '',
+      usd: 1,
+      credentials,
+      v,
+      at,
+      seq: all.length,
+    };
+    await journal.append(runId, all.length, [late], { ...(head as RunHead), seq: all.length + 1 });
+    const handed = await engine.handOuts({ by: ana });
+    expect(handed.map(({ tool, agent: path, callId }) => [tool, path, callId])).toEqual([
+      ['pay', ['desk', 'worker'], of],
+      ['pay', ['desk', 'worker'], of],
+    ]);
     await engine.close();
   });
 

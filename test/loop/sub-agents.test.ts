@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { agent, delegate, Engine, graph, handoff, supervisor, tool } from '../../src/index.ts';
+import { agent, approve, delegate, Engine, graph, handoff, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { entriesOf, journals } from '../kit/journals.ts';
-import { anything, asks, ends } from '../kit/runs.ts';
+import { dies, entriesOf, expireLease, journals } from '../kit/journals.ts';
+import { anything, asks, ends, failure, shown } from '../kit/runs.ts';
 
 const ben = { id: 'ben' };
 const leaf = (name: string, steps: Parameters<typeof scripted>[0], tools: ReturnType<typeof tool>[] = [], more = {}) =>
@@ -259,4 +259,56 @@ test('an agent that takes part in another is still an agent: it runs, is registe
     edges: { start: 'n', n: 'end' },
   });
   expect(await ends(engine.run(flow, { a: 'x' }), 'completed')).toMatchObject({ output: { a: 'heard' } });
+});
+
+describe('a sub-agent that is not declared any more, and had begun', () => {
+  const pay = tool({ name: 'pay', description: '', input: anything, approval: true, execute: () => 'paid' });
+  const book = tool({ name: 'book', description: '', input: anything, effect: 'once', execute: () => 'booked' });
+  const clerk = (...tools: readonly string[]) =>
+    leaf('clerk', ({ messages }) => asks([tools[messages.filter(({ role }) => role === 'tool').length] as string, {}]), [pay, book]);
+  /** The run waits in the clerk, and goes on where there is something else in its place. */
+  async function goesOn(before: ReturnType<typeof clerk>, now: readonly (ReturnType<typeof clerk> | ReturnType<typeof tool>)[]) {
+    const { journal, another } = (journals[0] as (typeof journals)[number]).make();
+    const model = scripted([asks(['clerk', { task: 'go' }]), 'done']);
+    const desk = (tools: typeof now) => agent({ name: 'desk', instructions: '', model, tools });
+    const paused = await ends(new Engine({ journal }).run(desk([before]), 'go'), 'paused');
+    const engine = new Engine({ journal: another(), agents: [desk(now)] });
+    await engine.decide(paused.runId, [approve(paused.approvals[0])], { by: ben });
+    await ends(engine.resume(paused.runId), 'completed');
+    return failure(shown(model.requests[1])[0]);
+  }
+
+  test('is named to the agent above, and no process is said to have stopped', async () => {
+    const told = await goesOn(clerk('pay'), []);
+    expect(told).toMatchObject({ code: 'TOOL_NOT_FOUND', outcome: 'failed' });
+    expect(told.message).toMatch(/no agent "clerk" any more/);
+  });
+
+  test('and that had acted: what it did may have taken effect', async () => {
+    const told = await goesOn(clerk('book', 'pay'), []);
+    expect(told).toMatchObject({ code: 'TOOL_NOT_FOUND', outcome: 'unknown' });
+    expect(told.message).toMatch(/do not repeat it/);
+  });
+
+  test('a tool of its name does not run in its place, without its own approval', async () => {
+    let ran = 0;
+    const other = tool({ name: 'clerk', description: '', input: anything, approval: true, execute: () => ++ran });
+    expect((await goesOn(clerk('pay'), [other])).message).toMatch(/no agent "clerk" any more/);
+    expect(ran).toBe(0);
+  });
+});
+
+test('an agent does not take the place of a tool that had started: whether that took effect is unknown', async () => {
+  const { journal, another } = (journals[0] as (typeof journals)[number]).make();
+  const model = scripted(({ messages }) => (messages.length === 1 ? asks(['clerk', { task: 'go' }]) : 'done'));
+  const sub = scripted(['hired']);
+  const before = tool({ name: 'clerk', description: '', input: anything, effect: 'once', execute: () => 'hired' });
+  const desk = (one: typeof before | ReturnType<typeof leaf>) => agent({ name: 'desk', instructions: '', model, tools: [one] });
+  const run = new Engine({ journal: dies(journal, (e) => e.type === 'call.finished') }).run(desk(before), 'go');
+  await expect(run).rejects.toThrow('gone');
+  await expireLease(journal, run.id);
+  const now = desk(agent({ name: 'clerk', instructions: '', model: sub }));
+  await ends(new Engine({ journal: another(), agents: [now] }).resume(run.id), 'completed');
+  expect(sub.requests).toEqual([]);
+  expect(failure(shown(model.requests.at(-1))[0])).toMatchObject({ code: 'OUTCOME_UNKNOWN', outcome: 'unknown' });
 });

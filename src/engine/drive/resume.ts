@@ -1,5 +1,6 @@
 import { invalid, isResumable, RondoError } from '../../errors.ts';
 import type { Draft, Limits } from '../../journal/entries/entries.ts';
+import { limitsWith } from '../../journal/entries/limits.ts';
 import { dueOf } from '../../journal/entries/wait.ts';
 import { apply, emptyFold, isOver, type RunFold, unfinishedCalls } from '../../journal/fold/fold.ts';
 import { isAside } from '../../journal/head.ts';
@@ -8,6 +9,7 @@ import { crossing } from '../../loop/budget.ts';
 import { withReading } from '../../loop/context/read-result.ts';
 import { summaryBounds } from '../../loop/context/summary.ts';
 import { agentDefinition, checkLimits, isLoop } from '../../loop/definition.ts';
+import { isPast } from '../../loop/limits.ts';
 import { estimate } from '../../loop/model/estimate.ts';
 import { Reserved } from '../../loop/reserved.ts';
 import type { Agent, AgentDefinition } from '../../loop/types.ts';
@@ -15,10 +17,11 @@ import { checkOptions } from '../../options.ts';
 import { checkBy, isSamePrincipal, type Principal, principal } from '../../ports/principal.ts';
 import { aboutRun } from '../about.ts';
 import { assertAccess, runFor } from '../access.ts';
-import { agentOf, findHead, notFound, sees, type Viewer } from '../read/lookup.ts';
+import { agentOf, findHead, notFound, partOf, sees, type Viewer } from '../read/lookup.ts';
 import { type RunResult, resultOf } from '../read/results.ts';
 import type { Resources } from '../resources.ts';
 import { type AssertionOption, assertionOf } from './assertion.ts';
+import { assertSameKinds, filledStates } from './changed.ts';
 import { drive, limitsOf } from './drive.ts';
 import { type Continued, continueQueued } from './history.ts';
 import { LEASE } from './lease.ts';
@@ -58,9 +61,17 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   checkLimits(o.limits, `the resume of run ${runId}`);
   const given = assertionOf(o.assertion, `the resume of run ${runId}`);
   const run = await runFor(resources, runId, viewer, 'run');
-  const agent = agentFor(resources, run, o.agent);
+  const agent = namedFor(resources, run, o.agent);
   if (!agent && !isOver(run)) throw unregistered(runId, run.root.agent);
-  if (!agent || !goesOn(run, await resources.host.now(), o.limits, await hasEvent(resources, run))) return resultOf(run) as RunResult;
+  if (!agent) return resultOf(run) as RunResult;
+  const due = {
+    now: await resources.host.now(),
+    event: await hasEvent(resources, run),
+    overdue: isOverdue(resources, agent, run, o.limits),
+  };
+  if (!goesOn(run, o.limits, due)) return resultOf(run) as RunResult;
+  assertSameKinds(agent, run);
+  const filled = await filledStates(agent, run);
   // the first claim of a queued run decides by itself who begins it
   const begun = run.status === 'queued' ? await begin(resources, run) : { run, continued: undefined };
   if (!begun.continued && !(await acquireLease(resources, runId))) throw busy(runId);
@@ -69,7 +80,7 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   return drive(resources, live, {
     agent,
     run: begun.run,
-    opening: (trace, now) => claim(resources, agent, now, { ...o, aside }, trace, begun.continued),
+    opening: (trace, now) => [...claim(resources, agent, now, { ...o, aside }, trace, begun.continued), ...filled],
     limits: o.limits,
     // the run acts for the user who started it: with the token of an approver it would have their rights
     assertion: o.by && !isSamePrincipal(o.by, run.started.by) ? undefined : given,
@@ -87,8 +98,18 @@ async function begin({ journal }: Resources, run: RunFold): Promise<{ run: RunFo
   return { run: begun, continued };
 }
 
-/** The agent that continues a run; undefined if it is unknown. @throws RondoError `CONFIG_INVALID` if `given` has another name. */
-export function agentFor(resources: Resources, { runId, root }: RunFold, given: Agent | undefined): AgentDefinition | undefined {
+/**
+ * The agent that continues a run; undefined if it is unknown.
+ * @throws RondoError `CONFIG_INVALID` if `given` has another name, `AGENT_CHANGED` if an agent of the run is of another kind now.
+ */
+export function agentFor(resources: Resources, run: RunFold, given: Agent | undefined): AgentDefinition | undefined {
+  const agent = namedFor(resources, run, given);
+  if (agent) assertSameKinds(agent, run);
+  return agent;
+}
+
+/** The agent of the run's name, given or known. @throws RondoError `CONFIG_INVALID` if `given` has another name. */
+function namedFor(resources: Resources, { runId, root }: RunFold, given: Agent | undefined): AgentDefinition | undefined {
   if (!given) return resources.agentOf(runId, root.agent);
   const agent = agentDefinition(given);
   if (agent.name === root.agent) return agent;
@@ -129,7 +150,11 @@ const busy = (runId: string) =>
   );
 
 /** Whether a claim would make progress. A run that still waits for people is not claimed. */
-function goesOn(run: RunFold, now: number, raised: Limits | undefined, event: boolean): boolean {
+function goesOn(
+  run: RunFold,
+  raised: Limits | undefined,
+  { now, event, overdue }: { now: number; event: boolean; overdue: boolean },
+): boolean {
   const error = run.settled?.error;
   // of an engine that paused it all the same
   if (run.cancelled && !isOver(run)) return true;
@@ -140,6 +165,7 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined, event: bo
     case 'paused':
       return (
         event ||
+        overdue ||
         answered(run, now) ||
         [run.root, ...run.frames.values()].some((f) => f.calls.some((c) => c.status === 'open' && !c.approval && !c.wait))
       );
@@ -151,6 +177,13 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined, event: bo
     default:
       return false;
   }
+}
+
+/** Whether the deadline of a paused run is over, or that of an agent which waits in it. No timer watches it while the run is paused. */
+function isOverdue(resources: Resources, top: AgentDefinition, run: RunFold, raised: Limits | undefined): boolean {
+  if (run.status !== 'paused') return false;
+  if (isPast(limitsOf(resources, top, { limits: limitsWith(run.limits, raised) }))) return true;
+  return [...run.frames.values()].some((frame) => isPast(partOf(top, frame)?.limits ?? {}));
 }
 
 /** Whether an event has come for a call. */

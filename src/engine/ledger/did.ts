@@ -75,7 +75,7 @@ export async function didOf(journal: Journal, runId: string): Promise<Did | unde
   const changes: EffectChange[] = [];
   const handOuts: HandOutRecord[] = [];
   const run = await followRun(journal, runId, (run, entry) => {
-    const handed = handOutsIn(run, entry);
+    const handed = handOutsIn(run, entry, handOuts);
     handOuts.push(...handed);
     if (entry.type === 'call.started') {
       const told = startOf(run, entry);

@@ -1,4 +1,6 @@
 import { RondoError } from '../../errors.ts';
+import type { Limits } from '../../journal/entries/entries.ts';
+import { limitsWith } from '../../journal/entries/limits.ts';
 import type { Frame, RunFold } from '../../journal/fold/fold.ts';
 import { callsOf } from '../../journal/fold/frame.ts';
 import type { HeadFilter, Journal, RunHead } from '../../journal/port.ts';
@@ -51,8 +53,14 @@ export async function findHead(journal: Journal, runId: string): Promise<RunHead
 
 /** The agent of a frame, found by the calls on the path to it; undefined if it is no longer declared. */
 export function agentOf(top: AgentDefinition, frame: Frame): AgentDefinition | undefined {
-  if (!frame.parent) return top;
-  const above = agentOf(top, frame.parent);
-  const call = frame.parent && [...callsOf(frame.parent)].find((c) => c.id === frame.id);
-  return call && above?.child(call.name);
+  return partOf(top, frame)?.agent;
+}
+
+/** The same, with the limits that are its own: those of its declaration, and those with which it is delegated to. */
+export function partOf(top: AgentDefinition, frame: Frame): { agent: AgentDefinition; limits: Limits } | undefined {
+  if (!frame.parent) return { agent: top, limits: top.limits };
+  const above = partOf(top, frame.parent)?.agent;
+  const call = [...callsOf(frame.parent)].find((c) => c.id === frame.id);
+  const agent = call && above?.child(call.name);
+  return agent && { agent, limits: limitsWith(agent.limits, above?.tools.get(call.name)?.delegate?.limits) };
 }

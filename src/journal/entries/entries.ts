@@ -196,7 +196,7 @@ type Body =
     }
   /** The frame has a state instead of a conversation: it is a graph, or an agent of another framework. */
   | { type: 'frame.began'; kind: 'graph' | 'foreign'; state: Json; next: readonly Reached[] }
-  /** The new state with which a fork begins. */
+  /** The new state with which a fork begins, or with which a graph goes on whose schema has more fields now. */
   | { type: 'state.changed'; state: Json }
   /** In a fork: replaces a copied entry that does not apply, such as a claim, a pause, or a decision on a call that is made again. */
   | { type: 'entry.omitted'; was: string }
@@ -260,6 +260,8 @@ type Body =
       intent?: Pick<Intent, 'name' | 'key' | 'digest'>;
       /** Hash of the tool as the model knew it. If the tool has changed since, the approval is asked for again. */
       hash?: string;
+      /** What a second call of the tool does, as it was declared: the same. Absent in older entries. */
+      effect?: Effect;
       reason?: string;
       roles?: readonly string[];
       allow: readonly DecisionType[];

@@ -2,7 +2,7 @@
 import { failedOnce } from '../../errors.ts';
 import { parse, parseAgain } from '../../hitl/arguments.ts';
 import { contextOf } from '../../hitl/gate.ts';
-import type { Call } from '../../journal/fold/fold.ts';
+import type { Call, Frame } from '../../journal/fold/fold.ts';
 import { writtenOf } from '../../journal/fold/frame.ts';
 import type { CheckResult } from '../../ports/tool.ts';
 import { Halted, inTime, unlessHalted } from '../../reliability/patience.ts';
@@ -20,7 +20,9 @@ const CHECK_TIMEOUT = 60_000;
 
 /** The known outcome of the call. Otherwise it runs again if it may run twice, or is known not to have run. */
 export function recall(scope: Scope, call: Call, tool: ToolDefinition | undefined): Prepared | Promise<Prepared> {
-  if (!tool?.delegate) return recalled(scope, call, tool);
+  if (!call.frame) return recalled(scope, call, tool);
+  // a tool that has the name now was not asked for, so it must not run in place of the agent
+  if (!tool?.delegate) return agentGone(call.frame, call.name);
   // a sub-agent continues in its frame
   const input = writtenOf(call);
   return { go: 'start', resumed: true, tool, input, value: input, shown: input, exact: true, context: undefined };
@@ -64,6 +66,16 @@ async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefin
   const had = got && { credentials: got.values, expiresAt: got.expiresAt, handedOut: got.handedOut };
   return { go: 'start', ...valid, tool, input, context, resumed: true, intent, ...had };
 }
+
+/** The refusal of a call whose sub-agent had begun and is not declared any more. Its calls may have had effects, which are in the ledger. */
+const agentGone = ({ acted }: Frame, name: string): Prepared => ({
+  go: 'refuse',
+  error: failedOnce(
+    'TOOL_NOT_FOUND',
+    `There is no agent "${name}" any more. It had begun and cannot go on, so it gives no answer${acted ? '. What it did until then may have taken effect: do not repeat it, find out first' : ''}.`,
+    acted ? 'unknown' : 'failed',
+  ),
+});
 
 /** The answer of the tool's `check`; undefined if it has none, failed, took too long, or gave no answer that there is. @throws Halted */
 export async function checked(
