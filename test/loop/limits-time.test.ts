@@ -151,6 +151,23 @@ describe('working time', () => {
     await pass(400);
     expect(await ends(resumed, 'stopped')).toMatchObject({ limit: { name: 'time' } });
   });
+
+  test('of a process that died does not grow with the wait for a person, whatever people and operators append', async () => {
+    const sign = tool({ name: 'sign', description: '', input: anything, effect: 'once', approval: true, execute: () => 'signed' });
+    const { journal, appends } = recording(memoryJournal());
+    const model = scripted([asks(['slow', {}], ['sign', {}]), 'done']);
+    const a = agent({ name: 'a', instructions: '', model, tools: [slow(1_000), sign], limits: { time: 60_000 } });
+    const first = new Engine({ journal }).run(a, 'go');
+    await pass(200);
+    const engine = new Engine({ journal: await leftBehind(appends), agents: [a] });
+    const [approval] = (await engine.inspect(first.id)).approvals;
+    await pass(36_000_000);
+    await engine.send(first.id, 'and hurry', { by });
+    await engine.decide(first.id, [{ approval: approval?.id as string, type: 'approve' }], { by });
+    const resumed = engine.resume(first.id);
+    await pass(1_000);
+    await ends(resumed, 'completed');
+  });
 });
 
 describe('a deadline', () => {

@@ -56,8 +56,9 @@ export interface RunFold extends Spent {
   workMs: number;
   /** Time of the newest claim, epoch milliseconds. */
   claimedAt: number;
-  /** Time of the newest entry, epoch milliseconds. */
+  /** Time of the newest entry, and of the newest that only its owner may append, epoch milliseconds. */
   lastAt: number;
+  workedAt: number;
   /** W3C traceparent of the newest claim. */
   trace?: string;
   /** Lists in states that only this fold refers to, so it may grow them in place: see `patched`. */
@@ -90,8 +91,10 @@ export interface Frame {
   /** Milliseconds of work in the claims that ended, and the time from which the current claim counts. */
   workMs: number;
   workSince: number;
-  /** Time of the newest entry of this frame or one below it. */
+  /** Time of the newest entry of this frame or one below it, of those that only the run's owner may append. */
   lastAt: number;
+  /** It only waited until a decision came, and has done nothing since. */
+  rested?: true | undefined;
   /** The prompt; undefined once the frame has ended, like all other content of it. */
   input?: Json;
   /** Set once it has ended. `code`: of its failure. `at`: epoch milliseconds. */
