@@ -22,6 +22,7 @@ export class LiveRun implements Drive {
   readonly secrets = new Secrets();
   readonly cancel = new CancelSource();
   draining = false;
+  readonly driven = new Map<string, number>();
   halt: Halt | undefined;
   own: Drive['own'] = () => undefined;
   /** The agent that it is driven with; undefined until it is about to be claimed. */
