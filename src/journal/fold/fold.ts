@@ -185,7 +185,7 @@ export function withPrevious(started: EntryOf<'run.started'>, claim: EntryOf<'ru
 
 function claimed(run: RunFold, frame: Frame, entry: EntryOf<'run.claimed'>): void {
   if (run.status === 'running') {
-    run.failedClaims++;
+    if (!entry.released) run.failedClaims++;
     counted(run);
   } else run.failedClaims = 0;
   if (run.status === 'failed') reopen(run);

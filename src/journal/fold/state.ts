@@ -23,7 +23,7 @@ export interface RunFold extends Spent {
   fingerprint: string;
   /** Number of the newest claim: 0 for the start, and one more for each `run.claimed`. */
   epoch: number;
-  /** Consecutive claims after a crash without progress since. Detects a crash loop. */
+  /** Consecutive claims after a crash without progress since; those of a run that was given back do not count. Detects a crash loop. */
   failedClaims: number;
   /** Limits given for this run. Those of the agent and of the engine apply too. */
   limits: Limits;
