@@ -177,7 +177,7 @@ export class Engine extends Operations implements AsyncDisposable {
       const error = engineError(thrown);
       if (live.leased) this.#hold(live);
       // after RUN_BUSY the lease belongs to another process
-      if (live.leased && !RondoError.is(error, 'RUN_BUSY')) await release(this.#resources, live.runId);
+      if (live.leased && !RondoError.is(error, 'RUN_BUSY')) await release(this.#resources, live.runId, live.orderly);
       this.#leave(live, { error });
       throw error;
     }

@@ -74,6 +74,7 @@ const KEEPS: ReadonlySet<EntryType> = new Set([
   'frame.opened',
   'frame.began',
   'state.changed',
+  'memory.due',
 ] satisfies EntryType[]);
 
 /**
@@ -82,8 +83,11 @@ const KEEPS: ReadonlySet<EntryType> = new Set([
  */
 export function keepsHead(run: RunFold, entries: readonly Entry[]): boolean {
   if (run.next === 0 || run.status !== 'running' || run.unknowns.size > 0 || run.listens) return false;
-  for (const entry of entries) if (!KEEPS.has(entry.type) && !(entry.type === 'call.finished' && endsKnown(run, entry))) return false;
-  return true;
+  return entries.every((entry) => {
+    if (entry.type === 'call.finished') return endsKnown(run, entry);
+    // a wait for an event is in the store's table of waits too
+    return entry.type === 'wait.began' ? !entry.event : KEEPS.has(entry.type);
+  });
 }
 
 /** Whether a call ends with a known outcome and leaves no started call of its sub-agent and no started step of its node. */

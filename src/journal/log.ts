@@ -237,7 +237,6 @@ export class Log {
     const { runId, next } = this.run;
     const found: Entry[] = [];
     for await (const entry of this.#journal.read(runId, next - 1)) found.push(entry);
-    if (found.length > 0) this.#ahead = undefined;
     const through = next > 0 && ours.length > 0 && ours.every((entry, i) => same(entry, found[i]));
     // the stored entries, not `ours`: their times may differ
     if (through) this.#commit(found.slice(0, ours.length));
@@ -249,6 +248,8 @@ export class Log {
         });
       if (!this.guest && !FOREIGN.has(entry.type))
         throw new RondoError('RUN_BUSY', `run ${runId} was taken over by another process; watch it there.`, { details: { runId } });
+      // it is kept only between appends, and then equals `run`
+      if (this.#ahead) apply(this.#ahead, entry);
       this.#commit([entry]);
     }
     return through;

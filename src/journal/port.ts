@@ -24,7 +24,7 @@ export interface RunHead {
    * the run, for example with a decision. Then the store keeps its owner and lease.
    */
   owner?: string;
-  /** The owner's lease, epoch milliseconds. */
+  /** The owner's lease, epoch milliseconds. A store keeps a time that has passed too: it may say why the lease ended. */
   leaseUntil?: number;
   /**
    * When the run is due, epoch milliseconds. Paused: its first approval expires, a wait is over, or a decision or an event has come. Completed: a conversation must be

@@ -4,6 +4,7 @@
  * I1. An agent is offered only tools that the grants of all agents from the root down to it allow.
  * I2. The journal names the tools that the sources offer before the model is asked.
  * I3. The timer of a time limit ends with the frame's driver.
+ * I4. The working time of a frame adds up over its drives, in one claim as over several.
  */
 import { RondoError, ToolError } from '../errors.ts';
 import type { Limits } from '../journal/entries/entries.ts';
@@ -67,7 +68,7 @@ export async function runFrame<T>(o: FrameRun<T>): Promise<T> {
     if (!scope.halt) await pin(scope, tools);
     // an engine that drove it before may have had no such policy, and so offered one tool fewer
     if (isLoop(agent) && !agent.compact && clears(plan)) o.frame.measured.fixed = false;
-    stop = watchTime(parent ? o.frame.workMs : drive.log.run.workMs, limits, (limit) => scope.stop({ why: 'limit', limit }));
+    stop = watched(scope);
     return await o.work(scope);
   } catch (error) {
     trace?.end({ error: { code: RondoError.is(error) ? error.code : 'INTERNAL' } });
@@ -76,6 +77,20 @@ export async function runFrame<T>(o: FrameRun<T>): Promise<T> {
     stop?.();
     linked?.unlink();
   }
+}
+
+/** Watches the time limits of a frame, if it has any. @returns a function that stops watching. */
+function watched(scope: LiveScope): (() => void) | undefined {
+  const { drive, frame, limits, parent } = scope;
+  if (!isTimed(limits)) return undefined;
+  const driven = drive.driven.get(frame.id) ?? 0;
+  const since = performance.now();
+  const before = parent ? frame.workMs : drive.log.run.workMs;
+  const stop = watchTime(before + driven, limits, (limit) => scope.stop({ why: 'limit', limit }));
+  return () => {
+    stop?.();
+    drive.driven.set(frame.id, driven + performance.now() - since);
+  };
 }
 
 const ifHalted = (tools: Tools) => (error: unknown) => {

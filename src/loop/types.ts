@@ -45,10 +45,7 @@ export interface Agent<I = any, O = any, Ctx = any> {
 /** Timeouts, retries and breaker of tools or model calls. The nearest declaration wins: tool, then agent, then engine. */
 export type Reliability = Omit<ReliabilityOptions, 'effect'>;
 
-/**
- * The tools and credentials that an agent and all agents below it may use, whatever they declare. An absent field restricts nothing. The
- * grants of all agents on the path apply together.
- */
+/** What an agent and all agents below it may use, whatever they declare. An absent field restricts nothing. All grants on the path apply. */
 export interface Grants {
   /** Names of tools, including those of sub-agents. */
   readonly tools?: readonly string[];
@@ -272,6 +269,8 @@ export interface Drive {
   halt: Halt | undefined;
   /** The engine is closing: the run ends before its next model call. */
   readonly draining: boolean;
+  /** Milliseconds that frames with a time limit were driven in this claim, by their id: that of a sub-agent is driven again after a decision. */
+  readonly driven: Map<string, number>;
   /** Emits transient events; undefined while there is no listener. */
   readonly emit: ((event: Transient, step: number, frame: Pick<Frame, 'id' | 'path'>) => void) | undefined;
   /** Sets `halt`, and cancels what is under way. */

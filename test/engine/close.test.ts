@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Agent, agent, Engine, type Journal, type Model, memoryJournal, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { handing } from '../graph/working.ts';
-import { all, around, entriesOf, entryOf, headOf, journals } from '../kit/journals.ts';
+import { all, around, entriesOf, entryOf, expireLease, headOf, journals } from '../kit/journals.ts';
 import { anything, asks, ends, failure, refused, shown } from '../kit/runs.ts';
-import { deferred, until } from '../kit/time.ts';
+import { deferred, settle, until } from '../kit/time.ts';
 
 // a call that hangs keeps close() waiting for five seconds, which need not pass here
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
@@ -208,6 +208,63 @@ describe.each(journals)('close() on $name', ({ make }) => {
     expect(await run.output()).toBe('done');
     await closing;
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  describe('again and again during one call', () => {
+    /** An agent whose call hangs in each life until the last, and the same one with a source of tools that is away. */
+    function hanging() {
+      const life = { last: false, ran: 0 };
+      const hang = tool({
+        name: 'hang',
+        description: '',
+        input: anything,
+        effect: 'idempotent',
+        execute: () => {
+          life.ran++;
+          return life.last ? 'at last' : new Promise<string>(() => undefined);
+        },
+      });
+      const away = { name: 'away', open: () => Promise.reject(new ToolError('AWAY', 'not now')) };
+      const of = (tools: readonly object[]) =>
+        agent({ name: 'a', instructions: '', model: scripted([asks(['hang', {}]), 'done']), tools: tools as never });
+      return { life, a: of([hang]), unequipped: of([hang, away]) };
+    }
+
+    test('costs a run nothing, since no process of it died: not even where others could not drive it meanwhile', async () => {
+      const { journal, another } = make();
+      const { life, a, unequipped } = hanging();
+      const { id } = new Engine({ journal }).run(a, 'go', { id: 'r' });
+      await until(() => life.ran === 1);
+      await expireLease(journal, id);
+      for (let n = 2; n <= 6; n++) {
+        const engine = new Engine({ journal: another(), agents: [a] });
+        const run = engine.resume(id);
+        await until(async () => life.ran === n || (await headOf(journal, id))?.status === 'failed');
+        const closing = closed(engine);
+        await refused('ENGINE_CLOSED', run);
+        await closing;
+        await refused('SOURCE_UNAVAILABLE', new Engine({ journal: another(), agents: [unequipped] }).resume(id));
+      }
+      life.last = true;
+      await ends(new Engine({ journal: another(), agents: [a] }).resume(id), 'completed');
+      const claims = (await entriesOf(another(), id)).filter((e) => e.type === 'run.claimed');
+      expect(claims.map(({ released }) => released)).toEqual([undefined, true, true, true, true, true]);
+    });
+
+    test('is not what happened to a run whose processes died, though others gave their leases back that could not drive it', async () => {
+      const { journal, another } = make();
+      const { life, a, unequipped } = hanging();
+      const { id } = new Engine({ journal }).run(a, 'go', { id: 'r' });
+      for (let n = 2; n <= 4; n++) {
+        await until(() => life.ran === n - 1);
+        await settle();
+        await expireLease(journal, id);
+        await refused('SOURCE_UNAVAILABLE', new Engine({ journal: another(), agents: [unequipped] }).resume(id));
+        void new Engine({ journal: another(), agents: [a] }).resume(id).then(undefined, () => undefined);
+      }
+      const { error } = await entryOf(journal, id, 'run.settled');
+      expect([error?.code, life.ran]).toEqual(['CRASH_LOOP', 3]);
+    });
   });
 
   test('gives leases back', async () => {

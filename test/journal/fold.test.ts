@@ -131,3 +131,36 @@ test('an approval keeps its first decision, a call its first result', () => {
   expect(run.root.calls[0]?.finished?.output).toBe(1);
   expect(run.root.unfinished).toBe(1);
 });
+
+describe('the working time of a sub-agent', () => {
+  const timed = (...drafts: readonly (readonly [at: number, draft: Draft])[]) =>
+    folded(structuredClone(drafts).map(([at, draft], seq) => ({ ...draft, v: VERSION, seq, at }) as Entry));
+  const asking = [
+    [0, started],
+    [0, asks('sub', 't')],
+    [0, begins('1.1')],
+    [0, opens('1.0')],
+    [10, { ...asks('t', 't'), frame: '1.0' }],
+    [10, { ...asked('x', '4.0'), frame: '1.0' }],
+  ] as const;
+  const worked = (...drafts: readonly (readonly [at: number, draft: Draft])[]) => timed(...asking, ...drafts).frames.get('1.0')?.workMs;
+  const waiting = [10, { ...asked('y', '4.1'), frame: '1.0' }] as const;
+  const end: Draft = { type: 'run.settled', status: 'stopped', ms: 2_000 };
+
+  test.each<[string, Draft]>([
+    ['ends', end],
+    ['dies', claimed('me')],
+  ])('leaves out its wait for a person beside others that worked, whether its process %s', (_, last) => {
+    expect(worked(waiting, [1_000, decided('x')], [1_500, begins('4.0', '1.0')], [1_505, ends('4.0', {}, '1.0')], [2_000, last])).toBe(15);
+  });
+
+  test('has what it did while it waited for a person too', () => {
+    const both = [10, begins('4.1', '1.0')] as const;
+    expect(worked(both, [1_000, decided('x')], [1_500, ends('4.1', {}, '1.0')], [2_000, end])).toBe(1_500);
+  });
+
+  test('ends with its last entry: a decision that nothing followed adds none, in this claim or the next', () => {
+    const ends = worked(waiting, [1_000, decided('x')], [2_000, claimed('me')], [3_000, begins('4.0', '1.0')], [3_007, claimed('me')]);
+    expect(ends).toBe(1_010);
+  });
+});

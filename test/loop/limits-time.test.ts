@@ -10,6 +10,7 @@ beforeAll(async () => void (await anything['~standard'].validate({})));
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'] }));
 afterEach(() => void vi.useRealTimers());
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+const wait = (ms: number) => new Promise<string>((resolve) => setTimeout(resolve, ms, 'slept'));
 const by = { id: 'ben' };
 
 /** A tool that takes its time, and does not listen. */
@@ -22,8 +23,7 @@ const slow = (ms: number, o: { effect?: 'read' | 'once'; ran?: AbortSignal[] } =
     timeout: 1e9,
     execute: async (_, { signal }) => {
       o.ran?.push(signal);
-      await new Promise((resolve) => setTimeout(resolve, ms));
-      return 'slept';
+      return wait(ms);
     },
   });
 const timed = (limits: Limits, model: Model, ...tools: readonly ReturnType<typeof slow>[]) =>
@@ -138,6 +138,27 @@ describe('working time', () => {
     expect(await ends(resumed, 'stopped')).toMatchObject({ limit: { name: 'time', max: 1_000 } });
   });
 
+  // holds frame-run.I4
+  test('of a sub-agent adds up over its wait for a person, beside a call that keeps the run going as well as alone', async () => {
+    const sign = tool({ name: 'sign', description: '', input: anything, effect: 'once', approval: true, execute: () => 'signed' });
+    const long = tool({ name: 'long', description: '', input: anything, effect: 'read', timeout: 1e9, execute: () => wait(1_500) });
+    for (const beside of [[], [['long', {}]]] as const) {
+      const inner = scripted([asks(['slow', {}]), asks(['sign', {}]), asks(['slow', {}]), 'never']);
+      const child = agent({ name: 'child', instructions: '', model: inner, tools: [slow(700), sign], limits: { time: 1_000 } });
+      const model = scripted([asks(['child', { task: 'x' }], ...beside), 'done']);
+      const engine = new Engine();
+      const run = engine.run(agent({ name: 'top', instructions: '', model, tools: [long], agents: [child] }), 'go');
+      await pass(1_000);
+      const [approval] = (await engine.inspect(run.id)).approvals;
+      await engine.decide(run.id, [{ approval: approval?.id as string, type: 'approve' }], { by });
+      const resumed = beside.length > 0 ? run : engine.resume(run.id);
+      await pass(1_500);
+      await ends(resumed, 'completed');
+      expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'LIMIT_REACHED' });
+      expect(inner.requests).toHaveLength(3);
+    }
+  });
+
   test('of a process that died counts, as far as its journal goes', async () => {
     const { journal, appends } = recording(memoryJournal());
     const model = scripted([asks(['slow', {}]), asks(['slow', {}]), 'never']);
@@ -150,6 +171,23 @@ describe('working time', () => {
     const resumed = engine.resume(first.id);
     await pass(400);
     expect(await ends(resumed, 'stopped')).toMatchObject({ limit: { name: 'time' } });
+  });
+
+  test('of a process that died does not grow with the wait for a person, whatever people and operators append', async () => {
+    const sign = tool({ name: 'sign', description: '', input: anything, effect: 'once', approval: true, execute: () => 'signed' });
+    const { journal, appends } = recording(memoryJournal());
+    const model = scripted([asks(['slow', {}], ['sign', {}]), 'done']);
+    const a = agent({ name: 'a', instructions: '', model, tools: [slow(1_000), sign], limits: { time: 60_000 } });
+    const first = new Engine({ journal }).run(a, 'go');
+    await pass(200);
+    const engine = new Engine({ journal: await leftBehind(appends), agents: [a] });
+    const [approval] = (await engine.inspect(first.id)).approvals;
+    await pass(36_000_000);
+    await engine.send(first.id, 'and hurry', { by });
+    await engine.decide(first.id, [{ approval: approval?.id as string, type: 'approve' }], { by });
+    const resumed = engine.resume(first.id);
+    await pass(1_000);
+    await ends(resumed, 'completed');
   });
 });
 

@@ -12,7 +12,7 @@ export async function giveBack(resources: Resources, grace: number): Promise<voi
   for (const live of running) live.stop({ why: 'close' });
   // runs are released even if user code does not end
   await ended(running, grace);
-  for (const { runId, leased } of resources.active.values()) if (leased) await release(resources, runId);
+  for (const { runId, leased, orderly } of resources.active.values()) if (leased) await release(resources, runId, orderly);
 }
 
 /** Waits until all are done, at most `longest` milliseconds. */

@@ -82,6 +82,7 @@ export async function drive(resources: Resources, live: LiveRun, o: DriveOptions
         // always awaited, so that a reader of the run has joined before the model is asked
         await open(resources, live.log, () => o.opening(trace?.traceparent, run), fsync, by);
         live.leased = true;
+        live.givenBack = undefined;
         live.claimedAt = performance.now();
         // rules, policies and tools see who asked; none of them may change it
         freezeJson(run.started.by);

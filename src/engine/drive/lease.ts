@@ -10,6 +10,8 @@ import type { LiveRun } from './live-run.ts';
 
 /** Milliseconds from the last renewal until another process may claim the run. */
 export const LEASE = 30_000;
+/** The end of a lease on a run whose owner gave it back in good order. One that ran out, or whose owner is gone, never ends then. */
+export const GIVEN_BACK = 1;
 /** With less than this left, the store must renew the lease before an effect starts, because an attempt may start late. */
 const MARGIN = LEASE / 3;
 
@@ -88,10 +90,10 @@ async function renewed(resources: Resources, log: Log): Promise<void> {
   if (!renewed) throw new RondoError('RUN_BUSY', `run ${runId} was taken over by another process; watch it there.`, { details: { runId } });
 }
 
-/** Releases a lease, so that the next owner need not wait until it expires. */
-export const release = async ({ journal, owner }: Resources, runId: string) => {
+/** Releases a lease, so that the next owner need not wait until it expires. @param orderly see {@link GIVEN_BACK}. */
+export const release = async ({ journal, owner }: Resources, runId: string, orderly = false) => {
   try {
-    await journal.renew(runId, owner, 0);
+    await journal.renew(runId, owner, orderly ? GIVEN_BACK : 0);
   } catch {
     // the lease expires by itself
   }

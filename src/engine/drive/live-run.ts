@@ -22,6 +22,7 @@ export class LiveRun implements Drive {
   readonly secrets = new Secrets();
   readonly cancel = new CancelSource();
   draining = false;
+  readonly driven = new Map<string, number>();
   halt: Halt | undefined;
   own: Drive['own'] = () => undefined;
   /** The agent that it is driven with; undefined until it is about to be claimed. */
@@ -30,6 +31,8 @@ export class LiveRun implements Drive {
   from = 0;
   /** Whether this process holds a lease for it. The lease is released if the run does not end here. */
   leased = false;
+  /** Whether the process before gave the run back in good order; undefined once it is claimed here. */
+  givenBack: boolean | undefined;
   /** When the claim was made, by the clock that does not jump. */
   claimedAt = performance.now();
   /** Settles with the drive. */
@@ -76,6 +79,11 @@ export class LiveRun implements Drive {
   get log(): Log {
     if (!this.#log) throw new Error(`run ${this.runId} has not begun`);
     return this.#log;
+  }
+
+  /** Whether the run is left in good order: as it was found, or since the engine is closed. */
+  get orderly(): boolean {
+    return this.givenBack ?? this.halt?.why === 'close';
   }
 
   stop(halt: Halt): void {

@@ -24,7 +24,7 @@ import { type AssertionOption, assertionOf } from './assertion.ts';
 import { assertSameKinds, filledStates } from './changed.ts';
 import { drive, limitsOf } from './drive.ts';
 import { type Continued, continueQueued } from './history.ts';
-import { LEASE } from './lease.ts';
+import { GIVEN_BACK, LEASE } from './lease.ts';
 import type { LiveRun } from './live-run.ts';
 import { isGone } from './owner.ts';
 
@@ -74,13 +74,18 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   const filled = await filledStates(agent, run);
   // the first claim of a queued run decides by itself who begins it
   const begun = run.status === 'queued' ? await begin(resources, run) : { run, continued: undefined };
+  // read before the lease is taken: a wrong answer counts a run that was given back as one whose process died
+  live.givenBack = run.status === 'running' && (await findHead(resources.journal, runId))?.leaseUntil === GIVEN_BACK;
   if (!begun.continued && !(await acquireLease(resources, runId))) throw busy(runId);
   live.leased = !begun.continued;
   const aside = isAside(run) && (await isTaken(resources, run));
   return drive(resources, live, {
     agent,
     run: begun.run,
-    opening: (trace, now) => [...claim(resources, agent, now, { ...o, aside }, trace, begun.continued), ...filled],
+    opening: (trace, now) => [
+      ...claim(resources, agent, now, { ...o, aside, released: live.givenBack === true }, trace, begun.continued),
+      ...filled,
+    ],
     limits: o.limits,
     // the run acts for the user who started it: with the token of an approver it would have their rights
     assertion: o.by && !isSamePrincipal(o.by, run.started.by) ? undefined : given,
@@ -211,7 +216,7 @@ function claim(
   resources: Resources,
   agent: AgentDefinition,
   run: RunFold,
-  o: ResumeOptions & { aside: boolean },
+  o: ResumeOptions & { aside: boolean; released: boolean },
   trace: string | undefined,
   continued?: Continued,
 ): readonly Draft[] {
@@ -226,6 +231,7 @@ function claim(
   if (o.by) draft.by = principal(o.by);
   if (limits) draft.limits = { ...limits };
   if (o.aside) draft.aside = true;
+  if (o.released) draft.released = true;
   if (trace) draft.trace = trace;
   const lost = run.status === 'running' && run.next > 0 ? lostIn(resources, agent, run) : [];
   const own = lost.find(({ frame }) => frame === '')?.lost;

@@ -1,10 +1,13 @@
 /** The changes of waits for events that a run's entries stand for. */
-import type { Entry } from '../entries/entries.ts';
-import { openWaits } from '../fold/frame.ts';
-import type { RunFold, Wait } from '../fold/state.ts';
+import type { CallId, Entry } from '../entries/entries.ts';
+import { callIn, callsOf, isOver, openWaits } from '../fold/frame.ts';
+import type { Call, RunFold, Wait } from '../fold/state.ts';
 import type { WaitChange } from '../inbox.ts';
 
-/** @param run before the entries. @param ahead with them applied. @param clock the store's. Undefined for none, as of nearly all appends. */
+/**
+ * Looks only at the calls that the entries name, since a run may have thousands that wait.
+ * @param run before the entries. @param ahead with them applied. @param clock the store's. Undefined for none, as of nearly all appends.
+ */
 export function waitChanges(
   run: RunFold,
   ahead: RunFold,
@@ -22,9 +25,8 @@ export function waitChanges(
     if (entry.type === 'call.finished' && entry.event) changes.push({ call: entry.call, to: 'taken', id: entry.event.id });
     else if (entry.type === 'event.rejected') changes.push({ call: entry.call, to: 'rejected', id: entry.id, problem: entry.problem, now });
   }
-  const before = listening(run);
-  const after = listening(ahead);
-  for (const [call] of before) if (!after.has(call)) changes.push({ call, to: 'closed', now });
+  const { before, after } = listening(run, ahead, entries);
+  for (const call of before.keys()) if (!after.has(call)) changes.push({ call, to: 'closed', now });
   for (const [call, { began }] of after) {
     const { event, until, for: ms = 0 } = began;
     if (!before.has(call) && event)
@@ -33,5 +35,34 @@ export function waitChanges(
   return changes.length > 0 ? changes : undefined;
 }
 
-const listening = (run: RunFold): ReadonlyMap<string, Wait> =>
-  new Map(openWaits(run).flatMap((wait) => (wait.began.event ? [[wait.call.id, wait]] : [])));
+type Waits = Map<CallId, Wait>;
+
+/** The calls that wait for events before and after the entries, as far as the entries may have changed that. */
+function listening(run: RunFold, ahead: RunFold, entries: readonly Entry[]): { before: Waits; after: Waits } {
+  const before: Waits = new Map();
+  const after: Waits = new Map();
+  const note = (waits: Waits, { id, status, wait }: Call) => void (status === 'open' && wait?.began.event && waits.set(id, wait));
+  for (const entry of entries) {
+    if (entry.type === 'run.started' || entry.type === 'run.claimed' || entry.type === 'run.settled') {
+      for (const { call } of openWaits(run)) note(before, call);
+      for (const { call } of openWaits(ahead)) note(after, call);
+    } else if ('call' in entry) {
+      const was = isOver(run) ? undefined : callAt(run, entry);
+      const is = isOver(ahead) ? undefined : callAt(ahead, entry);
+      // with a sub-agent end all that is below it
+      for (const call of was ? (entry.type === 'call.finished' ? withBelow(was) : [was]) : []) note(before, call);
+      if (is) note(after, is);
+    }
+  }
+  return { before, after };
+}
+
+function callAt({ root, frames }: RunFold, { frame: id, call }: { frame?: string | undefined; call: CallId }): Call | undefined {
+  const frame = id === undefined ? root : frames.get(id);
+  return frame && callIn(frame, call);
+}
+
+function* withBelow(call: Call): Generator<Call, void, undefined> {
+  yield call;
+  if (call.frame) for (const below of callsOf(call.frame)) yield* withBelow(below);
+}

@@ -96,6 +96,8 @@ type Body =
       limits?: Limits;
       /** Another run has its session, so it goes on beside that one. */
       aside?: true;
+      /** The process that drove the run gave it back, as an engine does that is closed: it did not die. */
+      released?: true;
       /** Upper bound on the cost of a model call that the crash interrupted. */
       lost?: { tokens: number; usd?: number };
       /** traceparent of the claim's own `invoke_agent` span. */

@@ -23,6 +23,7 @@ import { endsFinally, isCutOff, midTurns, newFrame, reach, unfinishedCalls } fro
 import { nothingSpent, spend, totalOf } from './spent.ts';
 import type { Approval, Call, Frame, RunFold, Unknown } from './state.ts';
 import { meant } from './through.ts';
+import { counted, counts, noted } from './work.ts';
 
 export { closedMessages } from './conversation.ts';
 export { isOver, openApprovals, openWaits, unfinishedCalls } from './frame.ts';
@@ -55,6 +56,7 @@ export function emptyFold(runId: string, agent: string, history: readonly Messag
     workMs: 0,
     claimedAt: 0,
     lastAt: 0,
+    workedAt: 0,
     own: new WeakSet(),
   };
   // the root frame and the run share one record of spending
@@ -73,8 +75,7 @@ export function apply(run: RunFold, entry: Entry): void {
   take(run, frame, entry);
   if (entry.verdicts && entry.seq > run.inherited) checks(frame, entry.verdicts);
   if (entry.seq === run.inherited) reopen(run);
-  if (entry.frame !== undefined && run.frames.has(entry.frame)) for (let f: Frame | undefined = frame; f; f = f.parent) f.lastAt = entry.at;
-  run.lastAt = entry.at;
+  noted(run, frame, entry);
 }
 
 function take(run: RunFold, frame: Frame, entry: Entry): void {
@@ -97,12 +98,9 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.status = entry.status;
       run.settled = entry;
       run.owner = undefined;
-      run.workMs += entry.ms;
       for (const call of unfinishedCalls(run)) if (isCutOff(call)) run.unknowns.set(call.id, { call, since: entry.at });
       for (const call of endsFinally(entry) ? midTurns(run) : []) run.unknowns.set(call.id, { call, since: entry.at });
-      // per frame, because a frame that waited for a person while others worked did not work
-      for (const f of run.frames.values()) f.workMs += workedOf(f, entry.ms);
-      return;
+      return void counted(run, entry.ms);
     case 'message.received':
       if (entry.kind === 'cancel') run.cancelled ??= entry;
       else if (entry.kind === 'steering') frame.waiting.push([...(entry.earlier ?? []), { role: 'user', content: entry.content }]);
@@ -186,17 +184,13 @@ export function withPrevious(started: EntryOf<'run.started'>, claim: EntryOf<'ru
   };
 }
 
-/** Milliseconds that a frame worked in a claim, from 0 to `most`: the wall clock may have been set in between. */
-const workedOf = ({ lastAt, workSince }: Frame, most = Number.POSITIVE_INFINITY) => Math.min(Math.max(0, lastAt - workSince), most);
-
 function claimed(run: RunFold, frame: Frame, entry: EntryOf<'run.claimed'>): void {
   if (run.status === 'running') {
-    run.failedClaims++;
-    run.workMs += Math.max(0, run.lastAt - run.claimedAt);
-    for (const f of run.frames.values()) f.workMs += workedOf(f);
+    if (!entry.released) run.failedClaims++;
+    counted(run);
   } else run.failedClaims = 0;
   if (run.status === 'failed') reopen(run);
-  for (const f of run.frames.values()) f.workSince = entry.at;
+  counts(run, entry.at);
   run.status = 'running';
   run.settled = undefined;
   for (const call of unfinishedCalls(run)) if (call.status === 'started') run.unknowns.delete(call.id);
@@ -205,7 +199,6 @@ function claimed(run: RunFold, frame: Frame, entry: EntryOf<'run.claimed'>): voi
   run.epoch = entry.epoch;
   if (entry.fingerprint !== run.fingerprint) frame.measured.fixed = false;
   run.fingerprint = entry.fingerprint;
-  run.claimedAt = entry.at;
   run.aside = entry.aside;
   if (entry.limits) run.limits = limitsWith(run.limits, entry.limits);
   lose(frame, entry.lost);

@@ -23,7 +23,7 @@ export interface RunFold extends Spent {
   fingerprint: string;
   /** Number of the newest claim: 0 for the start, and one more for each `run.claimed`. */
   epoch: number;
-  /** Consecutive claims after a crash without progress since. Detects a crash loop. */
+  /** Consecutive claims after a crash without progress since; those of a run that was given back do not count. Detects a crash loop. */
   failedClaims: number;
   /** Limits given for this run. Those of the agent and of the engine apply too. */
   limits: Limits;
@@ -58,8 +58,9 @@ export interface RunFold extends Spent {
   workMs: number;
   /** Time of the newest claim, epoch milliseconds. */
   claimedAt: number;
-  /** Time of the newest entry, epoch milliseconds. */
+  /** Time of the newest entry, and of the newest that only its owner may append, epoch milliseconds. */
   lastAt: number;
+  workedAt: number;
   /** W3C traceparent of the newest claim. */
   trace?: string;
   /** Lists in states that only this fold refers to, so it may grow them in place: see `patched`. */
@@ -92,8 +93,10 @@ export interface Frame {
   /** Milliseconds of work in the claims that ended, and the time from which the current claim counts. */
   workMs: number;
   workSince: number;
-  /** Time of the newest entry of this frame or one below it. */
+  /** Time of the newest entry of this frame or one below it, of those that only the run's owner may append. */
   lastAt: number;
+  /** It only waited until a decision came, and has done nothing since. */
+  rested?: true | undefined;
   /** The prompt; undefined once the frame has ended, like all other content of it. */
   input?: Json;
   /** Set once it has ended. `code`: of its failure. `at`: epoch milliseconds. */

@@ -33,6 +33,7 @@ const KINDS: { readonly [T in EntryType]: Extract<Draft, { type: T }> } = {
     fingerprint: 'f2',
     by,
     limits: { steps: 9 },
+    released: true,
     lost: { tokens: 100, usd: 0.01 },
     previous: 'r0',
     previousSeq: 7,
