@@ -34,7 +34,7 @@ export function headOf(run: RunFold, lease: Lease | undefined, seq = run.next): 
     owner: driven?.owner,
     leaseUntil: driven?.until,
     wakeAt: status === 'paused' ? wakeAt(run) : status === 'completed' ? firstDue(run.outbox) : undefined,
-    startedAt: started.at,
+    startedAt: placeOf(started),
     unknowns: unknowns.size || undefined,
     aside: isAside(run) || undefined,
     asks: asks || undefined,
@@ -42,6 +42,9 @@ export function headOf(run: RunFold, lease: Lease | undefined, seq = run.next): 
     seq,
   };
 }
+
+/** When a run started, for lists: after the runs before it in its session, also if a process whose clock is ahead began those. */
+export const placeOf = ({ at, after = -1 }: Pick<EntryOf<'run.started'>, 'at' | 'after'>): number => Math.max(at, after + 1);
 
 /** Whether a run leaves its session to others: it only waits, or it went on after another run of the session had begun. */
 export const isAside = (run: RunFold): boolean =>

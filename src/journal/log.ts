@@ -20,7 +20,7 @@ import { isRecordConflict } from './errors.ts';
 import { copyOf } from './fold/copy.ts';
 import { apply, emptyFold } from './fold/fold.ts';
 import type { RunFold } from './fold/state.ts';
-import { headOf, keepsHead, type Lease } from './head.ts';
+import { headOf, keepsHead, type Lease, placeOf } from './head.ts';
 import type { AppendOptions, Journal } from './port.ts';
 import type { RecordChange } from './records.ts';
 
@@ -125,9 +125,13 @@ export class Log {
   /** Turns the drafts into entries in place. `make` returns new objects for each call. */
   #stamp(make: Make): readonly Entry[] {
     this.stamped++;
-    const at = Date.now();
-    let seq = this.run.next;
+    const { next, started } = this.run;
+    let seq = next;
     const entries = make(seq) as readonly Entry[];
+    const [first] = entries;
+    // no entry is older than its run, although the clock of this process may be behind
+    let at = next > 0 ? Math.max(Date.now(), placeOf(started)) : Date.now();
+    if ((first?.type === 'run.started' || first?.type === 'run.claimed') && first.after !== undefined) at = Math.max(at, first.after + 1);
     for (const entry of entries) {
       entry.v = VERSION;
       entry.seq = seq++;

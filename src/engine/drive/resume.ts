@@ -1,7 +1,7 @@
 import { invalid, isResumable, RondoError } from '../../errors.ts';
 import type { Draft, Limits } from '../../journal/entries/entries.ts';
 import { dueOf } from '../../journal/entries/wait.ts';
-import { apply, emptyFold, isOver, type RunFold, unfinishedCalls } from '../../journal/fold/fold.ts';
+import { isOver, type RunFold, unfinishedCalls } from '../../journal/fold/fold.ts';
 import { isAside } from '../../journal/head.ts';
 import { sessionKey } from '../../journal/session.ts';
 import { crossing } from '../../loop/budget.ts';
@@ -20,7 +20,7 @@ import { type RunResult, resultOf } from '../read/results.ts';
 import type { Resources } from '../resources.ts';
 import { type AssertionOption, assertionOf } from './assertion.ts';
 import { drive, limitsOf } from './drive.ts';
-import { type Continued, continueQueued } from './history.ts';
+import type { Continued } from './history.ts';
 import { LEASE } from './lease.ts';
 import type { LiveRun } from './live-run.ts';
 import { isGone } from './owner.ts';
@@ -62,14 +62,16 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   if (!agent && !isOver(run)) throw unregistered(runId, run.root.agent);
   if (!agent || !goesOn(run, await resources.host.now(), o.limits, await hasEvent(resources, run))) return resultOf(run) as RunResult;
   // the first claim of a queued run decides by itself who begins it
-  const begun = run.status === 'queued' ? await begin(resources, run) : { run, continued: undefined };
-  if (!begun.continued && !(await acquireLease(resources, runId))) throw busy(runId);
-  live.leased = !begun.continued;
+  const queued = run.status === 'queued';
+  if (!queued && !(await acquireLease(resources, runId))) throw busy(runId);
+  live.leased = !queued;
   const aside = isAside(run) && (await isTaken(resources, run));
+  const how = queued ? 'queued' : isAtStart(run) ? 'again' : undefined;
   return drive(resources, live, {
     agent,
-    run: begun.run,
-    opening: (trace, now) => claim(resources, agent, now, { ...o, aside }, trace, begun.continued),
+    run,
+    opening: (trace, now, continued) => claim(resources, agent, now, { ...o, aside }, trace, continued),
+    joins: how && run.started.session !== undefined ? { how, session: run.started } : undefined,
     limits: o.limits,
     // the run acts for the user who started it: with the token of an approver it would have their rights
     assertion: o.by && !isSamePrincipal(o.by, run.started.by) ? undefined : given,
@@ -78,14 +80,8 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   });
 }
 
-/** A queued run with the conversation of its session, which it continues. @throws RondoError `SESSION_BUSY` if it is not its turn. */
-async function begin({ journal }: Resources, run: RunFold): Promise<{ run: RunFold; continued: Continued }> {
-  const { messages, ...continued } = await continueQueued(journal, run);
-  if (messages.length === 0) return { run, continued };
-  const begun = emptyFold(run.runId, run.root.agent, messages);
-  for await (const entry of journal.read(run.runId)) if (entry.seq < run.next) apply(begun, entry);
-  return { run: begun, continued };
-}
+/** Whether its first process may have died before it knew which run of the session this one continues. */
+const isAtStart = ({ status, epoch, root }: RunFold) => status === 'running' && epoch === 0 && root.step === 0 && !root.kind;
 
 /** The agent that continues a run; undefined if it is unknown. @throws RondoError `CONFIG_INVALID` if `given` has another name. */
 export function agentFor(resources: Resources, { runId, root }: RunFold, given: Agent | undefined): AgentDefinition | undefined {
@@ -180,7 +176,7 @@ function claim(
   run: RunFold,
   o: ResumeOptions & { aside: boolean },
   trace: string | undefined,
-  continued?: Continued,
+  continued: Continued,
 ): readonly Draft[] {
   const { limits } = o;
   const draft: Draft & { type: 'run.claimed' } = {
