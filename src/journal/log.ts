@@ -15,7 +15,7 @@ import { claimChanges, claimsIn } from './changes/claims.ts';
 import { effectChanges } from './changes/effects.ts';
 import { waitChanges } from './changes/waits.ts';
 import { MOST_CLAIMS } from './claims.ts';
-import { type Draft, type Entry, FOREIGN, VERSION } from './entries/entries.ts';
+import { type Draft, type Entry, type EntryOf, FOREIGN, VERSION } from './entries/entries.ts';
 import { isRecordConflict } from './errors.ts';
 import { copyOf } from './fold/copy.ts';
 import { apply, emptyFold } from './fold/fold.ts';
@@ -93,10 +93,12 @@ export class Log {
   }
 
   /**
-   * Appends entries of a type that any process may append, even after another process claimed the run.
+   * Appends entries of a type that any process may append, even after another process claimed the run. Nothing is appended once the run was
+   * removed, also if another one has its id now.
    * @throws RondoError as `append`, except `RUN_BUSY`.
    */
   async add(make: (run: RunFold) => readonly Draft[]): Promise<void> {
+    if (!(await this.#isThere())) return;
     try {
       await this.append(() => make(this.run));
     } catch (error) {
@@ -104,6 +106,7 @@ export class Log {
       const { runId, started } = this.run;
       const run = emptyFold(runId, started.agent);
       for await (const entry of this.#journal.read(runId)) apply(run, entry);
+      if (!isSameRun(started, run.started)) return;
       await new Log(this.#journal, run, undefined, undefined, true).append(() => make(run));
     }
   }
@@ -120,6 +123,12 @@ export class Log {
     } finally {
       this.#free();
     }
+  }
+
+  /** Whether the stored run is still this one. */
+  async #isThere(): Promise<boolean> {
+    for await (const first of this.#journal.read(this.run.runId)) return isSameRun(this.run.started, first);
+    return false;
   }
 
   /** Turns the drafts into entries in place. `make` returns new objects for each call. */
@@ -266,6 +275,10 @@ export class Log {
     }
   }
 }
+
+/** By who started it, and when: an id that the caller chose may be used again for another run. */
+const isSameRun = ({ at, owner }: EntryOf<'run.started'>, first: Entry | undefined): boolean =>
+  first?.type === 'run.started' && first.at === at && first.owner === owner;
 
 const same = (a: Entry, b: Entry | undefined) => b !== undefined && JSON.stringify({ ...a, at: 0 }) === JSON.stringify({ ...b, at: 0 });
 
