@@ -185,7 +185,8 @@ export async function cancel(
     // another process claimed it meanwhile, so request the cancellation from that one
     return cancel(resources, runId, o, viewer);
   } finally {
-    await release(resources, runId);
+    // a resume in this process has the same lease
+    if (!resources.active.has(runId)) await release(resources, runId);
   }
   resources.agents.drop(runId);
   for (const say of waiting) say();

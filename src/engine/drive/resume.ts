@@ -20,7 +20,7 @@ import { type RunResult, resultOf } from '../read/results.ts';
 import type { Resources } from '../resources.ts';
 import { type AssertionOption, assertionOf } from './assertion.ts';
 import { drive, limitsOf } from './drive.ts';
-import type { Continued } from './history.ts';
+import { type Continued, loadRun } from './history.ts';
 import { LEASE } from './lease.ts';
 import type { LiveRun } from './live-run.ts';
 import { isGone } from './owner.ts';
@@ -67,7 +67,8 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   live.leased = !queued;
   const aside = isAside(run) && (await isTaken(resources, run));
   const how = queued ? 'queued' : isAtStart(run) ? 'again' : undefined;
-  return drive(resources, live, {
+  const { epoch } = run;
+  const driving = drive(resources, live, {
     agent,
     run,
     opening: (trace, now, continued) => claim(resources, agent, now, { ...o, aside }, trace, continued),
@@ -77,6 +78,12 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
     assertion: o.by && !isSamePrincipal(o.by, run.started.by) ? undefined : given,
     session: run.started.session,
     by: run.started.by,
+  });
+  return driving.catch(async (error) => {
+    // it may have been cancelled between the look at it and this claim
+    const ended = RondoError.is(error, 'RUN_BUSY') && run.epoch === epoch ? await loadRun(resources.journal, runId) : undefined;
+    if (ended && isOver(ended)) return resultOf(ended) as RunResult;
+    throw error;
   });
 }
 
