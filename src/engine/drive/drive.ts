@@ -143,7 +143,7 @@ export async function open(resources: Resources, log: Log, opening: Make, fsync:
     if (RondoError.is(error, 'RUN_EXISTS') && !sees(by, (await findHead(resources.journal, runId))?.tenant)) throw idTaken(runId);
     const other = detailOf(error, 'SESSION_BUSY', 'runId');
     const run = other === undefined ? undefined : await loadRun(resources.journal, other);
-    throw run ? sessionBusy(run) : error;
+    throw run ? await sessionBusy(resources.journal, run) : error;
   }
 }
 

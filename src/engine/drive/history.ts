@@ -193,7 +193,7 @@ async function before(journal: Journal, session: string, tenant: string | undefi
     if (!run) return { ...NOTHING, newest };
     const { status, started, epoch, next } = run;
     const isOpen = status === 'queued' || ((status === 'running' || status === 'paused') && !isAside(run));
-    if (isOpen && !self?.begun) throw sessionBusy(run);
+    if (isOpen && !self?.begun) throw await sessionBusy(journal, run);
     // a clock was wrong, or a run began beside one that was enqueued: whatever the clocks say, this one comes after it
     if (self ? !isOlder : placeOf(started) >= Date.now()) after ??= placeOf(started);
     // it was cancelled before it began, so it never had the session's conversation
@@ -242,5 +242,7 @@ function newestBytes(messages: readonly Message[], max: number): readonly Messag
 }
 
 /** @see busy. Includes the open approvals, so that the caller can decide them. */
-export const sessionBusy = (run: RunFold) =>
-  busy(sessionKey(run.started) as string, run.runId, JSON.parse(JSON.stringify(approvalsOf(run))) as Json[]);
+export async function sessionBusy(journal: Journal, run: RunFold): Promise<RondoError<'SESSION_BUSY'>> {
+  const approvals = approvalsOf(run, (await journal.now?.()) ?? Date.now());
+  return busy(sessionKey(run.started) as string, run.runId, JSON.parse(JSON.stringify(approvals)) as Json[]);
+}
