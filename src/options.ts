@@ -71,7 +71,7 @@ export function checkPort(port: unknown, { needs, may = [] }: Functions, what: s
   const has = (name: string) => (port as Readonly<Record<string, unknown>>)[name];
   const all = [...needs, ...may];
   const missing = all.filter((name) => has(name) === undefined);
-  const slip = misspelt(missing, () => namesOf(port).filter((name) => !all.includes(name) && typeof has(name) === 'function'));
+  const slip = misspelt(missing, () => functionsOf(port).filter((name) => !all.includes(name)));
   if (slip) throw wrong(`. It has "${slip.name}". Did you mean "${slip.meant}"?`);
   const odd = all.find((name) => typeof has(name) !== 'function' && (needs.includes(name) || has(name) !== undefined));
   if (odd !== undefined) throw wrong(has(odd) === undefined ? `, and has no ${odd}.` : `. Its ${odd} is ${shown(has(odd))}.`);
@@ -84,11 +84,11 @@ export interface Functions {
   readonly may?: readonly string[];
 }
 
-/** The names of an object's fields, and of the methods of its class. */
-function namesOf(port: object): string[] {
+/** The names of an object's functions, and of the methods of its class. */
+export function functionsOf(port: object): string[] {
   const names: string[] = [];
   for (let one = port; one && one !== Object.prototype; one = Object.getPrototypeOf(one)) names.push(...Object.getOwnPropertyNames(one));
-  return names;
+  return names.filter((name) => name !== 'constructor' && typeof port[name as keyof typeof port] === 'function');
 }
 
 /** A copy as plain JSON, so that later changes by the caller have no effect. @throws RondoError `CONFIG_INVALID` if JSON cannot hold it. */

@@ -83,7 +83,7 @@ export async function decide(
     };
     const decided = await decisionEntries(run, allowed.decisions, deciding);
     const entries = decided.map((entry) => ('id' in entry ? { ...entry, verdicts: allowed.verdicts.get(entry.id) } : entry));
-    if (entries.length === 0) return approvalsOf(run);
+    if (entries.length === 0) return approvalsOf(run, deciding.now);
     const seen = run.next;
     let raced = false;
     await log.append(() => {
@@ -93,7 +93,7 @@ export async function decide(
     // an entry was appended in between, which may have closed the approval: check again
     if (raced) continue;
     await tell(resources, log, entries);
-    return approvalsOf(run);
+    return approvalsOf(run, deciding.now);
   }
 }
 
@@ -185,7 +185,8 @@ export async function cancel(
     // another process claimed it meanwhile, so request the cancellation from that one
     return cancel(resources, runId, o, viewer);
   } finally {
-    await release(resources, runId);
+    // a resume in this process has the same lease
+    if (!resources.active.has(runId)) await release(resources, runId);
   }
   resources.agents.drop(runId);
   for (const say of waiting) say();

@@ -81,7 +81,9 @@ export abstract class Operations {
   async inspect(runId: string, o: { at?: number; by?: Principal } = {}): Promise<RunState> {
     checkCall('inspect', o);
     await this.#resources.active.get(runId)?.opened;
-    return stateOf(await runFor(this.#resources, runId, o.by, 'inspect', o.at));
+    const run = await runFor(this.#resources, runId, o.by, 'inspect', o.at);
+    // a state of the past is as it was
+    return stateOf(run, o.at === undefined ? await this.#resources.host.now() : undefined);
   }
 
   /** Records an operator's statement about a call whose outcome is unknown. @throws RondoError `CALL_NOT_FOUND`. */
@@ -159,7 +161,7 @@ export abstract class Operations {
   }
 
   /**
-   * The open approvals of all paused runs that `by` may see, oldest first: of its tenant and of none, if the policy allows `inspect`.
+   * The open approvals of all runs that `by` may see, paused or stopped at a limit, oldest first: of its tenant and of none, if the policy allows `inspect`.
    * `after`: the last approval of the previous page. Runs whose journal cannot be read are left out; `inspect` says why.
    */
   approvals(filter: ApprovalFilter = {}): AsyncGenerator<OpenApproval, void, undefined> {

@@ -28,8 +28,8 @@ export interface EngineOptions {
   memory?: Memory;
   /** Gets the credentials of tools. Without one, a tool that declares some ends with `CREDENTIALS_UNAVAILABLE`. */
   identity?: Identity;
-  /** Asked about calls, access and content. Default: everything is allowed. */
-  policy?: Policy;
+  /** Asked about calls, access and content. What it has no method for is allowed. Default: everything is allowed. */
+  policy?: Partial<Policy>;
   /** Asked in this order about inputs, answers and results of tools. */
   guardrails?: readonly Guardrail[];
   /** Wrappers for all agents, outside those of the agents. The first is outermost. */

@@ -25,6 +25,8 @@ export type Approval = {
    * By the store's clock. From then on a decision is refused with `APPROVAL_EXPIRED`, and the agent is told that none came. Absent: never.
    */
   expiresAt?: number;
+  /** Its time was over when it was listed. The agent is told once the run is resumed, by `sweep()` for one. */
+  expired?: true;
   askedAt: number;
 } & (
   | {
@@ -96,8 +98,8 @@ export function request(
 export const approvalId = (runId: string, call: Pick<Call, 'id' | 'name'>, bound: string, kind: string, nth: number) =>
   `ap_${sha256(JSON.stringify([runId, call.id, call.name, bound, kind, nth])).slice(0, 20)}`;
 
-/** The public form of an approval. */
-export function view(run: RunFold, { asked, call, frame }: Asked): Approval {
+/** The public form of an approval. @param now the store's time, to tell whether it has expired. */
+export function view(run: RunFold, { asked, call, frame }: Asked, now = Number.NEGATIVE_INFINITY): Approval {
   const base = {
     id: asked.id,
     runId: run.runId,
@@ -106,6 +108,7 @@ export function view(run: RunFold, { asked, call, frame }: Asked): Approval {
     allow: [...asked.allow],
     askedAt: asked.at,
     ...defined({ reason: asked.reason, roles: asked.roles && [...asked.roles], expiresAt: asked.expiresAt }),
+    ...(asked.expiresAt !== undefined && now >= asked.expiresAt && { expired: true as const }),
   };
   if (asked.kind === 'question')
     return { ...base, kind: 'question', question: asked.question ?? '', ...(asked.answer && { answer: asked.answer }) };

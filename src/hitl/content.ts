@@ -10,7 +10,7 @@ import { HOOK_TIMEOUT, reasonOf } from './policy.ts';
 
 /** What an engine was given. */
 export interface Checks {
-  readonly policy: Policy | undefined;
+  readonly policy: Pick<Policy, 'content'> | undefined;
   /** Asked in this order, after the policy. */
   readonly guardrails: readonly Guardrail[];
 }
@@ -49,7 +49,7 @@ function ruling({ value, changed, blocked, verdicts: all }: Awaited<ReturnType<t
   return { ok: true, verdicts, ...(changed && { replaced: value }) };
 }
 
-async function allowedByPolicy(policy: Policy | undefined, r: ContentRequest, cancel?: CancelSource): Promise<Allowed> {
+async function allowedByPolicy(policy: Pick<Policy, 'content'> | undefined, r: ContentRequest, cancel?: CancelSource): Promise<Allowed> {
   if (!policy?.content) return { ok: true };
   try {
     const said: ContentRuling = await inTime(policy.content({ ...r, value: copyJson(r.value) }), HOOK_TIMEOUT, 'the policy', cancel);

@@ -59,8 +59,11 @@ export async function permission(
   return { asks };
 }
 
+/** The policy if it is asked about calls. */
+export const callPolicy = (policy: Partial<Policy> | undefined): Policy | undefined => (policy?.decide ? (policy as Policy) : undefined);
+
 /** @returns why access is denied; undefined if it is allowed. */
-export async function accessProblem(policy: Policy | undefined, r: AccessRequest): Promise<string | undefined> {
+export async function accessProblem(policy: Pick<Policy, 'access'> | undefined, r: AccessRequest): Promise<string | undefined> {
   if (!policy?.access) return undefined;
   try {
     const { allow, reason } = await inTime(policy.access(r), HOOK_TIMEOUT, 'the policy');

@@ -22,7 +22,6 @@ export interface Lease {
 export function headOf(run: RunFold, lease: Lease | undefined, seq = run.next): RunHead {
   const { started, status, unknowns } = run;
   const driven = status === 'running' ? lease : undefined;
-  const asks = status === 'paused' && openApprovals(run).length > 0;
   return {
     runId: run.runId,
     agent: started.agent,
@@ -34,14 +33,21 @@ export function headOf(run: RunFold, lease: Lease | undefined, seq = run.next): 
     owner: driven?.owner,
     leaseUntil: driven?.until,
     wakeAt: status === 'paused' ? wakeAt(run) : status === 'completed' ? firstDue(run.outbox) : undefined,
-    startedAt: started.at,
+    startedAt: placeOf(started),
     unknowns: unknowns.size || undefined,
     aside: isAside(run) || undefined,
-    asks: asks || undefined,
+    asks: asksPeople(run) || undefined,
     version: VERSION,
     seq,
   };
 }
+
+/** Whether a run has open approvals and can go on with them: it is paused, or stopped at a limit that can be raised. */
+export const asksPeople = (run: RunFold): boolean =>
+  (run.status === 'paused' || (run.status === 'stopped' && run.settled?.limit?.name !== 'journal')) && openApprovals(run).length > 0;
+
+/** When a run started, for lists: after the runs before it in its session, also if a process whose clock is ahead began those. */
+export const placeOf = ({ at, after = -1 }: Pick<EntryOf<'run.started'>, 'at' | 'after'>): number => Math.max(at, after + 1);
 
 /** Whether a run leaves its session to others: it only waits, or it went on after another run of the session had begun. */
 export const isAside = (run: RunFold): boolean =>

@@ -15,12 +15,12 @@ import { claimChanges, claimsIn } from './changes/claims.ts';
 import { effectChanges } from './changes/effects.ts';
 import { waitChanges } from './changes/waits.ts';
 import { MOST_CLAIMS } from './claims.ts';
-import { type Draft, type Entry, FOREIGN, VERSION } from './entries/entries.ts';
+import { type Draft, type Entry, type EntryOf, FOREIGN, VERSION } from './entries/entries.ts';
 import { isRecordConflict } from './errors.ts';
 import { copyOf } from './fold/copy.ts';
 import { apply, emptyFold } from './fold/fold.ts';
 import type { RunFold } from './fold/state.ts';
-import { headOf, keepsHead, type Lease } from './head.ts';
+import { headOf, keepsHead, type Lease, placeOf } from './head.ts';
 import type { AppendOptions, Journal } from './port.ts';
 import type { RecordChange } from './records.ts';
 
@@ -93,10 +93,12 @@ export class Log {
   }
 
   /**
-   * Appends entries of a type that any process may append, even after another process claimed the run.
+   * Appends entries of a type that any process may append, even after another process claimed the run. Nothing is appended once the run was
+   * removed, also if another one has its id now.
    * @throws RondoError as `append`, except `RUN_BUSY`.
    */
   async add(make: (run: RunFold) => readonly Draft[]): Promise<void> {
+    if (!(await this.#isThere())) return;
     try {
       await this.append(() => make(this.run));
     } catch (error) {
@@ -104,6 +106,7 @@ export class Log {
       const { runId, started } = this.run;
       const run = emptyFold(runId, started.agent);
       for await (const entry of this.#journal.read(runId)) apply(run, entry);
+      if (!isSameRun(started, run.started)) return;
       await new Log(this.#journal, run, undefined, undefined, true).append(() => make(run));
     }
   }
@@ -122,12 +125,22 @@ export class Log {
     }
   }
 
+  /** Whether the stored run is still this one. */
+  async #isThere(): Promise<boolean> {
+    for await (const first of this.#journal.read(this.run.runId)) return isSameRun(this.run.started, first);
+    return false;
+  }
+
   /** Turns the drafts into entries in place. `make` returns new objects for each call. */
   #stamp(make: Make): readonly Entry[] {
     this.stamped++;
-    const at = Date.now();
-    let seq = this.run.next;
+    const { next, started } = this.run;
+    let seq = next;
     const entries = make(seq) as readonly Entry[];
+    const [first] = entries;
+    // no entry is older than its run, although the clock of this process may be behind
+    let at = next > 0 ? Math.max(Date.now(), placeOf(started)) : Date.now();
+    if ((first?.type === 'run.started' || first?.type === 'run.claimed') && first.after !== undefined) at = Math.max(at, first.after + 1);
     for (const entry of entries) {
       entry.v = VERSION;
       entry.seq = seq++;
@@ -263,6 +276,10 @@ export class Log {
     }
   }
 }
+
+/** By who started it, and when: an id that the caller chose may be used again for another run. */
+const isSameRun = ({ at, owner }: EntryOf<'run.started'>, first: Entry | undefined): boolean =>
+  first?.type === 'run.started' && first.at === at && first.owner === owner;
 
 const same = (a: Entry, b: Entry | undefined) => b !== undefined && JSON.stringify({ ...a, at: 0 }) === JSON.stringify({ ...b, at: 0 });
 

@@ -1,7 +1,7 @@
 import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries/entries.ts';
 import { isAmount, UNIT } from '../journal/fold/amounts.ts';
-import { hint } from '../options.ts';
+import { checkOptions, hint } from '../options.ts';
 import { isTool, TOOL_NAME } from './tools/tool.ts';
 import type { Agent, AgentDefinition, Grants, LoopDefinition } from './types.ts';
 
@@ -42,6 +42,7 @@ const LIMITS: readonly (keyof Limits)[] = ['steps', 'toolCalls', 'tokens', 'cost
 
 /** @throws RondoError `CONFIG_INVALID` for an unknown limit, or one that is not a number of 0 or more. */
 export function checkLimits(limits: Limits | undefined, where: string): void {
+  checkOptions({ limits }, { limits: 'limits: { steps: 20 }' }, where, { limits: 'object' });
   for (const [name, value] of Object.entries(limits ?? {})) {
     if (!LIMITS.includes(name as keyof Limits)) throw invalid(`${where}: there is no limit "${name}". ${hint(name, LIMITS)}`);
     if (name === 'amounts') {

@@ -1,6 +1,6 @@
 /** What users may implement, as an engine or an agent is given it: checked when it is declared, and not in the middle of a run. */
 import { invalid } from '../errors.ts';
-import { checkOptions, checkPort, type Functions } from '../options.ts';
+import { checkOptions, checkPort, type Functions, functionsOf } from '../options.ts';
 import type { Middleware } from './middleware.ts';
 import type { Reliability } from './types.ts';
 
@@ -12,7 +12,10 @@ const PORTS = {
   ],
   memory: [{ needs: ['recall', 'record'], may: ['forget'] }, 'memory: remember({ ... })'],
   identity: [{ needs: ['get'], may: ['complete', 'returned'] }, 'identity: localIdentity({ ... })'],
-  policy: [{ needs: ['decide'], may: ['offers', 'access', 'content'] }, 'policy: { decide: ({ tool }) => ({ allow: tool !== "refund" }) }'],
+  policy: [
+    { needs: [], may: ['decide', 'access', 'content', 'offers'] },
+    'policy: { decide: ({ tool }) => ({ allow: tool !== "refund" }) }',
+  ],
 } as const satisfies Record<string, readonly [Functions, string]>;
 
 /** @throws RondoError `CONFIG_INVALID` for a port that lacks a function, or has a misspelt one. Undefined is none. */
@@ -21,6 +24,18 @@ export function checkPorts(o: { readonly [port in keyof typeof PORTS]?: unknown 
     const port = o[name as keyof typeof PORTS];
     if (port !== undefined) checkPort(port, functions, `${where}: ${name}`, example);
   }
+  if (o.policy !== undefined) checkOpen(o.policy as object, where);
+}
+
+/** A policy without `decide` allows every call: so it must not have a function that may be meant as one. @throws RondoError `CONFIG_INVALID`. */
+function checkOpen(policy: object, where: string): void {
+  if ((policy as { decide?: unknown }).decide !== undefined) return;
+  const other = 'decide' in policy ? 'decide' : functionsOf(policy).find((name) => name !== 'access' && name !== 'content');
+  if (other === undefined) return;
+  const has = other === 'decide' ? 'its decide is undefined' : `it has "${other}", which is not asked about calls`;
+  throw invalid(
+    `${where}: policy has no decide, so it would allow every call, and ${has}. If that is meant, add decide: () => ({ allow: true }).`,
+  );
 }
 
 const MIDDLEWARE: Functions = { needs: [], may: ['step', 'model', 'tool'] satisfies (keyof Middleware)[] };

@@ -208,7 +208,7 @@ export interface Intents {
 export interface Host {
   readonly memory: Memory | undefined;
   readonly identity: Identity | undefined;
-  readonly policy: Policy | undefined;
+  readonly policy: Partial<Policy> | undefined;
   readonly guardrails: readonly Guardrail[];
   /** What policy and guardrails are asked about. */
   readonly checks: Points;

@@ -85,7 +85,7 @@ export interface OffersRequest {
 
 /**
  * Decides about calls, access and content. A method that takes longer than 10 seconds, throws, or returns an invalid value denies.
- * An absent method allows everything.
+ * An absent method allows everything. A policy of an engine may have `access` or `content` alone; it allows every call.
  */
 export interface Policy {
   /** Called for each call before a person is asked, again after an edit, and again when a run is resumed. */

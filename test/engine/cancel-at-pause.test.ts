@@ -1,9 +1,9 @@
 /** A run that another process cancels at the moment at which it pauses or stops: before, and after it has written so. */
 import { describe, expect, test } from 'vitest';
-import { type Agent, agent, Engine, type Entry, type Journal, type RunHead, type Tool, tool } from '../../src/index.ts';
+import { type Agent, agent, approve, Engine, type Entry, type Journal, type RunHead, type Tool, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { around, entriesOf, headOf, journals, typesOf } from '../kit/journals.ts';
-import { anything, asks } from '../kit/runs.ts';
+import { around, entriesOf, expireLease, headOf, journals, typesOf } from '../kit/journals.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
 import { deferred } from '../kit/time.ts';
 
 const wire = tool({ name: 'wire', description: 'Wires', input: anything, approval: true, execute: () => 'wired' });
@@ -72,6 +72,35 @@ describe.each(journals)('a run on $name', ({ make }) => {
     await cancelling;
     expect(await engine.inspect('r')).toMatchObject({ status: 'cancelled', approvals: [] });
     expect((await entriesOf(journal, 'r')).at(-1)).toMatchObject({ type: 'run.settled', status: 'cancelled', reason: 'enough' });
+  });
+
+  test('that is cancelled while a decision resumes it is cancelled, and says so to the one who resumes', async () => {
+    const { journal } = make();
+    const a = calls(wire, 9, async () => undefined);
+    const engine = new Engine({ journal, agents: [a] });
+    const paused = await ends(engine.run(a, 'go', { id: 'r' }), 'paused');
+    const resumed = engine.decide('r', [approve(paused.approvals[0])], { by: { id: 'ben' }, resume: true });
+    const cancelled = engine.cancel('r', { reason: 'enough' });
+    expect(await resumed).toMatchObject({ status: 'cancelled', reason: 'enough' });
+    await cancelled;
+    expect((await engine.inspect('r')).status).toBe('cancelled');
+  });
+
+  test('that another process cancels between the look of the one who resumes and its claim is cancelled', async () => {
+    const { journal, another } = make();
+    const a = calls(wire, 9, async () => undefined);
+    const other = new Engine({ journal: another(), agents: [a] });
+    const paused = await ends(other.run(a, 'go', { id: 'r' }), 'paused');
+    await other.decide('r', [approve(paused.approvals[0])], { by: { id: 'ben' } });
+    const own: Journal = around(journal, {
+      // its lease has run out by then
+      async append(...args) {
+        if (args[2].some(({ type }) => type === 'run.claimed')) await expireLease(journal, 'r').then(() => other.cancel('r'));
+        return journal.append(...args);
+      },
+    });
+    expect(await new Engine({ journal: own, agents: [a] }).resume('r')).toMatchObject({ status: 'cancelled' });
+    expect(typesOf(await entriesOf(journal, 'r')).filter((type) => type === 'call.started')).toEqual([]);
   });
 
   test('that was left paused with a request to cancel it is cancelled when it is resumed', async () => {

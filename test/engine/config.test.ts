@@ -81,6 +81,36 @@ describe('an engine or a run that makes no sense is refused at once', () => {
     ['a run of what is not an agent', () => engine.run(bad({ name: 'a' }), 'go'), 'agent('],
     ['an input that is a number', () => engine.run(a, bad(7)), 'text'],
     ['no input', () => engine.run(a, bad(undefined)), 'text'],
+    ['limits that are a number', () => new Engine({ limits: bad(5) }), 'limits is an object, not 5'],
+    ['limits of an agent that are a list', () => agent({ ...ok, limits: bad([5]) }), 'limits is an object, not a list'],
+    ['limits of a run that are a text', () => engine.run(a, 'go', { limits: bad('5') }), 'limits: { steps: 20 }'],
+    ['limits of a resume that are null', () => engine.resume('r', { limits: bad(null) }), 'limits is an object, not null'],
+    ['a policy without a method', () => new Engine({ policy: {} }), 'decide or access or content'],
+    ['a policy with a misspelt method', () => new Engine({ policy: bad({ decied: () => 1, content: () => 1 }) }), 'Did you mean "decide"?'],
+    [
+      'a policy whose method has another name',
+      () => new Engine({ policy: bad({ authorize: () => 1, access: () => 1 }) }),
+      'it has "authorize"',
+    ],
+    [
+      'a policy of a class whose method has another name',
+      () =>
+        new Engine({
+          policy: bad(
+            new (class {
+              access() {}
+              mayCall() {}
+            })(),
+          ),
+        }),
+      'it has "mayCall"',
+    ],
+    [
+      'a policy whose decide is undefined',
+      () => new Engine({ policy: bad({ decide: undefined, access: () => 1 }) }),
+      'decide is undefined',
+    ],
+    ['a policy that only hides tools', () => new Engine({ policy: { offers: () => [] } }), 'it has "offers"'],
     ['an id that is empty', () => engine.run(a, 'go', { id: '' }), 'id'],
     ['an id too long', () => engine.run(a, 'go', { id: 'x'.repeat(501) }), 'id'],
     ['a session that is not a text', () => engine.run(a, 'go', { session: bad(7) }), 'session'],

@@ -103,6 +103,27 @@ describe.each(journals)('an unknown outcome on $name', ({ make }) => {
     ]);
   });
 
+  test('a late result of a run that was forgotten does not get into another run that has its id now', async () => {
+    const { journal, another } = make();
+    const { a, end } = tardy();
+    const first = new Engine({ journal });
+    await ends(first.run(a, 'pay ana', { id: 'r' }), 'completed');
+    await first.forget('r');
+    const hold = deferred<string>();
+    const pay = tool({ name: 'pay', description: '', input: anything, execute: () => hold.promise });
+    const look = tool({ name: 'look', description: '', input: anything, effect: 'read', execute: () => 'seen' });
+    const model = scripted([asks(['pay', {}], ...Array.from({ length: 5 }, () => ['look', {}] as const)), 'done']);
+    const run = new Engine({ journal: another() }).run(agent({ name: 'b', instructions: '', model, tools: [pay, look] }), 'pay ben', {
+      id: 'r',
+    });
+    await until(async () => (await entriesOf(journal, 'r')).filter(({ type }) => type === 'call.finished').length === 5);
+    end.resolve('receipt of ana');
+    await settle();
+    hold.resolve('receipt of ben');
+    await ends(run, 'completed');
+    expect(JSON.stringify(await entriesOf(journal, 'r'))).not.toContain('ana');
+  });
+
   test('does not exist for a read: it failed', async () => {
     const { journal } = make();
     const { a, model } = tardy('read');

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type RunEvent, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, journals, kept, typesOf } from '../kit/journals.ts';
+import { all, entryOf, expireLease, journals, kept, typesOf } from '../kit/journals.ts';
 import { anything, asks, ends, refused } from '../kit/runs.ts';
 import { deferred, settle } from '../kit/time.ts';
 
@@ -85,6 +85,31 @@ describe.each(journals)('watch on $name', ({ make }) => {
       if (e.type === 'tool.started') hold.resolve();
     }
     expect(seen).toEqual(kept(await live));
+  });
+
+  test('goes on where its process loses the run to another one', async () => {
+    const { journal, another } = make();
+    const hold = deferred<string>();
+    let calls = 0;
+    const slow = tool({
+      name: 'slow',
+      description: '',
+      input: anything,
+      effect: 'idempotent',
+      execute: () => (calls++ === 0 ? hold.promise : 'ok'),
+    });
+    const a = agent({ name: 'a', instructions: '', model: scripted([asks(['slow', {}]), 'done']), tools: [slow] });
+    const [first, second] = [new Engine({ journal }), new Engine({ journal: another(), agents: [a] })];
+    const lost = first.run(a, 'go', { id: 'r' });
+    await entryOf(journal, 'r', 'call.started');
+    const watched = all(first.watch('r'));
+    await expireLease(journal, 'r');
+    await ends(second.resume('r'), 'completed');
+    hold.resolve('late');
+    await refused('RUN_BUSY', lost);
+    // the late result of the first process may come behind the end
+    const told = (events: readonly RunEvent[]) => events.filter((e) => e.seq !== undefined && e.type !== 'outcome.settled');
+    expect(told(await watched)).toEqual(told(await all(second.watch('r'))));
   });
 
   test('ends with the pause of a run, and may be taken up after it', async () => {

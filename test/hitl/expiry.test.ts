@@ -32,6 +32,25 @@ describe.each(journals)('expiry on $name', ({ make }) => {
     expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'APPROVAL_EXPIRED', outcome: 'not-run', attempts: 0 });
   });
 
+  test('is told by every list, until the run is resumed', async () => {
+    const { journal, time } = clock(make().journal, Date.now());
+    const { a } = refunding({ rule: { expires: 60_000 } });
+    const engine = new Engine({ journal });
+    const paused = await ends(engine.run(a, 'go', { session: 's' }), 'paused');
+    const expired = async () => {
+      const state = await engine.inspect(paused.runId);
+      const busy = await refused('SESSION_BUSY', engine.run(a, 'more', { session: 's' }));
+      const told = (busy.details as { approvals: { expired?: true }[] }).approvals;
+      const lists = [await all(engine.approvals()), state.approvals, state.result?.status === 'paused' ? state.result.approvals : [], told];
+      return lists.map((list) => list.map((approval) => approval.expired));
+    };
+    expect(await expired()).toEqual([[undefined], [undefined], [undefined], [undefined]]);
+    time.now = paused.approvals[0].expiresAt as number;
+    expect(await expired()).toEqual([[true], [true], [true], [true]]);
+    await ends(engine.resume(paused.runId), 'completed');
+    expect(await all(engine.approvals())).toEqual([]);
+  });
+
   test('needs no timer: before it, a resume leaves the run as it is', async () => {
     const { journal, time } = clock(make().journal, Date.now());
     const { a, model } = refunding({ rule: { expires: 60_000 } });

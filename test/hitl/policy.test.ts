@@ -9,6 +9,29 @@ import { ana, ben, clock, refunding } from './setup.ts';
 
 const allowing = (over: Partial<Policy> = {}): Policy => ({ decide: () => ({ allow: true }), ...over });
 
+describe('a policy without decide', () => {
+  test('is asked about runs, and allows every call by the rule of its tool', async () => {
+    const { a, ledger } = refunding();
+    const engine = new Engine({ policy: { access: ({ point, by }) => ({ allow: point !== 'decide' || by?.id === 'ben' }) } });
+    const paused = await ends(engine.run(a, 'go', { by: ana }), 'paused');
+    const decision = { approval: paused.approvals[0].id, type: 'approve' } as const;
+    await refused('NOT_PERMITTED', engine.decide(paused.runId, [decision], { by: { id: 'cleo', roles: ['lead'] } }));
+    await ends(engine.decide(paused.runId, [decision], { by: ben, resume: true }), 'completed');
+    expect(ledger).toHaveLength(1);
+  });
+
+  test('is asked about content', async () => {
+    const { a, model, ledger } = refunding({ rule: false });
+    const engine = new Engine({
+      policy: { content: ({ point }) => (point === 'input' ? { allow: true, value: 'masked' } : { allow: true }) },
+    });
+    await ends(engine.run(a, 'secret'), 'completed');
+    expect(JSON.stringify(model.requests)).toContain('masked');
+    expect(JSON.stringify(model.requests)).not.toContain('secret');
+    expect(ledger).toHaveLength(1);
+  });
+});
+
 describe('a policy that asks', () => {
   test('makes a person approve a call that its tool lets through, and the approved call runs once', async () => {
     const policy = allowing({

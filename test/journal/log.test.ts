@@ -267,6 +267,25 @@ describe('an append that finds entries of others', () => {
   });
 });
 
+test.each([
+  ['fewer', [started, asks('u')]],
+  ['as many', [started, asks('u'), begins('1.0'), settled('paused')]],
+  ['more', [started, asks('u', 'u'), begins('1.0'), begins('1.1'), ends('1.1'), settled('paused')]],
+] as const)('a late result is not added to another run that has the id of a removed one, and %s entries', async (_, drafts) => {
+  const journal = memoryJournal();
+  const log = logOf(journal);
+  await log.append(() => [started, asks('t'), begins('1.0'), settled('failed')]);
+  await journal.remove(R);
+  const late = () => log.add(() => [{ type: 'outcome.settled', call: '1.0', source: 'late', outcome: 'done', output: 'receipt' }]);
+  await late();
+  expect(await storedHead(journal)).toBeUndefined();
+  await new Log(journal, emptyFold(R, 'a'), lease, undefined).append(() => drafts.map((draft) => ({ ...draft, owner: 'you' })));
+  const before = await storedHead(journal);
+  await late();
+  expect(await storedHead(journal)).toEqual(before);
+  expect((await replayed(journal)).next).toBe(drafts.length);
+});
+
 // holds log.I7
 test('an append that was reported as failed but is stored is not written twice', async () => {
   const inner = memoryJournal();

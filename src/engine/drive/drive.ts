@@ -18,20 +18,23 @@ import type { Resources } from '../resources.ts';
 import { idTaken } from '../run.ts';
 import { maskAssertion } from './assertion.ts';
 import { abandoned, cancelHooks } from './cancelled.ts';
-import { loadRun, sessionBusy } from './history.ts';
+import { type Continued, loadRun, sessionBusy } from './history.ts';
+import { type Joining, join } from './joining.ts';
 import { leaseOf, ownership } from './lease.ts';
 import type { LiveRun } from './live-run.ts';
 
 /** Claims in a row without progress, after which a run is given up: something in it kills each process that takes it. */
 const CRASHES = 3;
 
-/** The entry with which a drive begins; the trace it belongs to is known only then. */
-export type Opening = (trace: string | undefined, run: RunFold) => readonly Draft[];
+/** The entry with which a drive begins; the trace it belongs to, and what it continues, are known only then. */
+export type Opening = (trace: string | undefined, run: RunFold, continued: Continued) => readonly Draft[];
 
 export interface DriveOptions {
   agent: AgentDefinition;
   run: RunFold;
   opening: Opening;
+  /** How the run takes its place in its session. Absent: it has it, or has no session. */
+  joins?: Joining | undefined;
   /** Limits of this run, before those of its agent and engine. */
   limits: Limits | undefined;
   session: string | undefined;
@@ -80,7 +83,10 @@ export async function drive(resources: Resources, live: LiveRun, o: DriveOptions
       },
       open: async (trace) => {
         // always awaited, so that a reader of the run has joined before the model is asked
-        await open(resources, live.log, () => o.opening(trace?.traceparent, run), fsync, by);
+        const append = (make: Make) => open(resources, live.log, make, fsync, by);
+        const opening = (continued: Continued) => o.opening(trace?.traceparent, run, continued);
+        if (o.joins) await join({ ...o.joins, journal: resources.journal, run, opening, append });
+        else await append(() => opening({}));
         live.leased = true;
         live.givenBack = undefined;
         live.claimedAt = performance.now();
@@ -138,7 +144,7 @@ export async function open(resources: Resources, log: Log, opening: Make, fsync:
     if (RondoError.is(error, 'RUN_EXISTS') && !sees(by, (await findHead(resources.journal, runId))?.tenant)) throw idTaken(runId);
     const other = detailOf(error, 'SESSION_BUSY', 'runId');
     const run = other === undefined ? undefined : await loadRun(resources.journal, other);
-    throw run ? sessionBusy(run) : error;
+    throw run ? await sessionBusy(resources.journal, run) : error;
   }
 }
 

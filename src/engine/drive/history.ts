@@ -1,9 +1,9 @@
 import { RondoError } from '../../errors.ts';
-import type { Entry, EntryOf } from '../../journal/entries/entries.ts';
+import { type Entry, type EntryOf, FOREIGN } from '../../journal/entries/entries.ts';
 import { sessionBusy as busy, damaged } from '../../journal/errors.ts';
 import { apply, closedMessages, emptyFold, type RunFold, withPrevious } from '../../journal/fold/fold.ts';
-import { isAside } from '../../journal/head.ts';
-import type { HeadCursor, Journal, RunHead } from '../../journal/port.ts';
+import { isAside, placeOf } from '../../journal/head.ts';
+import type { Journal, RunHead } from '../../journal/port.ts';
 import { type Session, sessionKey } from '../../journal/session.ts';
 import type { Json } from '../../json.ts';
 import type { Message } from '../../ports/model.ts';
@@ -23,6 +23,7 @@ export interface Continued {
   previousSeq?: number;
   depth?: number;
   history?: readonly Message[];
+  after?: number;
 }
 
 /**
@@ -31,17 +32,20 @@ export interface Continued {
  */
 export async function loadRun(journal: Journal, runId: string, until = Number.POSITIVE_INFINITY): Promise<RunFold | undefined> {
   let run: RunFold | undefined;
+  const first: Entry[] = [];
+  const begin = async (): Promise<RunFold> => {
+    const started = startIn(runId, first);
+    const fold = emptyFold(runId, started.agent, await historyOf(journal, started));
+    for (const entry of first) orDamaged(runId, entry, () => apply(fold, entry));
+    return fold;
+  };
   for await (const entry of journal.read(runId)) {
     if (entry.seq > until) break;
-    if (!run) {
-      const started = assertStart(runId, entry);
-      const begun = started.queued ? await begunAt(journal, runId, started, until) : started;
-      run = emptyFold(runId, started.agent, await historyOf(journal, begun));
-    }
     const fold = run;
-    orDamaged(runId, entry, () => apply(fold, entry));
+    if (fold) orDamaged(runId, entry, () => apply(fold, entry));
+    else if (first.push(entry) && tellsStart(first)) run = await begin();
   }
-  return run;
+  return run ?? (first.length > 0 ? begin() : undefined);
 }
 
 /**
@@ -84,22 +88,23 @@ export const isUnreadable = (error: unknown): boolean => RondoError.is(error, 'J
 
 type Started = EntryOf<'run.started'>;
 
-/** The first entry of a run, with what the first claim of a queued run adds to it; undefined for an unknown run. */
+/** The first entry of a run, with what its first claim adds to it; undefined for an unknown run. */
 export async function startOf(journal: Journal, runId: string): Promise<Started | undefined> {
-  for await (const entry of journal.read(runId)) {
-    if (entry.type !== 'run.started') return undefined;
-    return entry.queued ? begunAt(journal, runId, entry) : entry;
-  }
-  return undefined;
+  const first: Entry[] = [];
+  for await (const entry of journal.read(runId)) if (first.push(entry) && tellsStart(first)) break;
+  return first[0]?.type === 'run.started' ? startIn(runId, first) : undefined;
 }
 
-/** The first entry of a queued run, with the fields that its first claim adds. @param until the last sequence number to read. */
-async function begunAt(journal: Journal, runId: string, started: Started, until = Number.POSITIVE_INFINITY): Promise<Started> {
-  for await (const entry of journal.read(runId, 0)) {
-    if (entry.seq > until) break;
-    if (entry.type === 'run.claimed') return withPrevious(started, entry);
-  }
-  return started;
+/** Whether these first entries of a run say which run is before it in its session: that of a queued run is known when it is claimed. */
+function tellsStart(first: readonly Entry[]): boolean {
+  const [started, ...more] = first;
+  return started?.type !== 'run.started' || started.session === undefined || more.some(({ type }) => !FOREIGN.has(type));
+}
+
+function startIn(runId: string, first: readonly Entry[]): Started {
+  const started = assertStart(runId, first[0] as Entry);
+  const claim = first.at(-1) as Entry;
+  return claim.type === 'run.claimed' ? withPrevious(started, claim) : started;
 }
 
 async function historyOf(journal: Journal, started: Continued): Promise<readonly Message[]> {
@@ -110,91 +115,113 @@ async function historyOf(journal: Journal, started: Continued): Promise<readonly
   return before ? closedMessages(before) : [];
 }
 
+/** What a run continues. */
+export interface Found {
+  messages: readonly Message[];
+  /** The fields for its first entry, or for the claim that begins it. */
+  continued: Continued & { shared?: true };
+  /** The newest run of the session that has begun, ended as it may have. Undefined: there is none. */
+  newest: RunHead | undefined;
+}
+
+const NOTHING: Found = { messages: [], continued: {}, newest: undefined };
+
+/** The run that looks for the one before it. `begun`: it has its session already. */
+interface Self {
+  runId: string;
+  begun: boolean;
+}
+
 /**
  * Finds the newest run of a session, so that the next one continues it: in the caller's own session, else in a shared one of that name.
- * @returns the fields for the new run's first entry, and its `messages`.
  * @throws RondoError `SESSION_BUSY` if a run of it is open, or is queued and comes first.
  */
-export async function continueSession(
-  journal: Journal,
-  session: Session,
-): Promise<Continued & { messages: readonly Message[]; shared?: true }> {
-  const { all, newest } = await joined(journal, session);
-  const { messages, ...continued } = newest
-    ? await after(journal, sessionKey({ ...session, shared: all }) as string, session.by?.tenant)
-    : NOTHING;
-  return { messages, ...continued, ...(all && { shared: true }) };
+export async function continueSession(journal: Journal, session: Session): Promise<Found> {
+  const { shared, newest } = await joined(journal, session);
+  const found = newest ? await before(journal, sessionKey({ ...session, shared }) as string, session.by?.tenant) : NOTHING;
+  return shared ? { ...found, continued: { ...found.continued, shared } } : found;
 }
 
-/** Whether a new run joins the session that the tenant shares, rather than the user's own. */
-export const joinsShared = async (journal: Journal, session: Session): Promise<boolean> => (await joined(journal, session)).all;
+/** The place of a run that is enqueued: behind all runs of the session that it joins. */
+export async function queuedIn(journal: Journal, session: Session): Promise<{ shared?: true; after?: number }> {
+  const { shared, newest } = await joined(journal, session);
+  const late = newest && !newest.doubtful && newest.startedAt >= Date.now();
+  return { ...(shared && { shared }), ...(late && { after: newest.startedAt }) };
+}
 
-async function joined(journal: Journal, { session, by, shared }: Session): Promise<{ all: boolean; newest: RunHead | undefined }> {
-  const at = (all: boolean) => newest(journal, sessionKey({ session, by, shared: all }) as string, by?.tenant);
+async function joined(journal: Journal, { session, by, shared }: Session): Promise<{ shared?: true; newest: RunHead | undefined }> {
+  const at = async (all: boolean) => {
+    for await (const head of ofSession(journal, sessionKey({ session, by, shared: all }) as string, by?.tenant)) return head;
+    return undefined;
+  };
   const own = shared && by ? undefined : await at(false);
   const head = own ?? (by && (await at(true)));
-  return { all: by !== undefined && (shared === true || (head !== undefined && !own)), newest: head };
+  const all = by !== undefined && (shared === true || (head !== undefined && !own));
+  return { ...(all && { shared: true }), newest: head };
 }
 
 /**
- * What a queued run continues when it begins: the newest run of its session that was enqueued or started before it.
- * @throws RondoError `SESSION_BUSY` if that one has not ended.
+ * What a run of a session continues: the newest run that has begun. A queued run waits for those that were enqueued before it.
+ * @param begun the run itself has begun, so that no other one can. @throws RondoError `SESSION_BUSY` if it is not its turn.
  */
-export async function continueQueued(journal: Journal, { runId, started }: RunFold): Promise<Continued & { messages: readonly Message[] }> {
+export async function continueRun(journal: Journal, { runId, started }: RunFold, begun: boolean): Promise<Found> {
   const key = sessionKey(started);
-  return key === undefined ? NOTHING : after(journal, key, started.by?.tenant, { runId, startedAt: started.at });
+  return key === undefined ? NOTHING : before(journal, key, started.by?.tenant, { runId, begun });
 }
 
-const NOTHING = { messages: [] };
+/** The newest run of the session that has begun, besides this one. */
+export async function newestBefore(journal: Journal, { runId, started }: RunFold): Promise<RunHead | undefined> {
+  for await (const head of ofSession(journal, sessionKey(started) as string, started.by?.tenant))
+    if (head.runId !== runId && head.status !== 'queued') return head;
+  return undefined;
+}
 
-/** @param cursor only runs before this one count. */
-async function after(
-  journal: Journal,
-  session: string,
-  tenant: string | undefined,
-  cursor?: HeadCursor,
-): Promise<Continued & { messages: readonly Message[] }> {
-  for await (const head of ofSession(journal, session, tenant, cursor)) {
-    const before = await loadRun(journal, head.runId);
-    if (!before && head.doubtful) throw damaged(head.runId, 0, 'what is listed of it is not what was written');
-    if (!before) return NOTHING;
-    const { status, started, epoch, next } = before;
-    if (status === 'queued' || ((status === 'running' || status === 'paused') && !isAside(before))) throw sessionBusy(before);
+async function before(journal: Journal, session: string, tenant: string | undefined, self?: Self): Promise<Found> {
+  let newest: RunHead | undefined;
+  let after: number | undefined;
+  /** The heads that follow are of runs that come before it. */
+  let isOlder = false;
+  for await (const head of ofSession(journal, session, tenant)) {
+    if (head.runId === self?.runId) {
+      isOlder = true;
+      continue;
+    }
+    if (head.status === 'queued' && self && (self.begun || !isOlder)) continue;
+    newest ??= head;
+    const run = await loadRun(journal, head.runId);
+    if (!run && head.doubtful) throw damaged(head.runId, 0, 'what is listed of it is not what was written');
+    if (!run) return { ...NOTHING, newest };
+    const { status, started, epoch, next } = run;
+    const isOpen = status === 'queued' || ((status === 'running' || status === 'paused') && !isAside(run));
+    if (isOpen && !self?.begun) throw await sessionBusy(journal, run);
+    // a clock was wrong, or a run began beside one that was enqueued: whatever the clocks say, this one comes after it
+    if (self ? !isOlder : placeOf(started) >= Date.now()) after ??= placeOf(started);
     // it was cancelled before it began, so it never had the session's conversation
     if (started.queued && epoch === 0) continue;
-    const messages = closedMessages(before);
+    const messages = closedMessages(run);
     const depth = (started.depth ?? 0) + 1;
-    const previous = { previous: head.runId, previousSeq: next };
-    if (depth < CHAIN) return { ...previous, depth, messages };
+    const previous = { previous: head.runId, previousSeq: next, ...(after !== undefined && { after }) };
+    if (depth < CHAIN) return { messages, continued: { ...previous, depth }, newest };
     const history = newestBytes(messages, LIVE_BYTES);
-    return { ...previous, depth: 0, history, messages: history };
+    return { messages: history, continued: { ...previous, depth: 0, history }, newest };
   }
-  return NOTHING;
+  return { ...NOTHING, newest };
 }
 
-/** The heads of a session, newest first, one at a time. */
-async function* ofSession(
-  journal: Journal,
-  session: string,
-  tenant: string | undefined,
-  cursor?: HeadCursor,
-): AsyncGenerator<RunHead, void, undefined> {
-  for (let last = cursor; ; ) {
-    let next: RunHead | undefined;
-    for await (const head of journal.heads(tenant === undefined ? { session, after: last } : { session, tenant, limit: 1, after: last })) {
-      if (head.tenant !== tenant) continue;
-      next = head;
-      break;
-    }
-    if (!next) return;
-    yield next;
-    last = next;
-  }
-}
+/** Heads of a session read at a time: mostly the first one is enough, and a queue is not long. */
+const PAGES = [2, 20, 100] as const;
 
-async function newest(journal: Journal, session: string, tenant: string | undefined): Promise<RunHead | undefined> {
-  for await (const head of ofSession(journal, session, tenant)) return head;
-  return undefined;
+/** The heads of a session, newest first. */
+async function* ofSession(journal: Journal, session: string, tenant: string | undefined): AsyncGenerator<RunHead, void, undefined> {
+  let after: RunHead | undefined;
+  for (let pages = 0; ; pages++) {
+    const limit = PAGES[Math.min(pages, PAGES.length - 1)] as number;
+    const heads: RunHead[] = [];
+    for await (const head of journal.heads({ session, limit, after, ...(tenant !== undefined && { tenant }) })) heads.push(head);
+    for (const head of heads) if (head.tenant === tenant) yield head;
+    if (heads.length < limit) return;
+    after = heads.at(-1);
+  }
 }
 
 /**
@@ -215,5 +242,7 @@ function newestBytes(messages: readonly Message[], max: number): readonly Messag
 }
 
 /** @see busy. Includes the open approvals, so that the caller can decide them. */
-export const sessionBusy = (run: RunFold) =>
-  busy(sessionKey(run.started) as string, run.runId, JSON.parse(JSON.stringify(approvalsOf(run))) as Json[]);
+export async function sessionBusy(journal: Journal, run: RunFold): Promise<RondoError<'SESSION_BUSY'>> {
+  const approvals = approvalsOf(run, (await journal.now?.()) ?? Date.now());
+  return busy(sessionKey(run.started) as string, run.runId, JSON.parse(JSON.stringify(approvals)) as Json[]);
+}

@@ -2,7 +2,7 @@ import { invalid, isResumable, RondoError } from '../../errors.ts';
 import type { Draft, Limits } from '../../journal/entries/entries.ts';
 import { limitsWith } from '../../journal/entries/limits.ts';
 import { dueOf } from '../../journal/entries/wait.ts';
-import { apply, emptyFold, isOver, type RunFold, unfinishedCalls } from '../../journal/fold/fold.ts';
+import { isOver, type RunFold, unfinishedCalls } from '../../journal/fold/fold.ts';
 import { isAside } from '../../journal/head.ts';
 import { sessionKey } from '../../journal/session.ts';
 import { crossing } from '../../loop/budget.ts';
@@ -23,7 +23,7 @@ import type { Resources } from '../resources.ts';
 import { type AssertionOption, assertionOf } from './assertion.ts';
 import { assertSameKinds, filledStates } from './changed.ts';
 import { drive, limitsOf } from './drive.ts';
-import { type Continued, continueQueued } from './history.ts';
+import { type Continued, loadRun } from './history.ts';
 import { GIVEN_BACK, LEASE } from './lease.ts';
 import type { LiveRun } from './live-run.ts';
 import { isGone } from './owner.ts';
@@ -73,35 +73,38 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   assertSameKinds(agent, run);
   const filled = await filledStates(agent, run);
   // the first claim of a queued run decides by itself who begins it
-  const begun = run.status === 'queued' ? await begin(resources, run) : { run, continued: undefined };
+  const queued = run.status === 'queued';
   // read before the lease is taken: a wrong answer counts a run that was given back as one whose process died
   live.givenBack = run.status === 'running' && (await findHead(resources.journal, runId))?.leaseUntil === GIVEN_BACK;
-  if (!begun.continued && !(await acquireLease(resources, runId))) throw busy(runId);
-  live.leased = !begun.continued;
+  if (!queued && !(await acquireLease(resources, runId))) throw busy(runId);
+  live.leased = !queued;
   const aside = isAside(run) && (await isTaken(resources, run));
-  return drive(resources, live, {
+  const how = queued ? 'queued' : isAtStart(run) ? 'again' : undefined;
+  const { epoch } = run;
+  const driving = drive(resources, live, {
     agent,
-    run: begun.run,
-    opening: (trace, now) => [
-      ...claim(resources, agent, now, { ...o, aside, released: live.givenBack === true }, trace, begun.continued),
+    run,
+    opening: (trace, now, continued) => [
+      ...claim(resources, agent, now, { ...o, aside, released: live.givenBack === true }, trace, continued),
       ...filled,
     ],
+    joins: how && run.started.session !== undefined ? { how, session: run.started } : undefined,
     limits: o.limits,
     // the run acts for the user who started it: with the token of an approver it would have their rights
     assertion: o.by && !isSamePrincipal(o.by, run.started.by) ? undefined : given,
     session: run.started.session,
     by: run.started.by,
   });
+  return driving.catch(async (error) => {
+    // it may have been cancelled between the look at it and this claim
+    const ended = RondoError.is(error, 'RUN_BUSY') && run.epoch === epoch ? await loadRun(resources.journal, runId) : undefined;
+    if (ended && isOver(ended)) return resultOf(ended) as RunResult;
+    throw error;
+  });
 }
 
-/** A queued run with the conversation of its session, which it continues. @throws RondoError `SESSION_BUSY` if it is not its turn. */
-async function begin({ journal }: Resources, run: RunFold): Promise<{ run: RunFold; continued: Continued }> {
-  const { messages, ...continued } = await continueQueued(journal, run);
-  if (messages.length === 0) return { run, continued };
-  const begun = emptyFold(run.runId, run.root.agent, messages);
-  for await (const entry of journal.read(run.runId)) if (entry.seq < run.next) apply(begun, entry);
-  return { run: begun, continued };
-}
+/** Whether its first process may have died before it knew which run of the session this one continues. */
+const isAtStart = ({ status, epoch, root }: RunFold) => status === 'running' && epoch === 0 && root.step === 0 && !root.kind;
 
 /**
  * The agent that continues a run; undefined if it is unknown.
@@ -218,7 +221,7 @@ function claim(
   run: RunFold,
   o: ResumeOptions & { aside: boolean; released: boolean },
   trace: string | undefined,
-  continued?: Continued,
+  continued: Continued,
 ): readonly Draft[] {
   const { limits } = o;
   const draft: Draft & { type: 'run.claimed' } = {

@@ -7,7 +7,7 @@ import { checkToolChoice } from '../../loop/model/tool-choice.ts';
 import type { AgentDefinition } from '../../loop/types.ts';
 import { checkOptions, plain } from '../../options.ts';
 import { type Asked, inputOf } from '../../ports/input.ts';
-import type { Message, ToolChoice } from '../../ports/model.ts';
+import type { ToolChoice } from '../../ports/model.ts';
 import { checkBy, isName, principal } from '../../ports/principal.ts';
 import { aboutStart } from '../about.ts';
 import { allowedInput, assertAccess, checksStarts } from '../access.ts';
@@ -16,7 +16,6 @@ import type { RunResult } from '../read/results.ts';
 import type { Resources } from '../resources.ts';
 import { assertionOf } from './assertion.ts';
 import { drive } from './drive.ts';
-import { continueSession } from './history.ts';
 import type { LiveRun } from './live-run.ts';
 
 export type Started = Draft & { type: 'run.started' };
@@ -93,17 +92,13 @@ export async function start(
   live.asked = { by: o.by, agent: agent.name, session: session?.id };
   let started = firstEntry(resources, agent, input, o);
   if (checksStarts(resources)) started = await allowedStart(resources, agent, runId, started);
-  let history: readonly Message[] = [];
-  if (session) {
-    const { messages, ...continued } = await continueSession(resources.journal, started);
-    started = { ...started, ...continued };
-    history = messages;
-  }
   const opened = started;
   return drive(resources, live, {
     agent,
-    run: emptyFold(runId, agent.name, history),
-    opening: (trace) => [trace ? { ...opened, trace } : opened],
+    run: emptyFold(runId, agent.name),
+    // called again after a conflict, and entries are made of what it returns
+    opening: (trace, _, continued) => [{ ...opened, ...continued, ...(trace && { trace }) }],
+    joins: session && { how: 'new', session: opened },
     limits: o.limits,
     assertion: assertionOf(o.assertion, 'the run'),
     session: started.session,

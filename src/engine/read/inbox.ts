@@ -1,5 +1,6 @@
 import type { Approval } from '../../hitl/approvals.ts';
 import type { RunFold } from '../../journal/fold/fold.ts';
+import { asksPeople } from '../../journal/head.ts';
 import type { RunHead } from '../../journal/port.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { reaches } from '../access.ts';
@@ -28,8 +29,8 @@ const OPTIONS: ListOptions = {
 };
 
 /**
- * The open approvals of all paused runs, oldest first. Runs that only sleep are not read. An approval is never older than its run. So runs are read in start order, and an
- * approval is yielded once no unread run can have an older one.
+ * The open approvals of all runs that are paused, or stopped at a limit, oldest first. Runs that only sleep are not read. An approval is never
+ * older than its run. So runs are read in start order, and an approval is yielded once no unread run can have an older one.
  */
 export async function* openApprovals(resources: Resources, o: ApprovalFilter): AsyncGenerator<OpenApproval, void, undefined> {
   checkList(o, OPTIONS);
@@ -37,7 +38,7 @@ export async function* openApprovals(resources: Resources, o: ApprovalFilter): A
   const isNew = (approval: OpenApproval) => !after || inOrder(after, approval) < 0;
   const found: OpenApproval[] = [];
   let left = limit;
-  for (const head of await pausedRuns(resources, by)) {
+  for (const head of await askingRuns(resources, by)) {
     for (; left > 0 && found[0] && found[0].askedAt < head.startedAt; left--) yield found.shift() as OpenApproval;
     if (left <= 0) return;
     found.push(...(await approvalsIn(resources, head.runId, by)).filter(isNew));
@@ -46,20 +47,21 @@ export async function* openApprovals(resources: Resources, o: ApprovalFilter): A
   for (const approval of found) if (left-- > 0) yield approval;
 }
 
-/** Paused runs in start order. A doubtful head may have the wrong tenant, so its entries decide who may see it. */
-async function pausedRuns({ journal }: Resources, by: Principal | undefined): Promise<readonly Pick<RunHead, 'runId' | 'startedAt'>[]> {
+/** Runs that ask people, in start order. A doubtful head may have the wrong tenant, so its entries decide who may see it. */
+async function askingRuns({ journal }: Resources, by: Principal | undefined): Promise<readonly Pick<RunHead, 'runId' | 'startedAt'>[]> {
   const runs: Pick<RunHead, 'runId' | 'startedAt'>[] = [];
-  for await (const { runId, startedAt, tenant, doubtful } of journal.heads({ status: 'paused', asks: true }))
-    if (doubtful || sees(by, tenant)) runs.push({ runId, startedAt });
+  for (const status of ['paused', 'stopped'] as const)
+    for await (const { runId, startedAt, tenant, doubtful } of journal.heads({ status, asks: true }))
+      if (doubtful || sees(by, tenant)) runs.push({ runId, startedAt });
   return runs.sort((a, b) => a.startedAt - b.startedAt);
 }
 
 async function approvalsIn(resources: Resources, runId: string, by: Principal | undefined): Promise<OpenApproval[]> {
   const run = await readable(resources, runId);
   // a run that was resumed since is listed again when it pauses again
-  if (run?.status !== 'paused') return [];
-  const approvals = approvalsOf(run);
-  if (approvals.length === 0 || !(await reaches(resources, 'inspect', by, run))) return [];
+  if (!run || !asksPeople(run)) return [];
+  const approvals = approvalsOf(run, await resources.host.now());
+  if (!(await reaches(resources, 'inspect', by, run))) return [];
   const { session } = run.started;
   return approvals.map((approval) => ({ ...approval, agent: run.root.agent, ...(session !== undefined && { session }) }));
 }

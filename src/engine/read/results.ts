@@ -4,6 +4,7 @@ import type { CallId, Crossed, RunStatus } from '../../journal/entries/entries.t
 import { openApprovals, openWaits, type RunFold } from '../../journal/fold/fold.ts';
 import { argumentsOf } from '../../journal/fold/frame.ts';
 import { costUsd } from '../../journal/fold/spent.ts';
+import { asksPeople } from '../../journal/head.ts';
 import { copyJson, type Json } from '../../json.ts';
 import type { Message, Usage } from '../../ports/model.ts';
 import { type AgentState, treeOf } from './tree.ts';
@@ -30,7 +31,8 @@ export type RunResult<O = unknown> = Ended &
   (
     | { status: 'completed'; output: O }
     | ({ status: 'paused' } & Pauses)
-    | { status: 'stopped'; limit: Crossed }
+    /** `approvals`: the open ones, if there are any. They can be decided, and count once the run is resumed. */
+    | { status: 'stopped'; limit: Crossed; approvals?: readonly [Approval, ...Approval[]] }
     | { status: 'failed'; error: Failure }
     | { status: 'cancelled'; reason?: string }
   );
@@ -79,8 +81,8 @@ export interface RunState {
   seq: number;
 }
 
-/** @returns undefined while the run is queued or running. */
-export function resultOf(run: RunFold): RunResult | undefined {
+/** @param now the store's time, to tell which approvals have expired. @returns undefined while the run is queued or running. */
+export function resultOf(run: RunFold, now?: number): RunResult | undefined {
   const { settled } = run;
   if (!settled) return undefined;
   const ended: Ended = { runId: run.runId, steps: run.steps, usage: { ...run.usage }, costUsd: costUsd(run) };
@@ -89,9 +91,11 @@ export function resultOf(run: RunFold): RunResult | undefined {
     case 'completed':
       return { ...ended, status: 'completed', output: copyJson(settled.output ?? null) };
     case 'paused':
-      return { ...ended, status: 'paused', approvals: approvalsOf(run) as [Approval, ...Approval[]], waiting: waitingOf(run) };
-    case 'stopped':
-      return { ...ended, status: 'stopped', limit: settled.limit ?? { name: 'steps', max: 0, used: 0 } };
+      return { ...ended, status: 'paused', approvals: approvalsOf(run, now) as [Approval, ...Approval[]], waiting: waitingOf(run) };
+    case 'stopped': {
+      const approvals = asksPeople(run) && { approvals: approvalsOf(run, now) as [Approval, ...Approval[]] };
+      return { ...ended, status: 'stopped', limit: settled.limit ?? { name: 'steps', max: 0, used: 0 }, ...approvals };
+    }
     case 'failed':
       return { ...ended, status: 'failed', error: { ...(settled.error as Failure) } };
     case 'cancelled':
@@ -99,12 +103,14 @@ export function resultOf(run: RunFold): RunResult | undefined {
   }
 }
 
-export const approvalsOf = (run: RunFold): Approval[] => openApprovals(run).map((a) => view(run, a));
+/** @param now the store's time, to tell which of them have expired. */
+export const approvalsOf = (run: RunFold, now?: number): Approval[] => openApprovals(run).map((a) => view(run, a, now));
 
 /** Events and times that the run waits for. */
 const waitingOf = (run: RunFold): Waiting[] => openWaits(run).map(waitingView);
 
-export function stateOf(run: RunFold): RunState {
+/** @param now as for `resultOf`. */
+export function stateOf(run: RunFold, now?: number): RunState {
   return {
     runId: run.runId,
     agent: run.root.agent,
@@ -115,7 +121,7 @@ export function stateOf(run: RunFold): RunState {
     ...(run.root.seen && { seen: copyJson(run.root.seen.messages) }),
     ...(run.root.kind === 'graph' && { state: copyJson(run.root.state ?? null) }),
     tree: treeOf(run),
-    approvals: approvalsOf(run),
+    approvals: approvalsOf(run, now),
     waiting: waitingOf(run),
     unknowns: [...run.unknowns.values()].map(({ call, since }) => ({
       callId: call.id,
@@ -126,7 +132,7 @@ export function stateOf(run: RunFold): RunState {
     steps: run.steps,
     usage: { ...run.usage },
     costUsd: costUsd(run),
-    result: resultOf(run),
+    result: resultOf(run, now),
     seq: run.next - 1,
   };
 }

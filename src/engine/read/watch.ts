@@ -1,3 +1,4 @@
+import { RondoError } from '../../errors.ts';
 import { damaged } from '../../journal/errors.ts';
 import { apply, emptyFold, type RunFold } from '../../journal/fold/fold.ts';
 import type { Principal } from '../../ports/principal.ts';
@@ -60,8 +61,17 @@ export async function* watch(
       if (live && log) {
         if (!sees(viewer, log.run.started.by?.tenant)) throw notFound(runId);
         if (!run) await assertAccess(resources, 'inspect', viewer, aboutRun(log.run));
-        yield* until(follow(resources, live, after), signal);
-        return;
+        try {
+          for await (const event of until(follow(resources, live, after), signal)) {
+            after = event.seq ?? after;
+            yield event;
+          }
+          return;
+        } catch (error) {
+          if (!RondoError.is(error, 'RUN_BUSY')) throw error;
+          // another process drives it on, and the store has the rest
+          continue;
+        }
       }
       wake ??= await wakeFor(resources.journal, runId);
       for await (const entry of resources.journal.read(runId, run ? run.next - 1 : -1)) {

@@ -6,7 +6,7 @@ import type { Json } from '../../json.ts';
 import type { Agent, AgentDefinition } from '../../loop/types.ts';
 import { checksStarts } from '../access.ts';
 import { keptLimits, open } from '../drive/drive.ts';
-import { joinsShared } from '../drive/history.ts';
+import { queuedIn } from '../drive/history.ts';
 import { nextId } from '../drive/ids.ts';
 import { LiveRun } from '../drive/live-run.ts';
 import { allowedStart, checkRun, firstEntry } from '../drive/start.ts';
@@ -43,8 +43,7 @@ export async function enqueueAgent(
   const runId = o.id ?? nextId();
   let started = firstEntry(resources, definition, input, o);
   if (checksStarts(resources)) started = await allowedStart(resources, definition, runId, started);
-  if (started.session !== undefined && started.by && !started.shared && (await joinsShared(resources.journal, started)))
-    started.shared = true;
+  if (started.session !== undefined) started = { ...started, ...(await queuedIn(resources.journal, started)) };
   const run = emptyFold(runId, definition.name);
   const live = new LiveRun(runId, resources.host, resources.onEvent);
   const log = new Log(resources.journal, run, undefined, live);

@@ -76,6 +76,8 @@ type Body =
       depth?: number;
       /** The session's messages, repeated every few runs so that a start reads a bounded number of journals. */
       history?: readonly Message[];
+      /** Time of the newest run before it in its session, if the clock of this process is behind it: this run comes after that one. */
+      after?: number;
       context?: Json;
       /** Depth in a tree of agents that another engine drives. Default 0. */
       level?: number;
@@ -102,11 +104,12 @@ type Body =
       lost?: { tokens: number; usd?: number };
       /** traceparent of the claim's own `invoke_agent` span. */
       trace?: string;
-      /** In the first claim of a queued run: as in `run.started`. */
+      /** As in `run.started`: in the first claim of a queued run, and of a run beside whose start another one of its session began. */
       previous?: string;
       previousSeq?: number;
       depth?: number;
       history?: readonly Message[];
+      after?: number;
     }
   | {
       type: 'run.settled';

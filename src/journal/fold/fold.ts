@@ -171,17 +171,25 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
   }
 }
 
-/** The first entry of a queued run, with the run before it in its session, which its first claim names. */
+/** The first entry of a run, with the run before it in its session if its first claim names one. */
 export function withPrevious(started: EntryOf<'run.started'>, claim: EntryOf<'run.claimed'>): EntryOf<'run.started'> {
-  const { previous, previousSeq, depth, history } = claim;
+  const { previous, previousSeq, depth, history, after } = claim;
   if (previous === undefined) return started;
+  const { previousSeq: _s, depth: _d, history: _h, ...first } = started;
   return {
-    ...started,
+    ...first,
     previous,
     ...(previousSeq !== undefined && { previousSeq }),
     ...(depth !== undefined && { depth }),
     ...(history && { history }),
+    ...(after !== undefined && { after }),
   };
+}
+
+/** Puts other messages of earlier runs of its session in the place of those that a run began with. It has not answered yet. */
+export function inherit({ root }: RunFold, history: readonly Message[]): void {
+  root.messages = [...history, ...root.messages.slice(root.inherited)];
+  root.inherited = history.length;
 }
 
 function claimed(run: RunFold, frame: Frame, entry: EntryOf<'run.claimed'>): void {

@@ -108,7 +108,7 @@ export interface Frame {
   /** What the model sees of it, once it was compacted; undefined: all of it. */
   seen?: Seen | undefined;
   /** Number of leading messages that come from earlier runs of the session, or from the parent. */
-  readonly inherited: number;
+  inherited: number;
   /** Number of the newest step. A step is one model answer, or one layer of nodes. */
   step: number;
   /** Calls of the newest answer, in the order the model asked. */

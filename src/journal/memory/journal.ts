@@ -88,7 +88,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     if (INDEXED.every((field) => before[field] === head[field])) run.head = kept(before, head);
     else {
       place(run, head);
-      const moves = before.session !== head.session;
+      const moves = before.session !== head.session || before.startedAt !== head.startedAt;
       unindex(run);
       if (moves) leave(run);
       run.head = kept(before, head);
@@ -149,7 +149,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     asking.delete(run);
   }
 
-  /** Inserts a run into its session by start time, normally at the end. Only if a clock was set, it comes earlier. */
+  /** Inserts a run into its session by start time, normally at the end. If a clock was set, or it had waited in a queue, it comes earlier. */
   function join(run: Run): void {
     const { session, startedAt } = run.head;
     if (session === undefined) return;
@@ -264,7 +264,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
 const newestFirst = (a: Run, b: Run) => b.head.startedAt - a.head.startedAt || b.nr - a.nr;
 
 /** The fields by which runs are indexed. */
-const INDEXED = ['status', 'aside', 'asks', 'session', 'tenant'] as const;
+const INDEXED = ['status', 'aside', 'asks', 'session', 'tenant', 'startedAt'] as const;
 const isOpen = (status: RunStatus) => status === 'running' || status === 'paused';
 const occupies = ({ status, aside }: RunHead) => isOpen(status) && !aside;
 const sessionKey = (session: string, tenant: string | undefined) =>

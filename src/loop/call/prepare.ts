@@ -3,6 +3,7 @@
  * handles new calls, calls that waited for a person or a limit, and calls that a crash interrupted.
  */
 import { type Asked, type GateOptions, gate, type Missing, type Verdict } from '../../hitl/gate.ts';
+import { callPolicy } from '../../hitl/policy.ts';
 import type { Call } from '../../journal/fold/fold.ts';
 import { callsLeft } from '../budget.ts';
 import { delegations } from '../delegation.ts';
@@ -25,7 +26,7 @@ export function prepare(scope: Scope, calls: readonly (Asked | Call)[], now: num
     runId: run.runId,
     session: run.started.session,
     context: run.started.context,
-    policy: host.policy,
+    policy: callPolicy(host.policy),
     lookUp: (tool, call, intent, shown, asks) => {
       if ('status' in call) return lookUpIntent(scope, tool, call as Call, intent, shown);
       // most intents are new: the claim finds that out by itself. No person is asked in vain, though

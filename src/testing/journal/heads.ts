@@ -158,6 +158,13 @@ export const headCases: readonly Case[] = [
       assert.deepEqual(await found(), [...named(1, 2, 4, 5), 'sleeps0']);
       await next('asks3', 2, { status: 'paused', asks: true });
       assert.deepEqual(await found(), [...named(1, 2, 3, 4, 5), 'sleeps0']);
+      await start(journal, 'limited', 1, { status: 'stopped' });
+      await start(journal, 'limited and asks', 1, { status: 'stopped', asks: true });
+      assert.deepEqual(await found(), [...named(1, 2, 3, 4, 5), 'sleeps0']);
+      assert.deepEqual(await found({ status: 'stopped' }), ['limited and asks']);
+      assert.deepEqual((await ids(journal, { status: 'stopped' })).sort(), ['limited', 'limited and asks']);
+      await journal.append('limited and asks', 1, [entry(1)], head('limited and asks', { status: 'stopped', seq: 2 }));
+      assert.deepEqual(await found({ status: 'stopped' }), []);
     },
   ],
   [

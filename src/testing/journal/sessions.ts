@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Case } from './kit.ts';
-import { entry, head, headOf, read, refused, same, start } from './kit.ts';
+import { all, entry, head, headOf, read, refused, same, start } from './kit.ts';
 
 const SETTLED = ['completed', 'failed', 'cancelled', 'stopped'] as const;
 
@@ -70,6 +70,18 @@ export const sessionCases: readonly Case[] = [
       }
       await start(journal, 'x', 1, { session: 'bs', tenant: 'a' });
       await start(journal, 'y', 1, { session: 's', tenant: 'ab' });
+    },
+  ],
+  [
+    'a run whose start is put later, because it waited in a queue, moves in the list of its session',
+    async (journal) => {
+      for (const [i, runId] of ['queued', 'between', 'last'].entries())
+        await start(journal, runId, 1, { session: 's', startedAt: 100 + i, status: runId === 'queued' ? 'queued' : 'completed' });
+      await journal.append('queued', 1, [entry(1)], head('queued', { session: 's', startedAt: 103, seq: 2 }));
+      assert.deepEqual(
+        (await all(journal.heads({ session: 's' }))).map(({ runId }) => runId),
+        ['queued', 'last', 'between'],
+      );
     },
   ],
   [

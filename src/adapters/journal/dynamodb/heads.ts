@@ -6,7 +6,7 @@ import { nonceOf } from '../rows/nonce.ts';
 import type { Access } from './access.ts';
 import type { Key } from './client.ts';
 import { Refused } from './errors.ts';
-import { dueKey, headItem, listOf, POINTED, placeOf, pointersKey, queueOf, type StoredHead, storedHead } from './head-item.ts';
+import { dueKey, headItem, listOf, mayAsk, POINTED, placeOf, pointersKey, queueOf, type StoredHead, storedHead } from './head-item.ts';
 import { headKey, LAST, ordered } from './keys.ts';
 import { newest, type Partition } from './newest.ts';
 
@@ -47,7 +47,8 @@ export function headsOf(access: Access, now: () => number, lengthened: (until: n
   function partitions({ asks, status, ...equal }: HeadFilter): Partition[] {
     for (const field of POINTED) if (equal[field] !== undefined) return [{ pk: pointersKey(field, equal[field]) }];
     const statuses = status === undefined ? RUN_STATUSES : [status];
-    const of = asks ? [listOf('paused', true)] : statuses.flatMap((s) => (s === 'paused' ? [listOf(s), listOf(s, true)] : [listOf(s)]));
+    const asking = statuses.some(mayAsk) ? [listOf('paused', true)] : [];
+    const of = asks ? asking : [...statuses.map((s) => listOf(s)), ...asking];
     return of.map((pk) => ({ pk, index: 'list' }));
   }
 
