@@ -11,8 +11,21 @@ import { estimate, modelKey } from './estimate.ts';
 import { Streaming } from './streaming.ts';
 import { wrapped } from './wrapped.ts';
 
-/** Failures after which the provider may still charge for the call. */
-const BILLED: ReadonlySet<string> = new Set(['TIMEOUT', 'STREAM_BROKEN', 'STREAM_ERROR', 'NETWORK', 'CANCELLED']);
+/** Failures of a provider that refused the call, or broke down before an answer: it bills nothing. */
+const FREE: ReadonlySet<string> = new Set([
+  'THROTTLING',
+  'QUOTA_EXCEEDED',
+  'SERVICE_UNAVAILABLE',
+  'INTERNAL_ERROR',
+  'VALIDATION',
+  'CONTEXT_TOO_LONG',
+  'UNAUTHENTICATED',
+  'ACCESS_DENIED',
+  'NOT_FOUND',
+  'CONFLICT',
+  'TOO_EARLY',
+  'TLS_FAILED',
+]);
 
 /** Why a run was let go by this process. The next owner charges the call under way, so it is not charged here too. */
 const GONE: ReadonlySet<string | undefined> = new Set(['close', 'lost']);
@@ -58,11 +71,12 @@ async function askInTurn(
   try {
     for (let i = 0; ; i++) {
       const model = models[i] as Model;
-      const failed = (f: FailedAttempt & { fallback?: string }) => {
+      let told = 0;
+      const failed = (f: FailedAttempt & { fallback?: string }, billed: boolean) => {
+        told = f.attempt;
         const draft = { type: 'attempt.failed', of: asking.of, step, model: modelKey(model), ...f, attempt: before + f.attempt } as const;
         span?.failedAttempt(draft);
-        // a switch repeats the failure of an attempt that was charged already
-        return scope.append(() => [BILLED.has(f.code) && !f.fallback ? { ...draft, lost: lost(asking) } : draft]);
+        return scope.append(() => [billed ? { ...draft, lost: lost(asking) } : draft]);
       };
       // checked before the call, because a process that lost the run could not journal the answer; outside the model's timeout
       if (waited && i === 0) await scope.drive.own(true);
@@ -73,21 +87,23 @@ async function askInTurn(
         cancel: scope.cancel,
         fallbackCode: 'MODEL_FAILED',
         mask: scope.secrets.mask,
-        onAttemptFailed: async (f) => {
-          await failed(f);
+        onAttemptFailed: async (f, outcome) => {
+          await failed(f, outcome !== 'not-run' && !FREE.has(f.code));
           // the first attempt was checked before the step; each retry may cost as much again
           if (f.retryIn !== undefined) affordable(scope, asking);
         },
       });
       if (result.ok) return { ok: true, response: result.value, model, attempts: before + result.attempts, ms: Date.now() - started };
       const { error } = result;
+      // an attempt that was cut off; between two of them, the last one is told already
       // if the run is released or lost, its next claim charges the interrupted call
-      if (result.cancelled && error.attempts > 0 && !GONE.has(scope.halt?.why))
-        await failed({ attempt: error.attempts, code: error.code, message: error.message });
+      if (result.cancelled && error.attempts > told && !GONE.has(scope.halt?.why))
+        await failed({ attempt: error.attempts, code: error.code, message: error.message }, true);
       const next = models[i + 1];
       if (scope.halt || !next || !switches(asking.model, error))
         return { ok: false, error: { ...error, attempts: before + error.attempts } };
-      await failed({ attempt: error.attempts, code: error.code, message: error.message, fallback: modelKey(next) });
+      // a switch repeats the failure of an attempt that was charged already
+      await failed({ attempt: error.attempts, code: error.code, message: error.message, fallback: modelKey(next) }, false);
       affordable(scope, asking);
       before += error.attempts;
     }
