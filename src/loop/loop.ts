@@ -4,7 +4,7 @@
  * I1. A step is in the journal before its effects start: the model's answer and the starts of its calls are one append.
  * I2. The model is asked again only when every call of its last answer has ended.
  * I3. A model call is made only if the most that it can cost fits every limit (`budget.ts`).
- * I4. An answer that arrived is journaled and charged, even if the run is halted right after it.
+ * I4. An answer that arrived is journaled and charged, even if the run is halted right after it. One that a wrapper still works on is charged.
  */
 import type { Failure } from '../errors.ts';
 import type { Asked } from '../hitl/gate.ts';

@@ -6,10 +6,10 @@ import type { AttemptContext } from '../../reliability/timeout.ts';
 import type { ChatTrace } from '../../telemetry/trace.ts';
 import { crossing } from '../budget.ts';
 import type { Crossing, LoopScope } from '../types.ts';
-import { type Asking, answerOf, type Thought } from './answer.ts';
+import { type Asking, answerOf, letGo, type Thought } from './answer.ts';
 import { estimate, modelKey } from './estimate.ts';
 import { Streaming } from './streaming.ts';
-import { wrapped } from './wrapped.ts';
+import { type WrappedCall, wrapped } from './wrapped.ts';
 
 /** Failures of a provider that refused the call, or broke down before an answer: it bills nothing. */
 const FREE: ReadonlySet<string> = new Set([
@@ -27,9 +27,6 @@ const FREE: ReadonlySet<string> = new Set([
   'TLS_FAILED',
 ]);
 
-/** Why a run was let go by this process. The next owner charges the call under way, so it is not charged here too. */
-const GONE: ReadonlySet<string | undefined> = new Set(['close', 'lost']);
-
 /** Think: calls the model, each candidate with its own timeouts, retries and breaker. Failed attempts and switches are journaled. */
 export function think(
   scope: LoopScope,
@@ -39,7 +36,7 @@ export function think(
 ): Promise<Thought> {
   const { modelWrappers } = scope.plan;
   if (modelWrappers.length === 0) return askInTurn(scope, request, span, asking);
-  return wrapped(scope, request, asking, (r, waited) => askInTurn(scope, r, span, asking, waited));
+  return wrapped(scope, request, asking, (r, call) => askInTurn(scope, r, span, call.asking, call));
 }
 
 /** The next step of the agent: its conversation may have changed when it is estimated. */
@@ -60,7 +57,7 @@ async function askInTurn(
   request: ModelRequest,
   span: ChatTrace | undefined,
   asking: Asking,
-  waited = false,
+  { waited, cancel }: Pick<WrappedCall, 'waited' | 'cancel'> = { waited: false, cancel: scope.cancel },
 ): Promise<Thought> {
   const { host } = scope;
   const started = Date.now();
@@ -84,7 +81,7 @@ async function askInTurn(
         policy,
         before: () => scope.drive.own(true),
         circuit: host.breakers.of(model, modelKey(model), policy.breaker, { model }),
-        cancel: scope.cancel,
+        cancel,
         fallbackCode: 'MODEL_FAILED',
         mask: scope.secrets.mask,
         onAttemptFailed: async (f, outcome) => {
@@ -97,10 +94,10 @@ async function askInTurn(
       const { error } = result;
       // an attempt that was cut off; between two of them, the last one is told already
       // if the run is released or lost, its next claim charges the interrupted call
-      if (result.cancelled && error.attempts > told && !GONE.has(scope.halt?.why))
+      if (result.cancelled && error.attempts > told && !letGo(scope))
         await failed({ attempt: error.attempts, code: error.code, message: error.message }, true);
       const next = models[i + 1];
-      if (scope.halt || !next || !switches(asking.model, error))
+      if (result.cancelled || scope.halt || !next || !switches(asking.model, error))
         return { ok: false, error: { ...error, attempts: before + error.attempts } };
       // a switch repeats the failure of an attempt that was charged already
       await failed({ attempt: error.attempts, code: error.code, message: error.message, fallback: modelKey(next) }, false);
@@ -123,9 +120,10 @@ class Unaffordable extends Error {
 }
 
 /** @throws Unaffordable if one more attempt, at the most that it can cost, would cross a limit of this scope or of one above. */
-function affordable(scope: LoopScope, { bound }: Asking): void {
+function affordable(scope: LoopScope, { bound, needed }: Asking): void {
   // for a sub-agent the call is reserved already
-  const crossed = crossing(scope, scope.parent ? 0 : 1, bound);
+  const more = scope.parent ? 0 : 1;
+  const crossed = needed ? crossing(scope, 1, needed, more) : crossing(scope, more, bound);
   if (crossed) throw new Unaffordable(crossed);
 }
 
