@@ -226,7 +226,7 @@ describe('dollars and failed attempts', () => {
   test('a switch is in the journal with its reason, and the cost is that of the model that answered', async () => {
     const engine = new Engine({ prices });
     const events: unknown[] = [];
-    const model = fallback([cheap([{ error: 'ACCESS_DENIED' }]), cheap([{ text: 'done', usage }], 'dear')], { on: ['ACCESS_DENIED'] });
+    const model = fallback([cheap([{ error: 'ACCESS_DENIED' }]), cheap([{ text: 'done', usage }], 'dear')]);
     const run = engine.run(agent({ name: 'a', instructions: '', model, reliability: quick }), 'go');
     for await (const e of run) if (e.type === 'attempt.failed') events.push(e);
     expect(events.at(-1)).toMatchObject({ code: 'ACCESS_DENIED', fallback: 'mine/dear' });

@@ -1,7 +1,7 @@
 import { loadSoon } from '../../json-schema.ts';
 import type { Model, ModelRequest, ModelResponse } from '../../ports/model.ts';
 import { type FailedAttempt, guard } from '../../reliability/envelope.ts';
-import { switches } from '../../reliability/fallback.ts';
+import { saidByAll, switches } from '../../reliability/fallback.ts';
 import type { AttemptContext } from '../../reliability/timeout.ts';
 import type { ChatTrace } from '../../telemetry/trace.ts';
 import { crossing } from '../budget.ts';
@@ -65,6 +65,7 @@ async function askInTurn(
   const step = scope.frame.step + 1;
   const policy = scope.plan.model;
   let before = 0;
+  const refused: { name: string; code: string; message: string }[] = [];
   try {
     for (let i = 0; ; i++) {
       const model = models[i] as Model;
@@ -97,8 +98,9 @@ async function askInTurn(
       if (result.cancelled && error.attempts > told && !letGo(scope))
         await failed({ attempt: error.attempts, code: error.code, message: error.message }, true);
       const next = models[i + 1];
-      if (result.cancelled || scope.halt || !next || !switches(asking.model, error))
-        return { ok: false, error: { ...error, attempts: before + error.attempts } };
+      refused.push({ name: modelKey(model), code: error.code, message: error.message });
+      if (result.cancelled || scope.halt || !next || shortens(scope, asking, error) || !switches(asking.model, error.code))
+        return { ok: false, error: { ...error, message: saidByAll(refused), attempts: before + error.attempts } };
       // a switch repeats the failure of an attempt that was charged already
       await failed({ attempt: error.attempts, code: error.code, message: error.message, fallback: modelKey(next) }, false);
       affordable(scope, asking);
@@ -109,6 +111,10 @@ async function askInTurn(
     throw error;
   }
 }
+
+/** Whether the conversation is made smaller for the model that refused it, so that no other one is asked. */
+const shortens = ({ plan }: LoopScope, { of }: Asking, { code }: { code: string }): boolean =>
+  code === 'CONTEXT_TOO_LONG' && of === 'model' && plan.compact.length > 0;
 
 /** Thrown if a retry would cross a limit. */
 class Unaffordable extends Error {
