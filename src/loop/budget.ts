@@ -28,28 +28,34 @@ type Limited = Pick<Scope, 'agent' | 'frame' | 'host' | 'tools' | 'limits' | 'ru
 
 /**
  * The limit that the next model call (or `calls` calls) would cross, of this frame or of one above; undefined if there is none. `bound`: the
- * most that one can use.
+ * most that one can use. `steps`: how many more steps they are.
  * It is called before each attempt, so no limit is overspent. Reserved calls count at their upper bound.
  */
 export function crossing<S extends Limited>(
   scope: S,
   calls = 1,
   bound: () => Estimate = () => estimate(scope),
+  // several calls by a wrapper belong to one step
+  steps = Math.min(calls, 1),
 ): { crossed: Crossed; at: S } | undefined {
   let next: Estimate | undefined;
   for (let at: Limited | undefined = scope; at; at = at.parent) {
     const { limits } = at;
     if (limits.tokens !== undefined || limits.costUsd !== undefined) next ??= bound();
-    const crossed = crossedAt(at, calls, next);
+    const crossed = crossedAt(at, calls, next, steps);
     if (crossed) return { crossed, at: at as S };
   }
   return undefined;
 }
 
-function crossedAt({ limits, frame, reserved, run }: Limited, calls: number, next: Estimate | undefined): Crossed | undefined {
+function crossedAt(
+  { limits, frame, reserved, run }: Limited,
+  calls: number,
+  next: Estimate | undefined,
+  steps: number,
+): Crossed | undefined {
   const { spent } = frame;
-  // several calls by a wrapper belong to one step
-  if (limits.steps !== undefined && spent.steps + reserved.modelCalls + Math.min(calls, 1) > limits.steps)
+  if (limits.steps !== undefined && spent.steps + reserved.modelCalls + steps > limits.steps)
     return { name: 'steps', max: limits.steps, used: spent.steps, needed: 1 };
   const full = frame.parent ? undefined : journalCrossed(run);
   if (full) return full;

@@ -4,8 +4,8 @@
  * I1. A step is in the journal before its effects start: the model's answer and the starts of its calls are one append.
  * I2. The model is asked again only when every call of its last answer has ended.
  * I3. A model call is made only if the most that it can cost fits every limit (`budget.ts`).
- * I4. An answer that arrived is journaled and charged, even if the run is halted right after it. Only if another process has taken the run it
- *     is dropped: the claim of that process has charged the most that it could cost.
+ * I4. An answer that arrived is journaled and charged, even if the run is halted right after it. One that a wrapper still works on is charged.
+ *     Only if another process has taken the run it is dropped: the claim of that process has charged the most that it could cost.
  */
 import type { Failure } from '../errors.ts';
 import type { Asked } from '../hitl/gate.ts';

@@ -1,36 +1,25 @@
 import { invalid, ToolError } from '../errors.ts';
 import { checkOptions } from '../options.ts';
 import type { Model, ModelResponse } from '../ports/model.ts';
-import { type Classified, classify } from './classify.ts';
+import { bounded, classify } from './classify.ts';
 
 /** The property of a {@link fallback} model with its candidates and the codes that it switches on. */
 export const CANDIDATES: unique symbol = Symbol.for('rondo.candidates');
 
 interface Candidates {
   readonly models: readonly Model[];
-  readonly on: readonly string[];
+  /** Undefined: all. */
+  readonly on: readonly string[] | undefined;
 }
 type FallbackModel = Model & { readonly [CANDIDATES]: Candidates };
 
-/** Codes after which another model may succeed. A wrong or forbidden request would fail there too. */
-const SWITCH: ReadonlySet<string> = new Set([
-  'THROTTLING',
-  'QUOTA_EXCEEDED',
-  'SERVICE_UNAVAILABLE',
-  'INTERNAL_ERROR',
-  'STREAM_ERROR',
-  'STREAM_BROKEN',
-  'TIMEOUT',
-  'NETWORK',
-  'TLS_FAILED',
-  'TOO_EARLY',
-  'CIRCUIT_OPEN',
-]);
+/** Failures of stand-ins in tests. Another model would hide what is wrong with the test. */
+const OF_TESTS: ReadonlySet<string> = new Set(['RECORDING_MISMATCH', 'RECORDING_FAILED', 'SCRIPT_ENDED']);
 const DEFAULT_OUTPUT = 4_096;
 
 /**
- * A model that asks the next candidate if one fails with a code that another model may not have (throttled, unavailable, timed out,
- * unreachable, open circuit, over quota), with any retryable error, or with a code named in `on`, such as `ACCESS_DENIED`.
+ * A model that asks the next candidate if one fails, whatever the reason: an outage, a revoked key, a retired model, a request that it does
+ * not take. `on`: only for failures with these codes. An answer that is cut off or `blocked` is not a failure.
  *
  * Its name, for prices and spans, is that of the first candidate. The engine calls each candidate with its own timeouts, retries and
  * breaker, and records each switch. Where something else asks it (a memory that extracts facts, a fallback around one with its own `on`),
@@ -41,9 +30,9 @@ const DEFAULT_OUTPUT = 4_096;
 export function fallback(models: readonly [Model, ...Model[]], o?: { on?: readonly string[] }): Model {
   if (!Array.isArray(models) || models.length === 0 || !models.every((m) => typeof m?.generate === 'function'))
     throw invalid('fallback() takes a list of at least one model, such as fallback([bedrock(a), bedrock(b)]).');
-  if (o !== undefined) checkOptions(o, { on: "on: ['ACCESS_DENIED']" }, 'fallback()', { on: 'list' });
+  if (o !== undefined) checkOptions(o, { on: "on: ['THROTTLING', 'SERVICE_UNAVAILABLE']" }, 'fallback()', { on: 'list' });
   // a nested fallback without `on` is flattened
-  const all = models.flatMap((m) => (candidatesOf(m)?.on.length === 0 ? candidates(m) : [m]));
+  const all = models.flatMap((m) => (candidatesOf(m)?.on ? [m] : candidates(m)));
   const first = all[0] as Model;
   const bounds = all.map((m) => m.maxOutput);
   const model: FallbackModel = {
@@ -53,7 +42,7 @@ export function fallback(models: readonly [Model, ...Model[]], o?: { on?: readon
     settings: first.settings,
     ...(all.some((m) => m.standin) && { standin: true }),
     generate: (request, call) => inOrder(model, request, call),
-    [CANDIDATES]: { models: all, on: o?.on ?? [] },
+    [CANDIDATES]: { models: all, on: o?.on },
   };
   return model;
 }
@@ -62,11 +51,16 @@ export function fallback(models: readonly [Model, ...Model[]], o?: { on?: readon
 export const candidates = (model: Model): readonly Model[] => candidatesOf(model)?.models ?? [model];
 
 /** Whether to ask the next candidate after a failure with this code. False for a model that is not a fallback. */
-export function switches(model: Model, failure: string | { code: string; retryable: boolean }): boolean {
+export function switches(model: Model, code: string): boolean {
   const own = candidatesOf(model);
-  if (!own) return false;
-  const { code, retryable } = typeof failure === 'string' ? { code: failure, retryable: false } : failure;
-  return retryable || SWITCH.has(code) || own.on.includes(code);
+  return own !== undefined && !OF_TESTS.has(code) && (own.on?.includes(code) ?? true);
+}
+
+/** The message of a failure, with those of the candidates before it. */
+export function saidByAll(failed: readonly { name: string; code: string; message: string }[]): string {
+  const [only] = failed;
+  if (only && failed.length === 1) return only.message;
+  return bounded(`No model answered. ${failed.map(({ name, code, message }) => `${name}: ${code}, ${message}`).join('; ')}`);
 }
 
 const candidatesOf = (model: Model): Candidates | undefined => (model as Partial<FallbackModel>)[CANDIDATES];
@@ -77,29 +71,22 @@ async function inOrder(
   call: Parameters<Model['generate']>[1],
 ): Promise<ModelResponse> {
   const all = candidates(model);
-  const failed: { name: string; failure: Classified; error: unknown }[] = [];
-  for (const candidate of all) {
+  const failed: { name: string; code: string; message: string }[] = [];
+  for (const [i, candidate] of all.entries()) {
     call.signal.throwIfAborted();
     const name = `${candidate.provider}/${candidate.id}`;
     try {
       const response = await candidate.generate(request, call);
-      return candidate === all[0] || response.model !== undefined ? response : { ...response, model: name };
+      return i === 0 || response.model !== undefined ? response : { ...response, model: name };
     } catch (error) {
       // cancelled by the caller: not this candidate's failure
       if (call.signal.aborted) throw error;
-      const failure = classify(error, 'MODEL_FAILED');
-      failed.push({ name, failure, error });
-      if (!switches(model, failure)) break;
+      const { code, message, outcome, retryable, retryAfter } = classify(error, 'MODEL_FAILED');
+      failed.push({ name, code, message });
+      if (i < all.length - 1 && switches(model, code)) continue;
+      if (i === 0) throw error;
+      throw new ToolError(code, saidByAll(failed), { outcome, retryable, retryAfter, cause: error });
     }
   }
-  const last = failed.at(-1) as (typeof failed)[number];
-  if (failed.length === 1) throw last.error;
-  const each = failed.map((f) => `${f.name}: ${f.failure.code}, ${f.failure.message}`).join('; ');
-  const { code, outcome, retryable, retryAfter } = last.failure;
-  throw new ToolError(code, `No model answered. ${each}`, {
-    outcome,
-    retryable,
-    retryAfter,
-    cause: last.error,
-  });
+  throw new Error('a fallback without models');
 }

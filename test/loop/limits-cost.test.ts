@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { agent, Engine, fallback, type Limits, type Model, type Prices, tool } from '../../src/index.ts';
+import { agent, Engine, fallback, type Limits, type Model, memoryJournal, type Prices, ToolError, tool } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import { entriesOf, headOf, journals } from '../kit/journals.ts';
+import { entriesOf, entryOf, headOf, journals } from '../kit/journals.ts';
 import { anything, asks, ends, refused } from '../kit/runs.ts';
 
 const from = { source: 'test', date: '2026-11-21' };
@@ -136,6 +136,68 @@ describe('dollars and failed attempts', () => {
     expect(await ends(new Engine({ prices }).run(spending(model, { costUsd: 0.11 }), 'go'), 'completed')).toMatchObject({ costUsd: 0.02 });
   });
 
+  test.each(['ECONNREFUSED', 'ENOTFOUND', 'UND_ERR_CONNECT_TIMEOUT'])('%s costs nothing, however often: nothing was sent', async (code) => {
+    let tries = 0;
+    const model = cheap(() => {
+      if (tries++ < 2) throw Object.assign(new Error('no connection'), { code });
+      return { text: 'done', usage };
+    });
+    const journal = memoryJournal();
+    const run = new Engine({ journal, prices }).run(spending(model, { costUsd: 0.11 }), 'go');
+    expect(await ends(run, 'completed')).toMatchObject({ costUsd: 0.02, usage: { input: 1_000, output: 100 } });
+    const failed = (await entriesOf(journal, run.id)).filter((e) => e.type === 'attempt.failed');
+    expect(failed.map((e) => [e.code, e.lost])).toEqual([
+      ['NETWORK', undefined],
+      ['NETWORK', undefined],
+    ]);
+  });
+
+  test.each<[string, () => unknown]>([
+    ['an answer that makes no sense', () => 'nonsense'],
+    [
+      'an error that no table lists',
+      () => {
+        throw new Error('after the answer');
+      },
+    ],
+    [
+      'a connection that broke',
+      () => {
+        throw Object.assign(new Error('reset'), { code: 'ECONNRESET' });
+      },
+    ],
+  ])('%s may have been charged', async (_, answer) => {
+    const model = { provider: 'mine', id: 'cheap', maxOutput: 1_000, generate: async () => answer() as never } satisfies Model;
+    const a = agent({ name: 'a', instructions: '', model, reliability: { model: { retry: { attempts: 1 } } } });
+    expect((await ends(new Engine({ prices }).run(a, 'go'), 'failed')).costUsd).toBeGreaterThanOrEqual(0.1);
+  });
+
+  test.each([400, 401, 403, 404, 410, 429, 500, 503])('the status %i costs nothing: the provider did not answer', async (status) => {
+    const model: Model = {
+      provider: 'mine',
+      id: 'cheap',
+      maxOutput: 1_000,
+      generate: () => Promise.reject(Object.assign(new Error('no'), { status })),
+    };
+    expect(await ends(new Engine({ prices }).run(spending(model, { costUsd: 0.11 }), 'go'), 'failed')).toMatchObject({ costUsd: 0 });
+  });
+
+  test('a run that is cancelled between two attempts is charged for no third', async () => {
+    const model: Model = {
+      provider: 'mine',
+      id: 'cheap',
+      maxOutput: 1_000,
+      generate: () => Promise.reject(new ToolError('THROTTLING', 'slow down', { outcome: 'not-run', retryAfter: 30_000 })),
+    };
+    const journal = memoryJournal();
+    const engine = new Engine({ journal, prices });
+    const run = engine.run(spending(model, {}), 'go');
+    await entryOf(journal, run.id, 'attempt.failed');
+    await engine.cancel(run.id);
+    expect(await ends(run, 'cancelled')).toMatchObject({ costUsd: 0 });
+    expect((await entriesOf(journal, run.id)).filter((e) => e.type === 'attempt.failed')).toHaveLength(1);
+  });
+
   test('the dearest candidate of a fallback is reserved, before the first is asked', async () => {
     const first = cheap(['never']);
     const second = cheap(['never'], 'dear');
@@ -164,7 +226,7 @@ describe('dollars and failed attempts', () => {
   test('a switch is in the journal with its reason, and the cost is that of the model that answered', async () => {
     const engine = new Engine({ prices });
     const events: unknown[] = [];
-    const model = fallback([cheap([{ error: 'ACCESS_DENIED' }]), cheap([{ text: 'done', usage }], 'dear')], { on: ['ACCESS_DENIED'] });
+    const model = fallback([cheap([{ error: 'ACCESS_DENIED' }]), cheap([{ text: 'done', usage }], 'dear')]);
     const run = engine.run(agent({ name: 'a', instructions: '', model, reliability: quick }), 'go');
     for await (const e of run) if (e.type === 'attempt.failed') events.push(e);
     expect(events.at(-1)).toMatchObject({ code: 'ACCESS_DENIED', fallback: 'mine/dear' });

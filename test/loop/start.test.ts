@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { agent, Engine, type Json, type Model, tool } from '../../src/index.ts';
+import { agent, Engine, type Json, type Model, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { entriesOf, journals, recording, typesOf } from '../kit/journals.ts';
 import { anything, asks, ends } from '../kit/runs.ts';
@@ -87,7 +87,7 @@ describe.each(journals)('starting the calls of an answer, on $name', ({ make }) 
       maxOutput: 400,
       generate: async () => {
         failed = true;
-        throw new Error('down');
+        throw new ToolError('DOWN', 'not reached', { outcome: 'not-run' });
       },
     };
     const good = scripted([{ text: 'fine', usage }]);

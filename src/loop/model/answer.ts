@@ -24,7 +24,12 @@ export interface Asking {
   models: readonly Model[];
   /** The most that the call can use. */
   bound(): Estimate;
+  /** Where wrappers may make several calls: what all of them need that is neither in the sums nor reserved. */
+  needed?(): Estimate;
 }
+
+/** Whether the run was let go by this process. The next owner charges the call under way, so it is not charged here too. */
+export const letGo = ({ halt }: LoopScope): boolean => halt?.why === 'close' || halt?.why === 'lost';
 
 const STOPS: ReadonlySet<unknown> = new Set(['end', 'tools', 'length', 'context', 'blocked']);
 
@@ -96,16 +101,23 @@ function withVendor<P extends Part>(copy: P, vendor: unknown): P | undefined {
   }
 }
 
-/** Charges an answer that is not used, as a failed attempt. Without a usage it counts at the most that it can have used. */
+/** What an answer cost. Without a usage it counts at the most that it can have used. */
+export function costOfAnswer(scope: LoopScope, { bound }: Asking, { response, model }: Answered): Estimate {
+  const { usage } = response;
+  return usage ? { tokens: totalOf(usage), usd: costOf(scope, model, response) } : bound();
+}
+
+/** Charges an answer that is not used, as a failed attempt. */
 export async function chargeUnused(
   scope: LoopScope,
-  { of, bound }: Asking,
-  { response, model, attempts }: Answered,
+  asking: Asking,
+  answer: Answered,
   why: { code: string; message: string },
 ): Promise<void> {
-  const { usage } = response;
-  const most = usage ? undefined : bound();
-  const lost = { tokens: usage ? totalOf(usage) : (most?.tokens ?? 0), usd: usage ? costOf(scope, model, response) : most?.usd };
+  const { tokens, usd } = costOfAnswer(scope, asking, answer);
+  const { attempts: attempt, model } = answer;
   const step = scope.frame.step + 1;
-  await scope.append(() => [{ type: 'attempt.failed', of, step, attempt: attempts, ...why, model: modelKey(model), lost }]);
+  await scope.append(() => [
+    { type: 'attempt.failed', of: asking.of, step, attempt, ...why, model: modelKey(model), lost: { tokens, usd } },
+  ]);
 }

@@ -1,21 +1,31 @@
 import { loadSoon } from '../../json-schema.ts';
 import type { Model, ModelRequest, ModelResponse } from '../../ports/model.ts';
 import { type FailedAttempt, guard } from '../../reliability/envelope.ts';
-import { switches } from '../../reliability/fallback.ts';
+import { saidByAll, switches } from '../../reliability/fallback.ts';
 import type { AttemptContext } from '../../reliability/timeout.ts';
 import type { ChatTrace } from '../../telemetry/trace.ts';
 import { crossing } from '../budget.ts';
 import type { Crossing, LoopScope } from '../types.ts';
-import { type Asking, answerOf, type Thought } from './answer.ts';
+import { type Asking, answerOf, letGo, type Thought } from './answer.ts';
 import { estimate, modelKey } from './estimate.ts';
 import { Streaming } from './streaming.ts';
-import { wrapped } from './wrapped.ts';
+import { type WrappedCall, wrapped } from './wrapped.ts';
 
-/** Failures after which the provider may still charge for the call. */
-const BILLED: ReadonlySet<string> = new Set(['TIMEOUT', 'STREAM_BROKEN', 'STREAM_ERROR', 'NETWORK', 'CANCELLED']);
-
-/** Why a run was let go by this process. The next owner charges the call under way, so it is not charged here too. */
-const GONE: ReadonlySet<string | undefined> = new Set(['close', 'lost']);
+/** Failures of a provider that refused the call, or broke down before an answer: it bills nothing. */
+const FREE: ReadonlySet<string> = new Set([
+  'THROTTLING',
+  'QUOTA_EXCEEDED',
+  'SERVICE_UNAVAILABLE',
+  'INTERNAL_ERROR',
+  'VALIDATION',
+  'CONTEXT_TOO_LONG',
+  'UNAUTHENTICATED',
+  'ACCESS_DENIED',
+  'NOT_FOUND',
+  'CONFLICT',
+  'TOO_EARLY',
+  'TLS_FAILED',
+]);
 
 /** Think: calls the model, each candidate with its own timeouts, retries and breaker. Failed attempts and switches are journaled. */
 export function think(
@@ -26,7 +36,7 @@ export function think(
 ): Promise<Thought> {
   const { modelWrappers } = scope.plan;
   if (modelWrappers.length === 0) return askInTurn(scope, request, span, asking);
-  return wrapped(scope, request, asking, (r, waited) => askInTurn(scope, r, span, asking, waited));
+  return wrapped(scope, request, asking, (r, call) => askInTurn(scope, r, span, call.asking, call));
 }
 
 /** The next step of the agent: its conversation may have changed when it is estimated. */
@@ -47,7 +57,7 @@ async function askInTurn(
   request: ModelRequest,
   span: ChatTrace | undefined,
   asking: Asking,
-  waited = false,
+  { waited, cancel }: Pick<WrappedCall, 'waited' | 'cancel'> = { waited: false, cancel: scope.cancel },
 ): Promise<Thought> {
   const { host } = scope;
   const started = Date.now();
@@ -55,14 +65,16 @@ async function askInTurn(
   const step = scope.frame.step + 1;
   const policy = scope.plan.model;
   let before = 0;
+  const refused: { name: string; code: string; message: string }[] = [];
   try {
     for (let i = 0; ; i++) {
       const model = models[i] as Model;
-      const failed = (f: FailedAttempt & { fallback?: string }) => {
+      let told = 0;
+      const failed = (f: FailedAttempt & { fallback?: string }, billed: boolean) => {
+        told = f.attempt;
         const draft = { type: 'attempt.failed', of: asking.of, step, model: modelKey(model), ...f, attempt: before + f.attempt } as const;
         span?.failedAttempt(draft);
-        // a switch repeats the failure of an attempt that was charged already
-        return scope.append(() => [BILLED.has(f.code) && !f.fallback ? { ...draft, lost: lost(asking) } : draft]);
+        return scope.append(() => [billed ? { ...draft, lost: lost(asking) } : draft]);
       };
       // checked before the call, because a process that lost the run could not journal the answer; outside the model's timeout
       if (waited && i === 0) await scope.drive.own(true);
@@ -70,24 +82,27 @@ async function askInTurn(
         policy,
         before: () => scope.drive.own(true),
         circuit: host.breakers.of(model, modelKey(model), policy.breaker, { model }),
-        cancel: scope.cancel,
+        cancel,
         fallbackCode: 'MODEL_FAILED',
         mask: scope.secrets.mask,
-        onAttemptFailed: async (f) => {
-          await failed(f);
+        onAttemptFailed: async (f, outcome) => {
+          await failed(f, outcome !== 'not-run' && !FREE.has(f.code));
           // the first attempt was checked before the step; each retry may cost as much again
           if (f.retryIn !== undefined) affordable(scope, asking);
         },
       });
       if (result.ok) return { ok: true, response: result.value, model, attempts: before + result.attempts, ms: Date.now() - started };
       const { error } = result;
+      // an attempt that was cut off; between two of them, the last one is told already
       // if the run is released or lost, its next claim charges the interrupted call
-      if (result.cancelled && error.attempts > 0 && !GONE.has(scope.halt?.why))
-        await failed({ attempt: error.attempts, code: error.code, message: error.message });
+      if (result.cancelled && error.attempts > told && !letGo(scope))
+        await failed({ attempt: error.attempts, code: error.code, message: error.message }, true);
       const next = models[i + 1];
-      if (scope.halt || !next || !switches(asking.model, error))
-        return { ok: false, error: { ...error, attempts: before + error.attempts } };
-      await failed({ attempt: error.attempts, code: error.code, message: error.message, fallback: modelKey(next) });
+      refused.push({ name: modelKey(model), code: error.code, message: error.message });
+      if (result.cancelled || scope.halt || !next || shortens(scope, asking, error) || !switches(asking.model, error.code))
+        return { ok: false, error: { ...error, message: saidByAll(refused), attempts: before + error.attempts } };
+      // a switch repeats the failure of an attempt that was charged already
+      await failed({ attempt: error.attempts, code: error.code, message: error.message, fallback: modelKey(next) }, false);
       affordable(scope, asking);
       before += error.attempts;
     }
@@ -96,6 +111,10 @@ async function askInTurn(
     throw error;
   }
 }
+
+/** Whether the conversation is made smaller for the model that refused it, so that no other one is asked. */
+const shortens = ({ plan }: LoopScope, { of }: Asking, { code }: { code: string }): boolean =>
+  code === 'CONTEXT_TOO_LONG' && of === 'model' && plan.compact.length > 0;
 
 /** Thrown if a retry would cross a limit. */
 class Unaffordable extends Error {
@@ -107,9 +126,10 @@ class Unaffordable extends Error {
 }
 
 /** @throws Unaffordable if one more attempt, at the most that it can cost, would cross a limit of this scope or of one above. */
-function affordable(scope: LoopScope, { bound }: Asking): void {
+function affordable(scope: LoopScope, { bound, needed }: Asking): void {
   // for a sub-agent the call is reserved already
-  const crossed = crossing(scope, scope.parent ? 0 : 1, bound);
+  const more = scope.parent ? 0 : 1;
+  const crossed = needed ? crossing(scope, 1, needed, more) : crossing(scope, more, bound);
   if (crossed) throw new Unaffordable(crossed);
 }
 

@@ -1,10 +1,18 @@
+/**
+ * Runs a model call inside its wrappers, which may ask several times, answer by themselves, and end while a call of theirs still runs.
+ *
+ * I1. Every call is checked against the limits, with what those before it cost or may cost.
+ * I2. When the wrappers have ended, no call of theirs runs, and each one that ran is charged: as the answer that they gave, or as lost. Where
+ *     the run is let go, its next owner charges the call.
+ */
 import type { ModelRequest, ModelResponse } from '../../ports/model.ts';
+import type { CancelSource } from '../../reliability/cancel.ts';
 import { messageOf } from '../../reliability/classify.ts';
 import { Halted, unlessHalted } from '../../reliability/patience.ts';
 import { crossing } from '../budget.ts';
 import type { LoopScope } from '../types.ts';
-import { type Answered, type Asking, answerOf, chargeUnused, type Thought } from './answer.ts';
-import { modelKey } from './estimate.ts';
+import { type Answered, type Asking, answerOf, chargeUnused, costOfAnswer, letGo, type Thought } from './answer.ts';
+import { type Estimate, modelKey } from './estimate.ts';
 import { infoOf, Wrapping } from './wrapping.ts';
 
 /** Carries a result without an answer through the wrappers, which know only answers and errors. */
@@ -17,30 +25,109 @@ class NoAnswer extends Error {
 }
 
 const SUPERSEDED = { code: 'SUPERSEDED', message: 'a wrapper did not take this answer' };
+const CANCELLED = { code: 'CANCELLED', message: 'the run was halted before a wrapper took this answer' };
+
+/** How the model is asked for a wrapper. */
+export interface WrappedCall {
+  asking: Asking;
+  /** The wrapper awaited something before. Another process may have claimed the run meanwhile. */
+  waited: boolean;
+  /** Cancelled when the run is halted, and when the wrappers have ended. */
+  cancel: CancelSource;
+}
+
+type Ask = (r: ModelRequest, call: WrappedCall) => Promise<Thought>;
+
+/** The calls of one step. */
+class Calls {
+  /** The newest answer. The usage is its, even if a wrapper changes the answer. */
+  last: Answered | undefined;
+  readonly #scope: LoopScope;
+  readonly #asking: Asking;
+  readonly #ask: Ask;
+  readonly #halting: ReturnType<LoopScope['linkedCancel']>;
+  readonly #running = new Set<Promise<unknown>>();
+  /** Answers that are not in the journal. */
+  readonly #open = new Set<Answered>();
+  #asked = 0;
+  #active = 0;
+
+  constructor(scope: LoopScope, asking: Asking, ask: Ask) {
+    this.#scope = scope;
+    this.#asking = { ...asking, needed: () => this.#needed() };
+    this.#ask = ask;
+    this.#halting = scope.linkedCancel();
+  }
+
+  next(r: ModelRequest, wrapping: Wrapping): Promise<ModelResponse> {
+    const answer = wrapping.inside(() => this.#next(r, wrapping.waited));
+    this.#running.add(answer);
+    const done = () => this.#running.delete(answer);
+    answer.then(done, done);
+    return answer;
+  }
+
+  async #next(r: ModelRequest, waited: boolean): Promise<ModelResponse> {
+    const { cancel } = this.#halting;
+    this.#active++;
+    try {
+      // the first call was checked before the step
+      const crossed = this.#asked++ > 0 && crossing(this.#scope, 1, () => this.#needed(), this.#scope.parent ? 0 : 1);
+      if (crossed) throw new NoAnswer({ ok: false, ...crossed });
+      const thought = await this.#ask(r, { asking: this.#asking, waited, cancel });
+      if (!thought.ok) throw new NoAnswer(thought);
+      const before = this.last;
+      this.last = thought;
+      this.#open.add(thought);
+      if (before) await this.#charge(before, SUPERSEDED);
+      return thought.response;
+    } finally {
+      this.#active--;
+    }
+  }
+
+  /** Of a sub-agent, one call is reserved. */
+  #needed(): Estimate {
+    const each = this.#asking.bound();
+    const calls = this.#active - (this.#scope.parent ? 1 : 0);
+    let tokens = calls * each.tokens;
+    let usd = each.usd === undefined ? undefined : calls * each.usd;
+    for (const answer of this.#open) {
+      const cost = costOfAnswer(this.#scope, this.#asking, answer);
+      tokens += cost.tokens;
+      usd = usd === undefined || cost.usd === undefined ? undefined : usd + cost.usd;
+    }
+    return { tokens, usd };
+  }
+
+  async #charge(answer: Answered, why: typeof SUPERSEDED): Promise<void> {
+    await chargeUnused(this.#scope, this.#asking, answer, why);
+    this.#open.delete(answer);
+  }
+
+  /** Ends the calls that still run: each is charged as one that was cancelled. @throws an error of the journal. */
+  async end(): Promise<void> {
+    const running = [...this.#running];
+    if (running.length > 0) this.#halting.cancel.cancel(new DOMException('The wrappers of this call have ended', 'AbortError'));
+    this.#halting.unlink();
+    for (const end of await Promise.allSettled(running))
+      if (end.status === 'rejected' && !(end.reason instanceof NoAnswer) && this.#scope.halt?.why !== 'lost') throw end.reason;
+  }
+
+  /** Charges the answers that are not taken. */
+  async chargeOpen(why: typeof SUPERSEDED): Promise<void> {
+    if (letGo(this.#scope)) return;
+    for (const answer of [...this.#open]) await this.#charge(answer, why);
+  }
+}
 
 /** Runs a model call inside its wrappers. A wrapper may call `next` several times: each call is checked against the limits and charged. */
-export async function wrapped(
-  scope: LoopScope,
-  request: ModelRequest,
-  asking: Asking,
-  ask: (r: ModelRequest, waited: boolean) => Promise<Thought>,
-): Promise<Thought> {
+export async function wrapped(scope: LoopScope, request: ModelRequest, asking: Asking, ask: Ask): Promise<Thought> {
   const started = Date.now();
-  const answers: Answered[] = [];
-  let asked = 0;
   const wrapping = new Wrapping('a use.model wrapper', scope.plan.model);
-  const asks = async (r: ModelRequest): Promise<ModelResponse> => {
-    // the first call was checked before the step; each call that still runs counts at its upper bound too
-    const crossed = asked++ === 0 ? undefined : crossing(scope, asked - answers.length - (scope.parent ? 1 : 0), asking.bound);
-    if (crossed) throw new NoAnswer({ ok: false, ...crossed });
-    const thought = await ask(r, wrapping.waited);
-    if (!thought.ok) throw new NoAnswer(thought);
-    answers.push(thought);
-    if (answers.length > 1) await chargeUnused(scope, asking, answers.at(-2) as Answered, SUPERSEDED);
-    return thought.response;
-  };
+  const calls = new Calls(scope, asking, ask);
   const info = { ...infoOf(scope, scope.frame.step + 1), ...(asking.of === 'summary' && { summary: true as const }) };
-  let call = (r: ModelRequest) => wrapping.inside(() => asks(r));
+  let call = (r: ModelRequest) => calls.next(r, wrapping);
   for (const wrap of scope.plan.modelWrappers.toReversed()) {
     const inside = call;
     // if the wrapper does not await it, its failure must not become an unhandled rejection
@@ -51,26 +138,18 @@ export async function wrapped(
     };
     call = async (r) => wrap(r, next, info);
   }
+  let response: ModelResponse;
   try {
     const answering = call(request);
     wrapping.waited = true;
     const answer = await unlessHalted(Promise.race([answering, wrapping.late]), scope.cancel);
-    const response = answerOf(answer, modelKey(asking.model));
-    const last = answers.at(-1);
-    // the usage is that of the call, even if a wrapper changes the answer
-    const usage = last ? last.response.usage : response.usage;
-    return {
-      ok: true,
-      response: { ...response, usage },
-      model: last?.model ?? asking.model,
-      attempts: last?.attempts ?? 0,
-      ms: Date.now() - started,
-    };
+    response = answerOf(answer, modelKey(asking.model));
   } catch (error) {
+    wrapping.end();
+    await calls.end();
+    await calls.chargeOpen(scope.halt ? CANCELLED : SUPERSEDED);
     if (error instanceof Halted) throw error;
     if (error instanceof NoAnswer) return error.thought;
-    const last = answers.at(-1);
-    if (last) await chargeUnused(scope, asking, last, SUPERSEDED);
     return {
       ok: false,
       error: {
@@ -81,7 +160,15 @@ export async function wrapped(
         outcome: 'failed',
       },
     };
-  } finally {
-    wrapping.end();
   }
+  wrapping.end();
+  await calls.end();
+  const { last } = calls;
+  return {
+    ok: true,
+    response: { ...response, usage: last ? last.response.usage : response.usage },
+    model: last?.model ?? asking.model,
+    attempts: last?.attempts ?? 0,
+    ms: Date.now() - started,
+  };
 }
