@@ -1,6 +1,7 @@
 /** Runs that go on, begin or are damaged while others are forgotten. */
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { agent, approve, Engine, type Journal, type Memory, reject, tool } from '../../src/index.ts';
+import { damaged } from '../../src/journal/errors.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { all, around, entriesOf, entryOf, headOf, journals } from '../kit/journals.ts';
 import { asks, ends, nothing, refused } from '../kit/runs.ts';
@@ -276,6 +277,27 @@ describe.each(journals)('prune() on $name', ({ make }) => {
     });
     expect(pruned.runs).toHaveLength(1);
     expect((await engine.inspect(kept)).status).toBe('completed');
+  });
+
+  test('a damaged run is kept, and what it was forked from, and all others are removed', async () => {
+    const { journal } = make();
+    const broke = new Set<string>();
+    const broken = around(journal, {
+      read: (runId, ...rest) => {
+        if (broke.has(runId)) throw damaged(runId, 0);
+        return journal.read(runId, ...rest);
+      },
+    });
+    const engine = new Engine({ journal: broken, agents: [chatter] });
+    for (let i = 0; i < 5; i++) await ends(engine.run(chatter, 'hi', { id: `r${i}` }), 'completed');
+    await ends(engine.fork('r3', { at: 0, id: 'fork' }), 'completed');
+    broke.add('r2').add('fork');
+    anHourLater();
+    const { runs, kept } = await engine.prune({ olderThan: 60_000 });
+    expect(runs.toSorted()).toEqual(['r0', 'r1', 'r4']);
+    expect(kept.toSorted()).toEqual(['fork', 'r2', 'r3']);
+    // they may be of any tenant
+    expect((await engine.prune({ olderThan: 60_000, by: { id: 'eve', tenant: 'evil' } })).kept).toEqual([]);
   });
 
   test('two engines prune at once: each run is removed by one of them', async () => {

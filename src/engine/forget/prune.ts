@@ -2,13 +2,15 @@
 import { invalid, RondoError } from '../../errors.ts';
 import { OPEN_STATUSES, RUN_STATUSES, type RunStatus } from '../../journal/entries/entries.ts';
 import type { RunFold } from '../../journal/fold/fold.ts';
+import type { RunHead } from '../../journal/port.ts';
 import type { Principal } from '../../ports/principal.ts';
-import { reaches } from '../access.ts';
-import { loadRun } from '../drive/history.ts';
+import { aboutHead } from '../about.ts';
+import { hasAccess, reaches } from '../access.ts';
+import { isUnreadable, loadRun } from '../drive/history.ts';
 import type { Recorder } from '../drive/recorder.ts';
 import { cancel } from '../interventions.ts';
 import { checkCall } from '../method-options.ts';
-import { ENGINE, findHead } from '../read/lookup.ts';
+import { ENGINE, findHead, sees, type Viewer } from '../read/lookup.ts';
 import type { Resources } from '../resources.ts';
 import { erase, type Forgotten } from './erase.ts';
 
@@ -22,7 +24,7 @@ export interface PruneOptions {
   by?: Principal;
 }
 
-/** `kept`: runs that could not be removed, because they, or a run with copies of their content, are being driven. */
+/** `kept`: runs that could not be removed, because they, or a run with copies of their content, are being driven, or are damaged. */
 export interface Pruned extends Forgotten {
   kept: readonly string[];
 }
@@ -44,8 +46,14 @@ export async function prune(resources: Resources, recorder: Recorder, o: PruneOp
   for (const s of wanted)
     for await (const head of journal.heads(by ? { status: s, by: by.id } : { status: s })) {
       if (head.startedAt > before || (by && head.tenant !== by.tenant)) continue;
-      const run = await loadRun(journal, head.runId);
-      if (!run || !isDue(run) || !(await reaches(resources, 'decide', viewer, run))) continue;
+      try {
+        const run = await loadRun(journal, head.runId);
+        if (!run || !isDue(run) || !(await reaches(resources, 'decide', viewer, run))) continue;
+      } catch (error) {
+        if (!isUnreadable(error)) throw error;
+        if (await reachesHead(resources, viewer, head)) pruned.kept.push(head.runId);
+        continue;
+      }
       const group = head.session === undefined ? `run ${head.runId}` : `session ${JSON.stringify([head.tenant, head.session])}`;
       groups.set(group, (groups.get(group) ?? new Set()).add(head.runId));
     }
@@ -66,7 +74,7 @@ export async function prune(resources: Resources, recorder: Recorder, o: PruneOp
       pruned.rewritten.push(...rewritten);
     } catch (error) {
       // another process drives one of them, or has removed it
-      if (!RondoError.is(error, 'RUN_BUSY') && !RondoError.is(error, 'RUN_NOT_FOUND')) throw error;
+      if (!RondoError.is(error, 'RUN_BUSY') && !RondoError.is(error, 'RUN_NOT_FOUND') && !isUnreadable(error)) throw error;
       for (const id of ids) if (!gone.has(id) && (await findHead(journal, id))) pruned.kept.push(id);
     }
   }
@@ -89,3 +97,7 @@ async function ended(resources: Resources, runId: string, isDue: (run: RunFold) 
   await cancel(resources, runId, { reason: 'pruned' }, ENGINE, asItWas);
   return same ? (await loadRun(resources.journal, runId))?.next : undefined;
 }
+
+/** Whether the caller is told of a run that cannot be read. */
+const reachesHead = async (resources: Resources, viewer: Viewer, head: RunHead): Promise<boolean> =>
+  viewer === ENGINE || (!head.doubtful && sees(viewer, head.tenant) && hasAccess(resources, 'decide', viewer, aboutHead(head)));
