@@ -1,7 +1,7 @@
 /** Finds what is to be forgotten in other runs: conversations that those continue, entries that forks copied, and facts that a memory learned. */
 import { sha256 } from '../../journal/canonical.ts';
 import type { Entry, EntryOf } from '../../journal/entries/entries.ts';
-import { redacted } from '../../journal/entries/redact.ts';
+import { forgottenUpTo, redacted } from '../../journal/entries/redact.ts';
 import { standIn } from '../../journal/fold/compacted.ts';
 import { closedMessages, type RunFold } from '../../journal/fold/fold.ts';
 import type { Journal, RunHead } from '../../journal/port.ts';
@@ -167,6 +167,7 @@ export class Copies {
         if (kept.length < history.length || kept.some((message, i) => message !== history[i])) now = { ...now, history: kept };
       }
       if (entry.seq <= copied) now = redacted(now);
+      if (now.type === 'run.started' && copied >= 0) now = { ...now, forgotten: Math.max(forgottenUpTo(now), copied) };
       if (now !== entry) changed.push(now);
     }
     return changed;
