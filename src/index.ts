@@ -3,7 +3,9 @@ export type { DecideOptions, ResumeOptions } from './engine/drive/resume.ts';
 export { Engine } from './engine/engine.ts';
 export type { Check, Checked, CheckFunction, GradedCall, GradedRun, Grader, Judging, Verdict } from './engine/evaluate/check.ts';
 export type { EvaluateOptions } from './engine/evaluate/options.ts';
-export type { ForgetTarget, Forgotten, Pruned, PruneOptions } from './engine/forget/forget.ts';
+export type { Forgotten } from './engine/forget/erase.ts';
+export type { ForgetTarget } from './engine/forget/forget.ts';
+export type { Pruned, PruneOptions } from './engine/forget/prune.ts';
 export type { ForkOptions } from './engine/fork.ts';
 export type {
   CallLetter,

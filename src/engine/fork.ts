@@ -5,6 +5,7 @@ import { isGraph } from '../graph/definition.ts';
 import { approvalId } from '../hitl/approvals.ts';
 import type { CallId, Draft, Entry, Limits } from '../journal/entries/entries.ts';
 import { limitsWith } from '../journal/entries/limits.ts';
+import { forgottenUpTo } from '../journal/entries/redact.ts';
 import { emptyFold, type RunFold, unfinishedCalls } from '../journal/fold/fold.ts';
 import { copyJson, type Json } from '../json.ts';
 import { checkLimits } from '../loop/definition.ts';
@@ -70,6 +71,8 @@ export async function fork(resources: Resources, live: LiveRun, runId: string, o
   for await (const entry of journal.read(runId)) entries.push(entry);
   const at = boundary(runId, entries.slice(0, whole.next), o.at);
   const old = await findRun(journal, runId, o.by, at);
+  const forgotten = forgottenUpTo(old.started);
+  assertKnown(old, entries, forgotten, o);
   const agent = agentFor(resources, old, o.agent);
   if (!agent) throw unregistered(runId, old.root.agent);
   const by = o.by ? principal(o.by) : old.started.by;
@@ -81,6 +84,7 @@ export async function fork(resources: Resources, live: LiveRun, runId: string, o
     owner: resources.owner,
     fingerprint: agent.fingerprint,
     fork: { run: runId, at },
+    ...(forgotten >= 0 && { forgotten: Math.min(forgotten, at) }),
     limits,
     by,
     ...(history.length > 0 && { history }),
@@ -141,6 +145,24 @@ const belongs = (entry: Entry, next: Entry) =>
 /** Sequence number of the entry that created the calls of a `call.finished` or an approval request; undefined for other types. */
 const madeBy = (entry: Entry) =>
   entry.type === 'call.finished' ? entry.seq : entry.type === 'approval.requested' ? Number.parseInt(entry.call, 10) : undefined;
+
+/**
+ * What was forgotten cannot be done again: schemas would fill in what is missing, and effects would happen with it.
+ * @param forgotten the last entry without content. @throws RondoError `CONFIG_INVALID`
+ */
+function assertKnown(run: RunFold, entries: readonly Entry[], forgotten: number, o: ForkOptions): void {
+  const { runId } = run;
+  const call = unfinishedCalls(run).find(({ id, status }) => status !== 'finished' && Number.parseInt(id, 10) <= forgotten);
+  if (call)
+    throw invalid(
+      `run ${runId} was forked from a run that was forgotten, so nothing is known of what call ${call.id} (${call.name}) was given, and entry ${o.at} is before its end. Fork it further down.`,
+    );
+  const stateless = entries.some(({ type, seq, frame }) => type === 'frame.began' && frame === undefined && seq <= forgotten);
+  if (stateless && o.state === undefined)
+    throw invalid(
+      `run ${runId} was forked from a run that was forgotten, with its state. Give the fork a whole one: fork(runId, { at: ${o.at}, state }).`,
+    );
+}
 
 /** The entries of the old run as they apply to the new one, at the same positions. */
 function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: number): Draft[] {

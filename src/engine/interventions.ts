@@ -6,7 +6,7 @@ import { RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
 import { checkDecisions, decisionEntries } from '../hitl/decisions.ts';
 import type { CallId, Decision, Draft, Intent } from '../journal/entries/entries.ts';
-import { type Approval as Asked, isOver } from '../journal/fold/fold.ts';
+import { type Approval as Asked, isOver, type RunFold } from '../journal/fold/fold.ts';
 import { Log } from '../journal/log.ts';
 import { type Json, plainJson } from '../json.ts';
 import { checkOptions } from '../options.ts';
@@ -121,12 +121,13 @@ function plainDecisions(decisions: readonly Decision[]): Decision[] {
 /** Milliseconds until a lease that is being given back is asked for again. */
 const HANDING_OVER = 10;
 
-/** @see Engine.cancel */
+/** @see Engine.cancel @param still whether the run, as it is when this is written, is to be cancelled. Default: yes, unless it is over. */
 export async function cancel(
   resources: Resources,
   runId: string,
   o: { reason?: string; by?: Principal },
   viewer: Viewer = o.by,
+  still: (run: RunFold) => boolean = () => true,
 ): Promise<void> {
   checkCall('cancel', o);
   // a run that is still starting has no journal to append to
@@ -143,51 +144,55 @@ export async function cancel(
     reason: o.reason,
     by: o.by && principal(o.by),
   };
-  if (isOver(run)) return;
-  if (resources.active.has(runId)) return void (await log.append(() => (isOver(run) ? [] : [request])));
+  const isMeant = () => !isOver(run) && still(run);
+  if (!isMeant()) return;
+  if (resources.active.has(runId)) return void (await log.append(() => (isMeant() ? [request] : [])));
   if (run.status === 'queued') {
     let begun = false;
     await log.append(() => {
       begun = run.status !== 'queued';
-      return begun ? [] : [request, { type: 'run.settled', status: 'cancelled', ms: 0, reason: o.reason }];
+      return begun || !isMeant() ? [] : [request, { type: 'run.settled', status: 'cancelled', ms: 0, reason: o.reason }];
     });
     // a process has begun it meanwhile
-    return begun ? cancel(resources, runId, o, viewer) : undefined;
+    return begun ? cancel(resources, runId, o, viewer, still) : undefined;
   }
   // no process drives it: claim it and end it here
   if (!(await acquireLease(resources, runId))) {
     let driven = true;
     await log.append(() => {
       driven = run.status === 'running';
-      return driven ? [request] : [];
+      return driven && isMeant() ? [request] : [];
     });
     if (driven || isOver(run)) return;
     // it paused or stopped, and its process gives the lease back now: a request would be found by none
     await sleep(HANDING_OVER);
-    return cancel(resources, runId, o, viewer);
+    return cancel(resources, runId, o, viewer, still);
   }
   const waiting = cancelHooks(resources.agentOf(runId, run.root.agent), run);
   log.guest = false;
   log.lease = await leaseOf(resources);
+  let ends = false;
   try {
-    await log.append(() =>
-      isOver(run)
+    await log.append(() => {
+      ends = isMeant();
+      return !ends
         ? []
         : [
             { type: 'run.claimed', owner: resources.owner, epoch: run.epoch + 1, fingerprint: run.started.fingerprint },
             request,
             ...abandoned(run, 'cancelled'),
             { type: 'run.settled', status: 'cancelled', ms: 0, reason: o.reason },
-          ],
-    );
+          ];
+    });
   } catch (error) {
     if (!RondoError.is(error, 'RUN_BUSY')) throw error;
     // another process claimed it meanwhile, so request the cancellation from that one
-    return cancel(resources, runId, o, viewer);
+    return cancel(resources, runId, o, viewer, still);
   } finally {
     // a resume in this process has the same lease
     if (!resources.active.has(runId)) await release(resources, runId);
   }
+  if (!ends) return;
   resources.agents.drop(runId);
   for (const say of waiting) say();
 }

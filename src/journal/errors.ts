@@ -13,6 +13,17 @@ export function conflict(runId: string, expected: number, held: number): RondoEr
   );
 }
 
+/** The run was removed since it was read. */
+export function removed(runId: string): RondoError<'RUN_NOT_FOUND'> {
+  return new RondoError(
+    'RUN_NOT_FOUND',
+    `run ${runId} was removed meanwhile, so nothing was written to it. runs() lists those that are left.`,
+    {
+      details: { runId },
+    },
+  );
+}
+
 /** A compare-and-set failed: the key holds `held` records, and the append expected another number. */
 export function recordConflict(namespace: string, key: string, expected: number, held: number): RondoError<'JOURNAL_CONFLICT'> {
   return new RondoError(

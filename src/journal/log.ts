@@ -16,7 +16,7 @@ import { effectChanges } from './changes/effects.ts';
 import { waitChanges } from './changes/waits.ts';
 import { MOST_CLAIMS } from './claims.ts';
 import { type Draft, type Entry, type EntryOf, FOREIGN, VERSION } from './entries/entries.ts';
-import { isRecordConflict } from './errors.ts';
+import { isRecordConflict, removed } from './errors.ts';
 import { copyOf } from './fold/copy.ts';
 import { apply, emptyFold } from './fold/fold.ts';
 import type { RunFold } from './fold/state.ts';
@@ -73,8 +73,8 @@ export class Log {
   /**
    * Appends entries as one atomic unit. Returns a promise only if the store does, or while another append runs.
    * @param fsync whether the entries must survive power loss, not only a killed process.
-   * @throws RondoError `RUN_BUSY` if another process claimed the run, `RUN_EXISTS` if a new run finds entries, or an error of the store.
-   *   Then nothing was written.
+   * @throws RondoError `RUN_BUSY` if another process claimed the run, `RUN_EXISTS` if a new run finds entries, `RUN_NOT_FOUND` if the run
+   *   was removed, or an error of the store. Then nothing was written.
    */
   append(make: Make, fsync = false): void | Promise<void> {
     if (this.#busy) return new Promise<void>((resolve, reject) => this.#waiting.push({ make, fsync, resolve, reject }));
@@ -182,6 +182,7 @@ export class Log {
           if (!RondoError.is(error, 'JOURNAL_CONFLICT') || isRecordConflict(error)) throw error;
           const { next } = this.run;
           if (await this.#adopt(entries)) return;
+          if (this.run.next === next && (await this.#isRemoved())) throw removed(this.run.runId);
           // the store reports a conflict but has no new entries
           if (this.run.next === next && ++refusals > MAX_REFUSALS) throw error;
           entries = this.#stamp(make);
@@ -266,6 +267,13 @@ export class Log {
       this.#commit([entry]);
     }
     return through;
+  }
+
+  /** Whether the run was begun, and its journal is gone. */
+  async #isRemoved(): Promise<boolean> {
+    if (this.run.next === 0) return false;
+    for await (const _ of this.#journal.read(this.run.runId)) return false;
+    return true;
   }
 
   /** Applies entries that are in the store. */

@@ -147,8 +147,10 @@ export interface Journal {
   /**
    * Removes a run: entries, head, and blobs that no other run uses. When this resolves, none of it is in the store's files. Throws
    * `JOURNAL_UNAVAILABLE` if that cannot be guaranteed yet.
+   * @param expectedSeq absent: however many entries there are, also if they are damaged. Nothing happens where there is no such run.
+   * @throws RondoError `JOURNAL_CONFLICT` if it holds more or fewer; then nothing is removed.
    */
-  remove(runId: string): void | Promise<void>;
+  remove(runId: string, expectedSeq?: number): void | Promise<void>;
   /**
    * Replaces entries with those of the same numbers. The old ones are removed from all files, as by `remove`. Used only to forget content
    * of a removed run that other runs repeat. Numbers that the run does not hold are ignored, and the head stays.

@@ -53,7 +53,7 @@ export class Tape implements Journal {
 
   heads: Journal['heads'] = (filter) => this.#inner.heads(filter);
   renew: Journal['renew'] = (runId, owner, until) => this.#o.blind === true || this.#inner.renew(runId, owner, until);
-  remove: Journal['remove'] = (runId) => this.#inner.remove(runId);
+  remove: Journal['remove'] = (...args) => this.#inner.remove(...args);
 
   entries(runId: string): Entry[] {
     return [...this.read(runId)];

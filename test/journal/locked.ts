@@ -112,6 +112,12 @@ export function lineJournal(path: string, o: { lock: boolean; torn?: boolean }):
           .slice(0, limit),
       delete: (namespace, key) => locked((write) => write({ record: [namespace, key] })),
     },
-    remove: (runId) => locked((write) => (load().has(runId) ? write({ run: runId }) : undefined)),
+    remove: (runId, expected) =>
+      locked((write) => {
+        const held = load().get(runId)?.log.length;
+        if (held === undefined) return;
+        if (expected !== undefined && held !== expected) throw conflict(runId, expected, held);
+        write({ run: runId });
+      }),
   };
 }

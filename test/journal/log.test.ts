@@ -309,3 +309,12 @@ test('an append that was reported as failed but is stored is not written twice',
   expect((await replayed(inner)).next).toBe(4);
   expect(await storedHead(inner)).toEqual(headOf(log.run, lease));
 });
+
+test('an append to a run that was removed meanwhile says that it is not there', async () => {
+  const journal = memoryJournal();
+  const log = logOf(journal);
+  await log.append(() => [{ ...started }]);
+  await journal.remove(R);
+  expect((await refused('RUN_NOT_FOUND', async () => log.append(() => [asks('t')]))).details).toEqual({ runId: R });
+  expect(log.run.next).toBe(1);
+});

@@ -163,7 +163,8 @@ export function plainClaims(bug?: Bug): Journal {
       const claim = claims.get(macOf(key));
       return is('hands out its own claims') ? claim : structuredClone(claim);
     },
-    async remove(runId) {
+    async remove(runId, expectedSeq) {
+      await inner.remove(runId, expectedSeq);
       for (const [mac, claim] of claims) {
         if (claim.holder?.run !== runId && !(is('touches the claims of other runs') && claim.holder)) continue;
         const left = tombstone(claim);
@@ -179,7 +180,6 @@ export function plainClaims(bug?: Bug): Journal {
             since: is('counts from the removal') ? left.since + 1_000 : left.since,
           });
       }
-      await inner.remove(runId);
     },
   });
 }

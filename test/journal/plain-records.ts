@@ -220,8 +220,8 @@ export class PlainRecords extends PlainJournal {
     return turn;
   }
 
-  override async remove(runId: string): Promise<void> {
+  override async remove(runId: string, expectedSeq?: number): Promise<void> {
     if (this.#bug === 'removes records with the run of their name') for (const keys of this.#spaces.values()) keys.delete(runId);
-    await super.remove(runId);
+    await super.remove(runId, expectedSeq);
   }
 }

@@ -74,6 +74,7 @@ export const BUGS = [
   'keeps the entries of a removed run',
   'keeps the head of a removed run',
   'removes everything',
+  'removes a run that went on',
   'fails to remove what is not there',
   'loses half characters',
   'loses __proto__',
@@ -372,13 +373,15 @@ export class PlainJournal implements Journal {
     return true;
   }
 
-  async remove(runId: string): Promise<void> {
+  async remove(runId: string, expectedSeq?: number): Promise<void> {
     const bug = this.#bug;
     const run = this.runs.get(runId);
     if (!run) {
       if (bug === 'fails to remove what is not there') throw new Error(`no run ${runId}`);
       return;
     }
+    const held = run.log.flat().length;
+    if (expectedSeq !== undefined && held !== expectedSeq && bug !== 'removes a run that went on') throw conflict(runId, expectedSeq, held);
     if (bug !== 'says nothing of what is removed') this.#listeners.changed(runId);
     if (bug === 'keeps a session after its run was removed' && isOpen(run.head))
       this.#removed.add(JSON.stringify([run.head.tenant ?? null, run.head.session]));

@@ -79,7 +79,7 @@ export function around(inner: Journal, over: Partial<Journal>): Journal {
     heads: (f) => inner.heads(f),
     due: inner.due && ((f) => inner.due?.(f) ?? []),
     renew: (...a) => inner.renew(...a),
-    remove: (runId) => inner.remove(runId),
+    remove: (...a) => inner.remove(...a),
     rewrite: (...a) => inner.rewrite?.(...a),
     ...(inner.claim && { claim: (key) => inner.claim?.(key) }),
     ...(inner.effects && { effects: (f) => inner.effects?.(f) ?? [] }),
@@ -165,9 +165,9 @@ export function later(inner: Journal): Journal {
         yield* inner.effects?.(f) ?? [];
       },
     }),
-    remove: async (runId) => {
+    remove: async (...a) => {
       await setImmediate();
-      return inner.remove(runId);
+      return inner.remove(...a);
     },
     now: async () => {
       await setImmediate();

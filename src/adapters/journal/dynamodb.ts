@@ -78,7 +78,7 @@ export function dynamodbJournal(o: DynamodbJournalOptions = {}): Journal {
     heads: heads.list,
     due: heads.due,
     renew: heads.renew,
-    remove: (runId) => told(runId, remove(runId)),
+    remove: (runId, expectedSeq) => told(runId, remove(runId, expectedSeq)),
     rewrite: (runId, entries) => told(runId, rewrite(runId, entries)),
     subscribe(listener, how) {
       access.refuseClosed();

@@ -147,9 +147,9 @@ function sealing(inner: Journal, ring: Ring, keyStore: Journal | undefined): Enc
         heads((names) => due.call(inner, { ...filter, ...(filter.after && { after: names.head(filter.after) }) })),
     }),
     renew: (runId, owner, until) => inner.renew(runId, owner, until),
-    async remove(runId: string) {
+    async remove(runId: string, expectedSeq?: number) {
       // the entries first: if this is interrupted, the run can still be found, and rotate() destroys a key that is left
-      await inner.remove(runId);
+      await inner.remove(runId, expectedSeq);
       await ring.destroy(nameOf({ run: runId }));
     },
     ...(rewrite && {

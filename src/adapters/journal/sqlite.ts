@@ -214,11 +214,13 @@ class SqliteJournal implements Journal {
     });
   }
 
-  remove(runId: string): Promise<void> {
+  remove(runId: string, expectedSeq?: number): Promise<void> {
     return this.#forget(() => {
       const { log, heads, removal, claims, effects, inbox } = this.#access.opened();
       const run = heads.find(runId)?.run;
       if (run === undefined) return;
+      const held = expectedSeq === undefined ? undefined : this.#find(runId)?.tail.held;
+      if (expectedSeq !== held) throw conflict(runId, expectedSeq as number, held as number);
       inbox.removed(runId);
       claims.forget(runId);
       const isSound = log.isSound(runId, run);

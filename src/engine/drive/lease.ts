@@ -90,8 +90,11 @@ async function renewed(resources: Resources, log: Log): Promise<void> {
   if (!renewed) throw new RondoError('RUN_BUSY', `run ${runId} was taken over by another process; watch it there.`, { details: { runId } });
 }
 
+/** What takes leases: an engine, or something that has an owner of its own. */
+export type Leasing = Pick<Resources, 'journal' | 'host' | 'owner'>;
+
 /** Releases a lease, so that the next owner need not wait until it expires. @param orderly see {@link GIVEN_BACK}. */
-export const release = async ({ journal, owner }: Resources, runId: string, orderly = false) => {
+export const release = async ({ journal, owner }: Leasing, runId: string, orderly = false) => {
   try {
     await journal.renew(runId, owner, orderly ? GIVEN_BACK : 0);
   } catch {

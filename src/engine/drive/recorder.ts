@@ -79,25 +79,14 @@ export class Recorder {
     await Promise.all(Array.from({ length: PARALLEL }, worker));
   }
 
-  /**
-   * Stops recording a run that is about to be forgotten.
-   * @throws RondoError `RUN_BUSY` if another process is recording it.
-   */
-  async drop(run: RunFold): Promise<void> {
-    const job = this.#jobs.get(run.runId);
-    if (job) {
-      clearTimeout(job.timer);
-      job.stop.abort(new Error('the run is forgotten'));
-      await job.done;
-      this.#jobs.delete(run.runId);
-    }
-    // between two attempts of this process another one may be recording it
-    if (run.status === 'completed' && run.outbox.size > 0 && !(await acquireLease(this.#resources, run.runId)))
-      throw new RondoError(
-        'RUN_BUSY',
-        `the conversation of run ${run.runId} is being recorded in a memory: try again in a moment. Nothing was forgotten.`,
-        { details: { runId: run.runId } },
-      );
+  /** Stops recording a run here that is about to be forgotten. Another process may go on recording it. */
+  async drop(runId: string): Promise<void> {
+    const job = this.#jobs.get(runId);
+    if (!job) return;
+    clearTimeout(job.timer);
+    job.stop.abort(new Error('the run is forgotten'));
+    await job.done;
+    this.#jobs.delete(runId);
   }
 
   /**

@@ -24,7 +24,7 @@ import { type AssertionOption, assertionOf } from './assertion.ts';
 import { assertSameKinds, filledStates } from './changed.ts';
 import { drive, limitsOf } from './drive.ts';
 import { type Continued, loadRun } from './history.ts';
-import { GIVEN_BACK, LEASE } from './lease.ts';
+import { GIVEN_BACK, LEASE, type Leasing } from './lease.ts';
 import type { LiveRun } from './live-run.ts';
 import { isGone } from './owner.ts';
 
@@ -132,7 +132,7 @@ export const unregistered = (runId: string, agent: string) =>
   );
 
 /** Acquires the lease on a run. @returns false if its owner is alive. */
-export async function acquireLease({ journal, host, owner }: Resources, runId: string): Promise<boolean> {
+export async function acquireLease({ journal, host, owner }: Leasing, runId: string): Promise<boolean> {
   const until = (await host.now()) + LEASE;
   if (await journal.renew(runId, owner, until)) return true;
   const holder = (await findHead(journal, runId))?.owner;

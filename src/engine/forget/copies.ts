@@ -1,7 +1,7 @@
 /** Finds what is to be forgotten in other runs: conversations that those continue, entries that forks copied, and facts that a memory learned. */
 import { sha256 } from '../../journal/canonical.ts';
 import type { Entry, EntryOf } from '../../journal/entries/entries.ts';
-import { redacted } from '../../journal/entries/redact.ts';
+import { forgottenUpTo, redacted } from '../../journal/entries/redact.ts';
 import { standIn } from '../../journal/fold/compacted.ts';
 import { closedMessages, type RunFold } from '../../journal/fold/fold.ts';
 import type { Journal, RunHead } from '../../journal/port.ts';
@@ -23,6 +23,8 @@ export class Copies {
   readonly #learned: string | undefined;
   readonly #started = new Map<string, Started | undefined>();
   readonly #origins = new Map<string, readonly Origin[]>();
+  /** Of the runs that are removed. Undefined: they are still there. */
+  #words: ReadonlySet<string> | undefined;
 
   /** @param session the name of a session: facts that were learned from it are to be forgotten too. */
   constructor(journal: Journal, ids: ReadonlySet<string>, session?: string) {
@@ -54,6 +56,16 @@ export class Copies {
       }
     }
     return [...found].filter((id) => !this.#ids.has(id));
+  }
+
+  /**
+   * Runs that were not found before, although they continue one of these or were forked from one. Which message of theirs is of which run
+   * cannot be found out, because the runs are gone, so `without` compares their content.
+   * @param known those that were found before. @param removed the runs that are gone.
+   */
+  async late(known: ReadonlySet<string>, removed: readonly RunFold[]): Promise<readonly string[]> {
+    this.#words = wordsOf(removed.flatMap(({ root, frames }) => [...root.messages.slice(root.inherited), ...messagesIn(frames)]));
+    return (await this.holders()).filter((id) => !known.has(id));
   }
 
   /** Other runs of principals that recalled facts which are to be forgotten, and their forks. */
@@ -121,6 +133,10 @@ export class Copies {
     return closedMessages(run).length > told.length ? [...told, own] : told;
   }
 
+  #kept(history: readonly Message[], origins: readonly Origin[]): readonly Message[] {
+    return this.#words ? left(history, this.#words) : history.filter((_, i) => !this.#has(origins[i]));
+  }
+
   #has(origin: Origin | undefined): boolean {
     return origin?.some((id) => this.#ids.has(id)) ?? false;
   }
@@ -128,7 +144,7 @@ export class Copies {
   /** The rewritten entries of a run, without the content that is forgotten. */
   async without(id: string): Promise<Entry[]> {
     const copied = await this.copied(id);
-    const gone = new Set<string>();
+    const gone = new Set<string>(this.#words);
     const changed: Entry[] = [];
     for await (const entry of this.#journal.read(id)) {
       let now = this.#unrecalled(entry);
@@ -151,6 +167,7 @@ export class Copies {
         if (kept.length < history.length || kept.some((message, i) => message !== history[i])) now = { ...now, history: kept };
       }
       if (entry.seq <= copied) now = redacted(now);
+      if (now.type === 'run.started' && copied >= 0) now = { ...now, forgotten: Math.max(forgottenUpTo(now), copied) };
       if (now !== entry) changed.push(now);
     }
     return changed;
@@ -165,21 +182,25 @@ export class Copies {
     const run = (await loadRun(this.#journal, id, Math.max(copied, 0))) as RunFold;
     const { inherited } = run.root;
     const words = closedMessages(run, run.root.messages).filter((_, i) => (i < inherited ? this.#has(origins[i]) : copied >= 0));
-    if (copied >= 0) for (const { messages } of run.frames.values()) words.push(...messages);
-    for (const { content } of words) for (const part of content.flatMap(partsOf)) gone.add(JSON.stringify(part));
+    if (copied >= 0) words.push(...messagesIn(run.frames));
+    for (const word of wordsOf(words)) gone.add(word);
     let { previous, previousSeq, history } = entry;
     const first = history;
-    if (history) history = history.filter((_, i) => !this.#has(origins[i]));
+    if (history) history = this.#kept(history, origins);
     for (let steps = previous; steps !== undefined && this.#ids.has(steps); steps = previous) {
       const before = await this.#first(steps);
       if (!history && before?.history) {
-        const whose = await this.#inherited(steps);
-        history = before.history.filter((_, i) => !this.#has(whose[i]));
+        history = this.#kept(before.history, await this.#inherited(steps));
       }
       previous = before?.previous;
       previousSeq = before?.previousSeq;
     }
-    if (previous === entry.previous && history?.length === first?.length) return entry;
+    if (
+      previous === entry.previous &&
+      history?.every((message, i) => message === first?.[i]) !== false &&
+      history?.length === first?.length
+    )
+      return entry;
     const { previous: _, previousSeq: _s, history: _h, ...rest } = entry;
     return {
       ...rest,
@@ -192,6 +213,11 @@ export class Copies {
 
 /** The parts to compare with `gone`. A sub-agent's history has calls as text and merged messages, so messages cannot be compared. */
 const partsOf = (part: Part): readonly Part[] => (part.type === 'toolResult' ? part.output : inWords(part));
+
+const wordsOf = (messages: readonly Message[]): ReadonlySet<string> =>
+  new Set(messages.flatMap(({ content }) => content.flatMap(partsOf)).map((part) => JSON.stringify(part)));
+
+const messagesIn = (frames: RunFold['frames']): Message[] => [...frames.values()].flatMap(({ messages }) => messages);
 
 function left(history: readonly Message[], gone: ReadonlySet<string>): readonly Message[] {
   return history.flatMap((message) => {

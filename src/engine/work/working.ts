@@ -64,6 +64,7 @@ export class Loop {
   /** When the next run is due, by the store's clock. */
   #soon = Number.POSITIVE_INFINITY;
   #slow = 0;
+  #polled = 0;
   #recording: Promise<void> = Promise.resolve();
   #idlers: (() => void)[] = [];
   /** Set since the loop looked last: it must not rest. */
@@ -157,6 +158,7 @@ export class Loop {
 
   /** Begins to drive what is due, until nothing is, or the loop drives as many as it may. */
   async #look(): Promise<void> {
+    if (performance.now() - this.#polled >= this.#o.every) this.#poll();
     const changed = this.#changed;
     const began = performance.now();
     this.#changed = false;
@@ -317,9 +319,13 @@ export class Loop {
     if (this.#halted || closed || (this.#changed && !this.#full())) return;
     const now = await host.now();
     const next = Math.min(this.#soon, this.#backoff.next(now)) - now;
-    if (!(await this.#sleep(Math.max(0, Math.min(this.#o.every, next))))) return;
-    // a store may tell of some changes only, and what waited may go on now
+    if (await this.#sleep(Math.max(0, Math.min(this.#o.every, next)))) this.#poll();
+  }
+
+  /** A store may tell of some changes only, and a busy loop never rests: anything may be due now, and what waited may go on. */
+  #poll(): void {
     this.#changed = true;
+    this.#polled = performance.now();
     for (const behind of this.#blocked.behind()) if (!this.#driving.has(behind)) this.#unblock(behind);
   }
 

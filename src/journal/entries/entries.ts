@@ -84,6 +84,8 @@ type Body =
       toolChoice?: ToolChoice;
       /** The run that this one was forked from, and the sequence number of the last entry copied from it. */
       fork?: { run: string; at: number };
+      /** The copied entries up to this one have lost their content, because the run that they are from was forgotten. */
+      forgotten?: number;
       tags?: { readonly [k: string]: string };
       limits?: Limits;
       /** W3C traceparent of the run's first `invoke_agent` span. */

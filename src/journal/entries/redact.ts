@@ -2,7 +2,12 @@
 import type { Json } from '../../json.ts';
 import type { Part, ToolCallPart } from '../../ports/model.ts';
 import { meant } from '../fold/through.ts';
-import type { Entry, Reached } from './entries.ts';
+import type { Entry, EntryOf, Reached } from './entries.ts';
+
+/** Sequence number of the last entry whose content was removed; -1: none. */
+export const forgottenUpTo = ({ forgotten, fork, input }: EntryOf<'run.started'>): number =>
+  // before the number was written, the text was the only mark
+  forgotten ?? (fork && input === FORGOTTEN ? fork.at : -1);
 
 /** The text that replaces every removed text. */
 const FORGOTTEN = '[forgotten]';

@@ -217,9 +217,11 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
       .map((head) => ({ ...head }));
   }
 
-  function remove(runId: string): void {
+  function remove(runId: string, expectedSeq?: number): void {
     const run = runs.get(runId);
     if (!run) return;
+    const held = run.log.length;
+    if (expectedSeq !== undefined && held !== expectedSeq) throw conflict(runId, expectedSeq, held);
     unindex(run);
     leave(run);
     runs.delete(runId);

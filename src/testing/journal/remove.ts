@@ -20,6 +20,24 @@ export const removeCases: readonly Case[] = [
     },
   ],
   [
+    'a run is removed at the expected number of entries only, or at any if none is given',
+    async (journal) => {
+      await start(journal, 'r', 2, { status: 'stopped' });
+      await journal.append('r', 2, [entry(2)], head('r', { status: 'stopped' }));
+      for (const expected of [0, 2, 4]) await refused('JOURNAL_CONFLICT', () => journal.remove('r', expected));
+      same(await read(journal, 'r'), entries(0, 3));
+      await journal.append('r', 3, [entry(3)], head('r'));
+      await refused('JOURNAL_CONFLICT', () => journal.remove('r', 3));
+      await journal.remove('r', 4);
+      same(await read(journal, 'r'), []);
+      assert.equal(await headOf(journal, 'r'), undefined);
+      await journal.remove('r', 4);
+      await start(journal, 'r', 1);
+      await journal.remove('r');
+      same(await read(journal, 'r'), []);
+    },
+  ],
+  [
     'the id of a removed run can be used again, from 0',
     async (journal) => {
       await start(journal, 'r', 5);

@@ -176,6 +176,24 @@ export const storageCases: readonly Case[] = [
       same(await read(journal, 'r'), []);
     },
   ],
+  [
+    'of an append and a removal at the same place at once, exactly one happens',
+    async (journal, another) => {
+      const other = await another();
+      for (let round = 0; round < 20; round++) {
+        const runId = `r${round}`;
+        await start(journal, runId, 2, { status: 'stopped' });
+        const append = async () => journal.append(runId, 2, [entry(2)], head(runId));
+        const remove = async () => other.remove(runId, 2);
+        const writes = round % 2 === 0 ? [append, remove] : [remove, append];
+        const results = await Promise.allSettled(writes.map((write) => write()));
+        const refusals = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+        assert.equal(refusals.length, 1);
+        assert.ok(RondoError.is(refusals[0], 'JOURNAL_CONFLICT'), refusals[0]);
+        assert.ok([0, 3].includes((await read(journal, runId)).length));
+      }
+    },
+  ],
 ];
 
 /** The test of a store whose last append the suite can damage. */

@@ -64,7 +64,7 @@ export function counted(journal: Journal): { journal: Journal; known(run: string
       renew: (...a) => journal.renew(...a),
       read: (...a) => journal.read(...a),
       heads: (filter) => journal.heads(filter),
-      remove: (run) => journal.remove(run),
+      remove: (...a) => journal.remove(...a),
       close: () => journal.close?.(),
     },
     known,

@@ -1,7 +1,7 @@
 /** Removes runs, and replaces entries. A removal is many writes: lists have the run until all of it is gone, so it can be made again. */
 import { decode, encode } from '../../../journal/entries/codec.ts';
 import type { Entry } from '../../../journal/entries/entries.ts';
-import { damaged } from '../../../journal/errors.ts';
+import { conflict, damaged } from '../../../journal/errors.ts';
 import { nonceOf } from '../rows/nonce.ts';
 import type { Access } from './access.ts';
 import { type ContentRow, rowOf, rowsFrom } from './content.ts';
@@ -29,11 +29,15 @@ export function removal(access: Access, heads: Heads, releasing: readonly Releas
     }
   }
 
-  async function remove(runId: string): Promise<void> {
+  async function remove(runId: string, expectedSeq?: number): Promise<void> {
     access.refuseClosed();
     const pk = runKey(runId);
     heads.forget(runId);
-    const stored = await changed(runId, (found) => ({ ...found, gone: true }));
+    const stored = await changed(runId, (found) => {
+      // a removal that was cut off is completed
+      if (expectedSeq !== undefined && !found.gone && found.held !== expectedSeq) throw conflict(runId, expectedSeq, found.held);
+      return { ...found, gone: true };
+    });
     if (stored) for (const release of releasing) await release(runId);
     // an append that did not come may have left content, even of a run that was never begun
     await access.purge(pk, 'head');

@@ -1,7 +1,7 @@
 /** Removes runs, and replaces entries. */
 import { decode, encode } from '../../../journal/entries/codec.ts';
 import type { Entry } from '../../../journal/entries/entries.ts';
-import { damaged } from '../../../journal/errors.ts';
+import { conflict, damaged } from '../../../journal/errors.ts';
 import { rowOf } from '../rows/claim.ts';
 import { type Access, CLOCK } from './access.ts';
 import type { Claims } from './claims.ts';
@@ -12,7 +12,7 @@ import { blobsOf, type EntryRow } from './log.ts';
 export function removal(access: Access, claims: Claims, inboxes: Inboxes) {
   const { names } = access;
   const { of, channel } = names;
-  const TAKE = `SELECT run FROM ${of('head')} WHERE run_id = $1 FOR UPDATE`;
+  const TAKE = `SELECT run, held FROM ${of('head')} WHERE run_id = $1 FOR UPDATE`;
   const ROWS = `SELECT seq, body, checksum FROM ${of('entry')} WHERE run = $1 ORDER BY seq`;
   const TOMBSTONE = `
     UPDATE ${of('claim')} SET state = $2, run = NULL, call = NULL, digest = NULL, since = $3, until = $4, generation = $5, revision = $6,
@@ -37,12 +37,13 @@ export function removal(access: Access, claims: Claims, inboxes: Inboxes) {
     await tx(DROP, [hashes]);
   }
 
-  async function remove(runId: string): Promise<void> {
+  async function remove(runId: string, expectedSeq?: number): Promise<void> {
     await access.transact('power', async (tx) => {
       await inboxes.lock(tx);
-      const [found] = await tx<{ run: number }>(TAKE, [runId]);
+      const [found] = await tx<{ run: number; held: number }>(TAKE, [runId]);
       if (!found) return;
-      const { run } = found;
+      const { run, held } = found;
+      if (expectedSeq !== undefined && held !== expectedSeq) throw conflict(runId, expectedSeq, held);
       await inboxes.removed(tx, runId);
       const made = await claims.tombstones(tx, runId);
       claims.lost(made);
