@@ -7,7 +7,8 @@
  * I2. No run that is removed or rewritten is resumed, or recorded in a memory, between the last look and the end.
  */
 import { invalid, RondoError } from '../../errors.ts';
-import { type Entry, OPEN_STATUSES, type RunStatus } from '../../journal/entries/entries.ts';
+import type { Entry, RunStatus } from '../../journal/entries/entries.ts';
+import { OPEN_STATUSES } from '../../journal/entries/status.ts';
 import { isOver, type RunFold } from '../../journal/fold/fold.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { reaches } from '../access.ts';

@@ -1,6 +1,7 @@
 /** Removes runs without activity. What is found out about a run may be old when its turn comes, so it is looked at again then. */
 import { invalid, RondoError } from '../../errors.ts';
-import { OPEN_STATUSES, RUN_STATUSES, type RunStatus } from '../../journal/entries/entries.ts';
+import type { RunStatus } from '../../journal/entries/entries.ts';
+import { OPEN_STATUSES, RUN_STATUSES } from '../../journal/entries/status.ts';
 import type { RunFold } from '../../journal/fold/fold.ts';
 import type { RunHead } from '../../journal/port.ts';
 import type { Principal } from '../../ports/principal.ts';

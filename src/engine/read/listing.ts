@@ -1,6 +1,7 @@
 import { defined } from '../../defined.ts';
 import { RondoError } from '../../errors.ts';
-import { RUN_STATUSES, type RunStatus } from '../../journal/entries/entries.ts';
+import type { RunStatus } from '../../journal/entries/entries.ts';
+import { RUN_STATUSES } from '../../journal/entries/status.ts';
 import type { HeadCursor, RunHead } from '../../journal/port.ts';
 import { sessionId } from '../../journal/session.ts';
 import type { Principal } from '../../ports/principal.ts';

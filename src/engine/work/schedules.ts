@@ -6,7 +6,7 @@
  * I3. No time at or before the last one that was served is served again.
  */
 import { invalid, RondoError } from '../../errors.ts';
-import { OPEN_STATUSES } from '../../journal/entries/entries.ts';
+import { OPEN_STATUSES } from '../../journal/entries/status.ts';
 import type { Json } from '../../json.ts';
 import { agentDefinition } from '../../loop/definition.ts';
 import type { Agent } from '../../loop/types.ts';

@@ -16,9 +16,10 @@ import type { HandOut } from './hand-out.ts';
 import type { Amount, Charge, Intent } from './intent.ts';
 import type { Crossed, Limits } from './limits.ts';
 import type { FoundTool, LeftOut, NamedTools, Reshaped } from './request.ts';
+import type { RunStatus } from './status.ts';
 import type { Began, TakenEvent } from './wait.ts';
 
-export type { Amount, Crossed, Decision, FoundTool, HandOut, Intent, Limits, NamedTools, Reshaped };
+export type { Amount, Crossed, Decision, FoundTool, HandOut, Intent, Limits, NamedTools, Reshaped, RunStatus };
 
 /** The format that this version writes. It reads older ones, too: see upcast.ts. */
 export const VERSION = 3;
@@ -28,15 +29,6 @@ export type CallId = string;
 
 /** Limits of one journal: number of entries, and characters of text. A run that reaches one stops. Its session can continue in a new run. */
 export const BOUND = { entries: 50_000, size: 64 * 1024 * 1024 } as const;
-
-export const RUN_STATUSES = ['queued', 'running', 'paused', 'completed', 'failed', 'cancelled', 'stopped'] as const;
-/**
- * `queued`: no process has begun it. `running`: a process drives it, or died while it did. `paused`: it waits for a person, a time or an
- * event. `stopped`: it reached a limit. `resume()` continues a stopped run with higher limits, and a failed one whose error may have gone.
- */
-export type RunStatus = (typeof RUN_STATUSES)[number];
-/** Of runs that have not ended. */
-export const OPEN_STATUSES: ReadonlySet<RunStatus> = new Set(['queued', 'running', 'paused']);
 
 /** What a frame without a conversation runs next: a node of a graph, or a turn of a foreign agent. */
 export interface Reached {

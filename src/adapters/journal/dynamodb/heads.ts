@@ -1,6 +1,6 @@
 /** Heads: one by its key, lists by the indexes, leases. An index only says where to look, because it may lag behind the table. */
 import { dueAt } from '../../../journal/due.ts';
-import { RUN_STATUSES } from '../../../journal/entries/entries.ts';
+import { RUN_STATUSES } from '../../../journal/entries/status.ts';
 import type { DueFilter, HeadFilter, RunHead } from '../../../journal/port.ts';
 import { nonceOf } from '../rows/nonce.ts';
 import type { Access } from './access.ts';
