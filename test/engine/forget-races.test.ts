@@ -109,6 +109,7 @@ describe.each(journals)('on $name', ({ make }) => {
     );
   });
 
+  // holds erase.I2
   test.each(['another process', 'this engine'])('a run that stopped is not resumed by %s while it is forgotten', async (who) => {
     const { journal, another } = make();
     const { memory, asked, let: go } = slow();
@@ -137,6 +138,7 @@ describe.each(journals)('on $name', ({ make }) => {
     await ends(engine.resume('stop', { limits: { toolCalls: 5 } }), 'completed');
   });
 
+  // holds erase.I1
   test('a run that goes on as it is about to be removed stays, with what it did', async () => {
     const { journal, another } = make();
     const { a, paid, begun, let: pays } = payer();
