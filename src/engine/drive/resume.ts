@@ -20,8 +20,8 @@ import { type RunResult, resultOf } from '../read/results.ts';
 import type { Resources } from '../resources.ts';
 import { type AssertionOption, assertionOf } from './assertion.ts';
 import { drive, limitsOf } from './drive.ts';
-import { type Continued, loadRun } from './history.ts';
-import { LEASE } from './lease.ts';
+import { assertTurn, type Continued, loadRun } from './history.ts';
+import { LEASE, release } from './lease.ts';
 import type { LiveRun } from './live-run.ts';
 import { isGone } from './owner.ts';
 
@@ -63,6 +63,7 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   if (!agent || !goesOn(run, await resources.host.now(), o.limits, await hasEvent(resources, run))) return resultOf(run) as RunResult;
   // the first claim of a queued run decides by itself who begins it
   const queued = run.status === 'queued';
+  if (queued) await assertTurn(resources.journal, run);
   if (!queued && !(await acquireLease(resources, runId))) throw busy(runId);
   live.leased = !queued;
   const aside = isAside(run) && (await isTaken(resources, run));
@@ -80,10 +81,12 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
     by: run.started.by,
   });
   return driving.catch(async (error) => {
-    // it may have been cancelled between the look at it and this claim
+    // it may have ended between the look at it and this claim: it was cancelled, or another process drove it to its end
     const ended = RondoError.is(error, 'RUN_BUSY') && run.epoch === epoch ? await loadRun(resources.journal, runId) : undefined;
-    if (ended && isOver(ended)) return resultOf(ended) as RunResult;
-    throw error;
+    if (!ended || !isOver(ended)) throw error;
+    live.leased = false;
+    await release(resources, runId);
+    return resultOf(ended) as RunResult;
   });
 }
 
