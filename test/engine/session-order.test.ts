@@ -3,7 +3,7 @@ import { agent, Engine, type Journal, type ModelRequest, tool } from '../../src/
 import type { ToolSource } from '../../src/ports/tool.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { around, dies, entriesOf, expireLease, headOf, journals } from '../kit/journals.ts';
-import { anything, ends } from '../kit/runs.ts';
+import { anything, ends, refused } from '../kit/runs.ts';
 import { deferred } from '../kit/time.ts';
 
 const NOW = 1_800_000_000_000;
@@ -169,6 +169,27 @@ describe.each(journals)('the next run of a session on $name goes on', ({ make })
     for await (const { runId } of other.runs({ session: 's' })) runs.push(runId);
     expect(runs.slice(1, 3)).toEqual(['queued', 'two']);
   });
+});
+
+test.each(journals)('a run that cannot begin in its session opens no source of tools, on $name', async ({ make }) => {
+  const { journal } = make();
+  let opened = 0;
+  const source: ToolSource = {
+    name: 'counted',
+    async open() {
+      opened++;
+      return { list: async () => [], close: async () => undefined };
+    },
+  };
+  const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 'signed' });
+  const model = scripted([{ toolCalls: [{ name: 'sign', input: {} }] }]);
+  const a = listener([], { tools: [source] });
+  const engine = new Engine({ journal, agents: [a] });
+  await ends(engine.run(agent({ name: 'asks', instructions: '', model, tools: [sign] }), 'go', { session: 's' }), 'paused');
+  const queued = await engine.enqueue(a, 'queued', { session: 's' });
+  await refused('SESSION_BUSY', engine.run(a, 'new', { session: 's' }));
+  await refused('SESSION_BUSY', engine.resume(queued.runId));
+  expect(opened).toBe(0);
 });
 
 test('an approval of a run whose clock is slow is listed behind those of the runs before it', async () => {

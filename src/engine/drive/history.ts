@@ -119,7 +119,7 @@ async function historyOf(journal: Journal, started: Continued): Promise<readonly
 export interface Found {
   messages: readonly Message[];
   /** The fields for its first entry, or for the claim that begins it. */
-  continued: Continued & { shared?: true };
+  continued: Continued;
   /** The newest run of the session that has begun, ended as it may have. Undefined: there is none. */
   newest: RunHead | undefined;
 }
@@ -133,13 +133,29 @@ interface Self {
 }
 
 /**
- * Finds the newest run of a session, so that the next one continues it: in the caller's own session, else in a shared one of that name.
- * @throws RondoError `SESSION_BUSY` if a run of it is open, or is queued and comes first.
+ * The session that a new run joins: the caller's own one, else a shared one of that name.
+ * @throws RondoError `SESSION_BUSY` if a run of it is open, or is queued and comes first. Nothing is opened for a run that cannot begin.
  */
+export async function sessionOf(journal: Journal, session: Session): Promise<{ shared?: true }> {
+  const { newest, ...own } = await joined(journal, session);
+  if (newest && looksOpen(newest)) await continueSession(journal, { ...session, ...own });
+  return own;
+}
+
+/** @throws RondoError `SESSION_BUSY` if another run of the session comes before a queued one. */
+export async function assertTurn(journal: Journal, run: RunFold): Promise<void> {
+  const { session } = run.started;
+  const newest = session === undefined ? undefined : await newestBefore(journal, run, false);
+  if (newest && looksOpen(newest)) await continueRun(journal, run, false);
+}
+
+/** Whether it may have its session, or comes first. Its journal decides. */
+const looksOpen = ({ status, aside, doubtful }: RunHead) =>
+  doubtful === true || status === 'queued' || ((status === 'running' || status === 'paused') && !aside);
+
+/** What the next run of a session continues. @throws RondoError `SESSION_BUSY`, as `sessionOf`. */
 export async function continueSession(journal: Journal, session: Session): Promise<Found> {
-  const { shared, newest } = await joined(journal, session);
-  const found = newest ? await before(journal, sessionKey({ ...session, shared }) as string, session.by?.tenant) : NOTHING;
-  return shared ? { ...found, continued: { ...found.continued, shared } } : found;
+  return before(journal, sessionKey(session) as string, session.by?.tenant);
 }
 
 /** The place of a run that is enqueued: behind all runs of the session that it joins. */
@@ -169,24 +185,30 @@ export async function continueRun(journal: Journal, { runId, started }: RunFold,
   return key === undefined ? NOTHING : before(journal, key, started.by?.tenant, { runId, begun });
 }
 
-/** The newest run of the session that has begun, besides this one. */
-export async function newestBefore(journal: Journal, { runId, started }: RunFold): Promise<RunHead | undefined> {
-  for await (const head of ofSession(journal, sessionKey(started) as string, started.by?.tenant))
-    if (head.runId !== runId && head.status !== 'queued') return head;
+/** The newest run of the session besides this one: that has begun, or that was enqueued before it. */
+export async function newestBefore(journal: Journal, { runId, started }: RunFold, begun: boolean): Promise<RunHead | undefined> {
+  for await (const { head } of others(journal, sessionKey(started) as string, started.by?.tenant, { runId, begun })) return head;
   return undefined;
+}
+
+/** The other runs of a session, newest first, but for queued ones that come after this one. `older`: it is listed behind this one. */
+async function* others(
+  journal: Journal,
+  session: string,
+  tenant: string | undefined,
+  self: Self | undefined,
+): AsyncGenerator<{ head: RunHead; older: boolean }, void, undefined> {
+  let older = false;
+  for await (const head of ofSession(journal, session, tenant)) {
+    if (head.runId === self?.runId) older = true;
+    else if (!(head.status === 'queued' && self && (self.begun || !older))) yield { head, older };
+  }
 }
 
 async function before(journal: Journal, session: string, tenant: string | undefined, self?: Self): Promise<Found> {
   let newest: RunHead | undefined;
   let after: number | undefined;
-  /** The heads that follow are of runs that come before it. */
-  let isOlder = false;
-  for await (const head of ofSession(journal, session, tenant)) {
-    if (head.runId === self?.runId) {
-      isOlder = true;
-      continue;
-    }
-    if (head.status === 'queued' && self && (self.begun || !isOlder)) continue;
+  for await (const { head, older } of others(journal, session, tenant, self)) {
     newest ??= head;
     const run = await loadRun(journal, head.runId);
     if (!run && head.doubtful) throw damaged(head.runId, 0, 'what is listed of it is not what was written');
@@ -195,7 +217,7 @@ async function before(journal: Journal, session: string, tenant: string | undefi
     const isOpen = status === 'queued' || ((status === 'running' || status === 'paused') && !isAside(run));
     if (isOpen && !self?.begun) throw await sessionBusy(journal, run);
     // a clock was wrong, or a run began beside one that was enqueued: whatever the clocks say, this one comes after it
-    if (self ? !isOlder : placeOf(started) >= Date.now()) after ??= placeOf(started);
+    if (self ? !older : placeOf(started) >= Date.now()) after ??= placeOf(started);
     // it was cancelled before it began, so it never had the session's conversation
     if (started.queued && epoch === 0) continue;
     const messages = closedMessages(run);

@@ -30,7 +30,7 @@ export async function join({ journal, run, how, session, opening, append }: Join
   if (!known) inherit(run, found.messages);
   await append(() => opening(known ? {} : found.continued));
   if (how === 'again') return;
-  const newest = await newestBefore(journal, run);
+  const newest = await newestBefore(journal, run, true);
   if (newest?.runId === found.newest?.runId && newest?.seq === found.newest?.seq && newest?.status === found.newest?.status) return;
   const now = await continueRun(journal, run, true);
   if (continuesSame(run, now)) return;

@@ -23,8 +23,8 @@ import type { Resources } from '../resources.ts';
 import { type AssertionOption, assertionOf } from './assertion.ts';
 import { assertSameKinds, filledStates } from './changed.ts';
 import { drive, limitsOf } from './drive.ts';
-import { type Continued, loadRun } from './history.ts';
-import { GIVEN_BACK, LEASE, type Leasing } from './lease.ts';
+import { assertTurn, type Continued, loadRun } from './history.ts';
+import { GIVEN_BACK, LEASE, type Leasing, release } from './lease.ts';
 import type { LiveRun } from './live-run.ts';
 import { isGone } from './owner.ts';
 
@@ -74,6 +74,7 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   const filled = await filledStates(agent, run);
   // the first claim of a queued run decides by itself who begins it
   const queued = run.status === 'queued';
+  if (queued) await assertTurn(resources.journal, run);
   // read before the lease is taken: a wrong answer counts a run that was given back as one whose process died
   live.givenBack = run.status === 'running' && (await findHead(resources.journal, runId))?.leaseUntil === GIVEN_BACK;
   if (!queued && !(await acquireLease(resources, runId))) throw busy(runId);
@@ -96,10 +97,12 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
     by: run.started.by,
   });
   return driving.catch(async (error) => {
-    // it may have been cancelled between the look at it and this claim
+    // it may have ended between the look at it and this claim: it was cancelled, or another process drove it to its end
     const ended = RondoError.is(error, 'RUN_BUSY') && run.epoch === epoch ? await loadRun(resources.journal, runId) : undefined;
-    if (ended && isOver(ended)) return resultOf(ended) as RunResult;
-    throw error;
+    if (!ended || !isOver(ended)) throw error;
+    live.leased = false;
+    await release(resources, runId);
+    return resultOf(ended) as RunResult;
   });
 }
 

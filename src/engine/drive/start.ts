@@ -16,6 +16,7 @@ import type { RunResult } from '../read/results.ts';
 import type { Resources } from '../resources.ts';
 import { assertionOf } from './assertion.ts';
 import { drive } from './drive.ts';
+import { sessionOf } from './history.ts';
 import type { LiveRun } from './live-run.ts';
 
 export type Started = Draft & { type: 'run.started' };
@@ -46,11 +47,11 @@ function inputFor(agent: AgentDefinition, input: unknown): Asked {
   return agent.input ? { input: json } : inputOf(json, (why) => invalid(`${where}: ${why}.`));
 }
 
-const sessionOf = ({ session }: RunOptions<Json>) => (typeof session === 'string' ? { id: session } : session);
+const sessionIn = ({ session }: RunOptions<Json>) => (typeof session === 'string' ? { id: session } : session);
 
 /** The first entry of a run, without the policy's changes and without the session's runs before it. @throws RondoError `CONFIG_INVALID`. */
 export function firstEntry(resources: Resources, agent: AgentDefinition, input: unknown, o: RunOptions<Json>): Started {
-  const session = sessionOf(o);
+  const session = sessionIn(o);
   const started: Started = {
     type: 'run.started',
     agent: agent.name,
@@ -88,10 +89,12 @@ export async function start(
   o: RunOptions<Json>,
 ): Promise<RunResult> {
   const { runId } = live;
-  const session = sessionOf(o);
+  const session = sessionIn(o);
   live.asked = { by: o.by, agent: agent.name, session: session?.id };
   let started = firstEntry(resources, agent, input, o);
   if (checksStarts(resources)) started = await allowedStart(resources, agent, runId, started);
+  // the session is read once the tools are listed: others may begin and end until then
+  if (session) started = { ...started, ...(await sessionOf(resources.journal, started)) };
   const opened = started;
   return drive(resources, live, {
     agent,
