@@ -5,8 +5,10 @@ import { outputParts } from '../journal/fold/conversation.ts';
 import type { Make } from '../journal/log.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { ModelResponse, Part } from '../ports/model.ts';
+import type { CancelSource } from '../reliability/cancel.ts';
 import { messageOf } from '../reliability/classify.ts';
-import { validate } from '../schema.ts';
+import { Halted, unlessHalted } from '../reliability/patience.ts';
+import { type Schema, type Validated, validate } from '../schema.ts';
 import type { Due } from './call/call.ts';
 import { outputAllowed } from './call/content.ts';
 import { unfenced } from './model/unfenced.ts';
@@ -19,7 +21,8 @@ const REPAIRS = 2;
 /** Appends the answer with the end of the frame, or with a request to repair it. @returns an empty list if the model is asked again. */
 export async function conclude(scope: LoopScope, responded: Responded): Promise<readonly Due[] | Settlement> {
   const failed = incomplete(responded.stop);
-  const answer = failed ? undefined : await finalAnswer(scope, responded.content);
+  const answer = failed ? undefined : await finalAnswer(scope, responded.content).catch(ifHalted);
+  if (answer === 'halted') return unchecked(scope, responded);
   if (answer?.ok) {
     const allowed = await outputAllowed(scope, answer.output);
     if (!allowed.ok) return refused(scope, saying(responded, `(withheld: ${allowed.reason})`), allowed.reason);
@@ -27,22 +30,30 @@ export async function conclude(scope: LoopScope, responded: Responded): Promise<
     return end(scope, allowed.replaced, [saying(responded, allowed.replaced)]);
   }
   const repairable = answer && !answer.final && scope.frame.repairs < REPAIRS;
-  await scope.append(() => [
-    responded,
-    ...(repairable
-      ? [
-          {
-            type: 'message.received',
-            kind: 'repair',
-            step: responded.step,
-            text: `Your answer does not fit: ${answer.problem}. Answer again, with JSON of the schema and nothing else.`,
-          } as const,
-        ]
-      : []),
-  ]);
+  await scope.append(() => [responded, ...(repairable ? [repair(responded, `Your answer does not fit: ${answer.problem}.`)] : [])]);
   if (repairable) return [];
   const unfit = `the final answer does not fit the output schema: ${answer?.ok === false ? answer.problem : ''}.`;
   return { status: 'failed', error: failed ?? failedOnce('OUTPUT_INVALID', unfit) };
+}
+
+const repair = ({ step }: Responded, why: string): Draft => ({
+  type: 'message.received',
+  kind: 'repair',
+  step,
+  text: `${why} Answer again, with JSON of the schema and nothing else.`,
+});
+
+const ifHalted = (error: unknown): 'halted' => {
+  if (error instanceof Halted) return 'halted';
+  throw error;
+};
+
+/** An answer that the schema did not judge before the run was halted. A run that goes on asks for it once more. */
+async function unchecked(scope: LoopScope, responded: Responded): Promise<readonly Due[]> {
+  const why = scope.halt?.why;
+  const over = why === 'cancel';
+  if (why !== 'lost') await scope.append(() => [responded, ...(over ? [] : [repair(responded, 'Your answer was not read in time.')])]);
+  return [];
 }
 
 /** The answer with other content, so that the journal and later runs of the session do not have what the policy removed. */
@@ -95,7 +106,8 @@ export function incomplete(stop: ModelResponse['stop']): Failure | undefined {
 /** `final`: another answer of the model would not help. */
 export type Answer = { ok: true; output: Json } | { ok: false; problem: string; final?: true };
 
-async function finalAnswer({ agent }: LoopScope, content: readonly Part[]): Promise<Answer> {
+/** @throws Halted */
+async function finalAnswer({ agent, cancel }: LoopScope, content: readonly Part[]): Promise<Answer> {
   let text = '';
   for (const part of content) if (part.type === 'text') text += part.text;
   if (!agent.output) return { ok: true, output: text };
@@ -105,7 +117,7 @@ async function finalAnswer({ agent }: LoopScope, content: readonly Part[]): Prom
   } catch (error) {
     return { ok: false, problem: `it is not JSON (${(error as Error).message})` };
   }
-  const valid = await validate(agent.output.schema, json);
+  const valid = await judged(agent.output.schema, json, cancel);
   // the output is the parsed value (with defaults, dates and so on), serialised as JSON
   if (!valid.ok) return valid;
   try {
@@ -113,6 +125,12 @@ async function finalAnswer({ agent }: LoopScope, content: readonly Part[]): Prom
   } catch (error) {
     return { ok: false, problem: `what the output schema makes of it is not JSON (${messageOf(error)})`, final: true };
   }
+}
+
+/** What a schema says of an output. It may ask code of the user, which may take for ever. @throws Halted */
+function judged(schema: Schema, output: unknown, cancel: CancelSource): Validated<unknown> | Promise<Validated<unknown>> {
+  const judging = validate(schema, output);
+  return judging instanceof Promise ? unlessHalted(judging, cancel) : judging;
 }
 
 /**
@@ -128,7 +146,7 @@ export function handedOver(scope: LoopScope): Promise<readonly Due[] | Settlemen
 
 async function handOver(scope: LoopScope, output: Json): Promise<readonly Due[] | Settlement> {
   const { output: wanted } = scope.agent;
-  const valid = wanted ? await validate(wanted.schema, output) : undefined;
+  const valid = wanted ? await judged(wanted.schema, output, scope.cancel) : undefined;
   if (valid && !valid.ok) {
     const message = `the agent that took the conversation over gave an answer that does not fit the output schema: ${valid.problem}.`;
     return { status: 'failed', error: failedOnce('OUTPUT_INVALID', message) };

@@ -75,7 +75,8 @@ export function scripted(
       const n = requests.length;
       requests.push(asAsked(request));
       const step = typeof steps === 'function' ? await steps(request, n) : steps[n];
-      if (step === undefined) throw new ToolError('SCRIPT_ENDED', `the script has ${n} steps, and the model was asked once more.`);
+      if (step === undefined)
+        throw new ToolError('SCRIPT_ENDED', `the script has ${n} steps, and the model was asked once more.`, { outcome: 'not-run' });
       if (typeof steps === 'function') checkStep(step);
       const s = typeof step === 'string' ? { text: step } : step;
       if (s.delay) await pause(s.delay, signal);

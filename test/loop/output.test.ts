@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { agent, Engine, type Model, type ModelResponse, tool } from '../../src/index.ts';
+import { agent, Engine, handoff, type Model, type ModelResponse, tool } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
 import { entriesOf, journals, typesOf } from '../kit/journals.ts';
 import { anything, asks, ends, refused } from '../kit/runs.ts';
+import { until } from '../kit/time.ts';
 
 const total = z.object({ total: z.number(), currency: z.string().default('EUR') });
 
@@ -54,6 +55,65 @@ describe.each(journals)('structured output on $name', ({ make }) => {
       tools: [echo],
     });
     expect(await new Engine({ journal }).run(a, 'go').output()).toMatchObject({ total: 1 });
+  });
+});
+
+describe.each(journals)('an output schema that does not end, on $name', ({ make }) => {
+  let open = false;
+  const judging = () => {
+    let asked = 0;
+    const output = z.object({ total: z.number().refine(() => (asked++, open || new Promise<boolean>(() => undefined))) });
+    return { output, asked: () => until(() => asked > 0) };
+  };
+  const answers = (entries: readonly { type: string }[]) =>
+    typesOf(entries).filter((type) => type === 'model.responded' || type === 'run.settled');
+
+  // holds loop.I4
+  test('does not hold up a cancelled run, and the answer is in the journal', async () => {
+    open = false;
+    const { journal } = make();
+    const { output, asked } = judging();
+    const engine = new Engine({ journal });
+    const run = engine.run(agent({ name: 'a', instructions: '', model: scripted(['{"total":1}']), output }), 'go');
+    await asked();
+    await engine.cancel(run.id);
+    const { usage } = await ends(run, 'cancelled');
+    expect(usage.output).toBeGreaterThan(0);
+    expect(answers(await entriesOf(journal, run.id))).toEqual(['model.responded', 'run.settled']);
+  });
+
+  test('does not hold up a limit of time; a run that goes on asks for the answer once more', async () => {
+    open = false;
+    const { journal } = make();
+    const { output } = judging();
+    const engine = new Engine({ journal });
+    const model = scripted(['{"total":1}', '{"total":2}']);
+    const run = engine.run(agent({ name: 'a', instructions: '', model, output, limits: { time: 50 } }), 'go');
+    expect(await ends(run, 'stopped')).toMatchObject({ limit: { name: 'time' } });
+    open = true;
+    const { output: made } = await ends(engine.resume(run.id, { limits: { time: 1e9 } }), 'completed');
+    // a slow machine may have stopped the first call of the model
+    expect(made).toEqual({ total: model.requests.length });
+    expect(model.requests.at(-1)?.messages.at(-1)?.role).toBe('user');
+  });
+
+  test('of an agent whose sub-agent took the conversation over does not hold it up either', async () => {
+    open = false;
+    const { journal } = make();
+    const { output, asked } = judging();
+    const clerk = agent({ name: 'clerk', instructions: '', model: scripted(['{"total":1}']), output: total });
+    const top = agent({
+      name: 'top',
+      instructions: '',
+      model: scripted([asks(['handoff_to_clerk', { reason: 'x' }])]),
+      agents: [handoff(clerk)],
+      output,
+    });
+    const engine = new Engine({ journal });
+    const run = engine.run(top, 'go');
+    await asked();
+    await engine.cancel(run.id);
+    await ends(run, 'cancelled');
   });
 });
 
