@@ -133,7 +133,7 @@ export abstract class Operations {
    * @param o.by the caller, whose tenant must match that of the runs. `target.by` is the owner of the session or the runs, and the caller
    * where none is given. Where the policy refuses one of the runs, nothing is forgotten.
    * @throws RondoError `RUN_NOT_FOUND`, `NOT_PERMITTED`, or `RUN_BUSY` if one of the runs, or one with copies, is running or paused: cancel
-   * it first.
+   * it first. If one goes on meanwhile, memories and other runs may be forgotten by then, and a repeated call completes it.
    */
   async forget(target: ForgetTarget, o: { by?: Principal } = {}): Promise<Forgotten> {
     this.#resources.assertOpen();
