@@ -1,6 +1,7 @@
 /** One turn of a foreign agent. The journal records it like a tool call, with a started and a finished entry. */
 import { type Failure, failedOnce, notRun, RondoError } from '../errors.ts';
 import type { Draft, Intent } from '../journal/entries/entries.ts';
+import type { Charge, Used } from '../journal/entries/intent.ts';
 import type { Call } from '../journal/fold/fold.ts';
 import type { Json } from '../json.ts';
 import { appendWithRetry } from '../loop/append-with-retry.ts';
@@ -21,8 +22,12 @@ import type { Foreign, State } from './types.ts';
 
 /** Takes a turn. @returns how the agent's frame ended, `paused` if the agent asked people, undefined if the run was halted. */
 export async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement | undefined | 'paused'> {
+  // what an attempt used that a crash or a halt interrupted is unknown, unless it has ended since
+  const interrupted = call.status === 'started';
+  let running = 0;
+  const abandoned = () => running + (interrupted && !call.settled ? 1 : 0) || undefined;
   const known = outcomeOf(own, call);
-  if (known) return 'output' in known ? complete(scope, call, known.output) : end(scope, call, known.error);
+  if (known) return 'output' in known ? complete(scope, call, known.output) : end(scope, call, known.error, { abandoned: abandoned() });
   // the usage of a turn cannot be estimated, so it starts unless a limit is already reached
   const crossed = crossing(scope);
   if (crossed) return { status: 'stopped', limit: crossed.crossed, at: crossed.at };
@@ -53,8 +58,14 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
     fallbackCode: 'TOOL_FAILED',
     run: async (_, attempt) => {
       const go = () => own.turn(turn, contextOf(scope, call, turn, attempt, span?.traceparent, talk));
-      return checked(await (span ? span.run(go) : go()));
+      running++;
+      try {
+        return checked(await (span ? span.run(go) : go()));
+      } finally {
+        running--;
+      }
     },
+    charge: (value) => chargeOf(own, value),
     keep: (value) => {
       const output = outputOf(value);
       return output === undefined ? undefined : lateAllowed(scope, name, output);
@@ -68,21 +79,20 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
     if (!halted || halted.why === 'cancel') span?.end({ error, attempts: error.attempts });
     if (!halted) {
       const told = await failureAllowed<Judged & { error: Failure }>(scope, name, { error });
-      return end(scope, call, told.error, told.verdicts);
+      return end(scope, call, told.error, { verdicts: told.verdicts, abandoned: abandoned() });
     }
     // a halt is not a failure of the agent: the halt decides how the run ends, and the next claim may start a turn that did not run
-    if (halted.why === 'cancel') await end(scope, call, error);
+    if (halted.why === 'cancel') await end(scope, call, error, { abandoned: abandoned() });
     else if (error.outcome === 'not-run' && halted.why !== 'lost')
       await appendWithRetry(scope, () => [{ type: 'outcome.settled', call: call.id, source: 'late', outcome: 'not-run' }]);
     return undefined;
   }
   const { attempts } = result;
   const value = masked(scope, result.value);
-  const finished: Finished = { type: 'call.finished', call: call.id, ok: true, attempts, ms: Date.now() - since };
-  if (value.usage) finished.usage = value.usage;
-  const usd = value.costUsd ?? (value.unmetered ? undefined : cost(value.usage, own.price));
-  if (usd !== undefined) finished.usd = usd;
-  if (value.unmetered) finished.unmetered = true;
+  const charge = chargeOf(own, value);
+  const finished: Finished = { type: 'call.finished', call: call.id, ok: true, attempts, ms: Date.now() - since, ...charge };
+  const left = abandoned();
+  if (left) finished.abandoned = left;
   span?.end({ attempts });
   const said = value.status === 'completed' && scope.host.checks.output.held ? await saidAllowed(scope, value.output) : undefined;
   if (said?.verdicts) finished.verdicts = said.verdicts;
@@ -95,9 +105,14 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
     await pause(scope, finished, value);
     return 'paused';
   } catch (error) {
-    if (RondoError.is(error, 'RUN_BUSY') && value.status === 'completed') endedLate(scope, call.id, epoch, { ...value, output });
+    if (RondoError.is(error, 'RUN_BUSY') && value.status === 'completed') endedLate(scope, call.id, epoch, { ...charge, output });
     throw error;
   }
+}
+
+function chargeOf({ price }: Foreign, { usage, costUsd, unmetered }: Checked): Charge & Used {
+  const usd = costUsd ?? (unmetered ? undefined : cost(usage, price));
+  return { ...(usage && { usage }), ...(usd !== undefined && { usd }), ...(unmetered && { unmetered }) };
 }
 
 /** Starts a turn. @returns how the frame ended instead, where the agent's intent was done or is being done. */
@@ -154,13 +169,13 @@ async function withheld(scope: Scope, call: Call, finished: Finished, { reason, 
   return { status: 'failed', error };
 }
 
-async function end(scope: Scope, call: Call, ended: Failure, verdicts?: Judged['verdicts']): Promise<Settlement> {
+async function end(scope: Scope, call: Call, ended: Failure, more: Pick<Finished, 'verdicts' | 'abandoned'> = {}): Promise<Settlement> {
   // what the turns before it did is not undone, so an operator says whether the agent may begin once more
   const error: Failure = call.intent?.later && ended.outcome === 'not-run' ? { ...ended, outcome: 'unknown', retryable: false } : ended;
   // after a crash the failure may be in the journal already
   if (call.status !== 'finished')
     await appendWithRetry(scope, () => [
-      { type: 'call.finished', call: call.id, ok: false, error, attempts: error.attempts, ms: 0, verdicts },
+      { type: 'call.finished', call: call.id, ok: false, error, attempts: error.attempts, ms: 0, ...more },
     ]);
   return { status: 'failed', error };
 }

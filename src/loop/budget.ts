@@ -9,7 +9,7 @@
 import { type Amount, BOUND, type Crossed } from '../journal/entries/entries.ts';
 import { add, millionthsOf, usedOf } from '../journal/fold/amounts.ts';
 import type { RunFold } from '../journal/fold/fold.ts';
-import { costUsd, nanoOf, totalOf } from '../journal/fold/spent.ts';
+import { costUsd, isUnmetered, nanoOf, totalOf } from '../journal/fold/spent.ts';
 import { Halted } from '../reliability/patience.ts';
 import { type Estimate, estimate } from './model/estimate.ts';
 import type { Starting } from './reserved.ts';
@@ -62,7 +62,7 @@ function crossedAt(
   if (!next) return undefined;
   if (limits.tokens !== undefined) {
     const used = totalOf(spent.usage);
-    if (spent.unmetered) return { name: 'tokens', max: limits.tokens, used: null };
+    if (isUnmetered(spent)) return { name: 'tokens', max: limits.tokens, used: null };
     if (used + reserved.tokens + calls * next.tokens > limits.tokens)
       return { name: 'tokens', max: limits.tokens, used, ...needed(next.tokens, calls, next) };
   }

@@ -17,6 +17,7 @@ export type Turn<St extends Json = Json> =
  * The result of a turn. Failures are thrown, as a `ToolError` with code and outcome. `usage` (tokens) and `costUsd` (US dollars) are those
  * of this turn alone. Usage without a cost or a price makes the run's cost unknown. Without both, nothing is counted. `unmetered`: more was
  * used than `usage` says, such as by a model that does not report it. The cost is unknown then, and a limit of tokens or dollars stops the run.
+ * So it is after a turn that was given up while it ran, until its late result says what it used.
  */
 export type TurnResult<O = string, St extends Json = Json> = { usage?: Usage; costUsd?: number; unmetered?: true } & (
   | { status: 'completed'; output: O }

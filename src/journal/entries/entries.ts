@@ -13,7 +13,7 @@ import type { Principal } from '../../ports/principal.ts';
 import type { Decision, DecisionType, Effect } from '../../ports/tool.ts';
 import type { JsonSchema } from '../../schema.ts';
 import type { HandOut } from './hand-out.ts';
-import type { Amount, Charge, Intent } from './intent.ts';
+import type { Amount, Charge, Intent, Used } from './intent.ts';
 import type { Crossed, Limits } from './limits.ts';
 import type { FoundTool, LeftOut, NamedTools, Reshaped } from './request.ts';
 import type { RunStatus } from './status.ts';
@@ -230,10 +230,8 @@ type Body =
       /** For a node or a foreign agent's turn: the change of state, and what runs next. */
       state?: Patch;
       next?: readonly Reached[];
-      /** For a foreign agent's turn: its usage; its cost is `usd`. That of a call is for its last attempt, and replaces what the start counted. */
-      usage?: Usage;
-      /** The usage that it reported was implausible, so the sums of the run are unknown. */
-      unmetered?: true;
+      /** Attempts at a foreign agent's turn that were given up while they ran. The sums are unknown until each has said what it used. */
+      abandoned?: number;
       /** The call did not run: its intent was done before, by this call, at this time by the store's clock. */
       repeated?: { run: string; call: CallId; at: number };
       /** The call did not run: its result is that of this call, which began at this time. Of a `read` tool with `cache`. */
@@ -244,7 +242,8 @@ type Body =
       event?: TakenEvent;
       /** Those that it was handed again since it started, or since its last failed attempt. */
       credentials?: readonly HandOut[];
-    } & Charge)
+    } & Charge &
+      Used)
   | {
       type: 'approval.requested';
       id: string;
@@ -296,7 +295,8 @@ type Body =
       by?: Principal;
       /** Of an `idempotent` call: what it was meant to do. The fold keeps no such call once it has ended. */
       intent?: Intent;
-    } & Charge)
+    } & Charge &
+      Used)
   /** An operator lets the intent of a call that is done be done once more. */
   | { type: 'intent.reopened'; call: CallId; intent: Intent; by: Principal; reason: string }
   /** An operator has seen that a call gave up, or that its outcome is unknown, and needs no more of it. */

@@ -1,3 +1,5 @@
+import type { Usage } from '../../ports/model.ts';
+
 /** What a call is meant to do: see `key` of a tool. */
 export interface Intent {
   /** The name under which the key is unique. */
@@ -20,7 +22,17 @@ export interface Intent {
   remember?: number;
 }
 
-/** What a call cost: US dollars, or why they are unknown. Both are absent where its tool declares no cost. */
+/** What a foreign agent's turn used; its cost is the `usd` of a {@link Charge}. */
+export interface Used {
+  usage?: Usage;
+  /** The usage that it reported was implausible, so the sums of the run are unknown. */
+  unmetered?: true;
+}
+
+/**
+ * What a call cost: US dollars, or why they are unknown. Both are absent where its tool declares no cost. At its end they are those of its last
+ * attempt, and replace what the start counted.
+ */
 export interface Charge {
   usd?: number;
   /** The tool's `cost` threw, or returned no number of dollars. The cost of the run is unknown from then on. */

@@ -3,7 +3,7 @@ import { isResumable } from '../../errors.ts';
 import { sizeOf } from '../../json.ts';
 import type { EntryOf, FoundTool, Patch } from '../entries/entries.ts';
 import { count, giveBack } from './amounts.ts';
-import { begins, costs, refunds, spends } from './charges.ts';
+import { begins, costs, owes, refunds, settles } from './charges.ts';
 import { promptParts, resultPart, say } from './conversation.ts';
 import {
   callOf,
@@ -19,7 +19,7 @@ import {
   writtenOf,
 } from './frame.ts';
 import { patched } from './patch.ts';
-import { nothingSpent, spend } from './spent.ts';
+import { nothingSpent, spendTurn } from './spent.ts';
 import type { Approval, Call, Frame, RunFold } from './state.ts';
 
 /** A call starts, or starts again. What was known of its earlier end no longer counts. */
@@ -133,11 +133,9 @@ export function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finish
     for (let f: Frame | undefined = frame; f && !f.acted; f = f.parent) f.acted = true;
   if (call.frame) close(run, call.frame, entry);
   if (entry.seq > run.inherited && (entry.usage || entry.unmetered))
-    for (let f: Frame | undefined = frame; f; f = f.parent) {
-      spend(f.spent, entry.usage, entry.usd);
-      if (entry.unmetered) f.spent.unmetered = true;
-    }
+    for (let f: Frame | undefined = frame; f; f = f.parent) spendTurn(f.spent, entry);
   else if (entry.seq > run.inherited) costs(frame, call, entry);
+  if (entry.seq > run.inherited && entry.abandoned) owes(frame, call.id, entry.abandoned);
   // an inherited call is settled in the run it was copied from, unless a graph or a foreign agent of this run continues from it
   if (
     entry.error?.outcome === 'unknown' &&
@@ -221,8 +219,7 @@ export function outcomeSettled(run: RunFold, entry: EntryOf<'outcome.settled'>):
   run.doubtful.delete(entry.call);
   if (unknown && entry.outcome !== 'done') giveBack(unknown);
   if (unknown && entry.outcome === 'not-run') refunds(unknown);
-  // the frame of the call may be over
-  if (entry.seq > run.inherited) spends(run.root, entry);
+  if (entry.seq > run.inherited) settles(run, entry);
   for (const call of unfinishedCalls(run))
     if (call.id === entry.call) {
       call.settled = entry;

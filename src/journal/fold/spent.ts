@@ -1,4 +1,5 @@
 import type { Usage } from '../../ports/model.ts';
+import type { Charge, Used } from '../entries/intent.ts';
 
 /** The spending of a run, or of a frame with all frames below it. */
 export interface Spent {
@@ -7,6 +8,8 @@ export interface Spent {
   unmetered: boolean;
   /** Billionths of a US dollar, an integer so that sums are exact. Undefined once a price was unknown. */
   nanoUsd: number | undefined;
+  /** By call of a foreign agent: how many attempts were given up and have not said what they used. Until then the sums are unknown. */
+  owed: Map<string, number> | undefined;
   /** As the limit `toolCalls` counts them. */
   toolCalls: number;
   /** Model answers. */
@@ -20,6 +23,7 @@ export const nothingSpent = (): Spent => ({
   usage: { input: 0, output: 0 },
   unmetered: false,
   nanoUsd: 0,
+  owed: undefined,
   toolCalls: 0,
   steps: 0,
   millionths: undefined,
@@ -28,8 +32,12 @@ export const nothingSpent = (): Spent => ({
 /** Billionths of a US dollar. */
 export const nanoOf = (usd: number): number => Math.round(usd * 1e9);
 
+/** Whether tokens were used of which the sums do not know. */
+export const isUnmetered = ({ unmetered, owed }: Spent): boolean => unmetered || (owed?.size ?? 0) > 0;
+
 /** US dollars; undefined if a price or a usage is unknown. */
-export const costUsd = ({ nanoUsd }: Spent) => (nanoUsd === undefined ? undefined : nanoUsd / 1e9);
+export const costUsd = ({ nanoUsd, owed }: Pick<Spent, 'nanoUsd' | 'owed'>) =>
+  nanoUsd === undefined || owed?.size ? undefined : nanoUsd / 1e9;
 
 /** Tokens of input, cached ones included. */
 export const inputOf = ({ input, cacheRead = 0, cacheWrite = 0 }: Usage): number => input + cacheRead + cacheWrite;
@@ -61,6 +69,14 @@ export function countsOf(usage: unknown): Usage | undefined {
     counted[name] = count;
   }
   return counted;
+}
+
+/** Adds what a turn of a foreign agent used. Without a usage its cost is added alone. */
+export function spendTurn(spent: Spent, { usage, unmetered, usd, unpriced }: Used & Charge): void {
+  if (usage || unmetered) spend(spent, usage, usd);
+  else if (usd !== undefined) spend(spent, undefined, usd);
+  if (unmetered) spent.unmetered = true;
+  if (unpriced) spent.nanoUsd = undefined;
 }
 
 /** Adds usage and cost of one answer. An unknown cost (`usd` undefined) makes the sum unknown. */

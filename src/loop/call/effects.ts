@@ -11,7 +11,7 @@
 
 import { canonical, sha256 } from '../../journal/canonical.ts';
 import type { Draft } from '../../journal/entries/entries.ts';
-import type { Charge } from '../../journal/entries/intent.ts';
+import type { Charge, Used } from '../../journal/entries/intent.ts';
 import type { Call } from '../../journal/fold/fold.ts';
 import type { Json } from '../../json.ts';
 import type { Effect } from '../../ports/tool.ts';
@@ -69,7 +69,7 @@ export interface Performing<T, V> {
   /** US dollars of each attempt that runs, where they are known before. */
   usd?: number | undefined;
   /** What a late result cost, where that is known only now. */
-  charge?(value: T): Charge;
+  charge?(value: T): Charge & Used;
 }
 
 /** A result with what its last attempt cost, where `usd` was given. Those before have entries with theirs. */

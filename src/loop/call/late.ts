@@ -2,7 +2,7 @@
 
 import type { Failure } from '../../errors.ts';
 import type { CallId, Draft } from '../../journal/entries/entries.ts';
-import type { Charge } from '../../journal/entries/intent.ts';
+import type { Charge, Used } from '../../journal/entries/intent.ts';
 import { type RunFold, unfinishedCalls } from '../../journal/fold/fold.ts';
 import type { Json } from '../../json.ts';
 import type { Judged } from '../../ports/guardrail.ts';
@@ -14,7 +14,7 @@ import type { Scope } from '../types.ts';
 export type Kept = { output: Json } & Judged;
 
 /** What is known of a call that settled too late: its result with its cost, or the outcome that its error proves. */
-export type Came = (Kept & Charge) | Pick<Failure, 'outcome' | 'message'>;
+export type Came = (Kept & Charge & Used) | Pick<Failure, 'outcome' | 'message'>;
 
 /** The outcome that a late error proves. */
 export const cameTo = (scope: Scope, error: unknown, effect: Effect): Came =>
@@ -25,10 +25,18 @@ export const cameTo = (scope: Scope, error: unknown, effect: Effect): Came =>
  * @param epoch the number of the claim in which the call started.
  */
 export function settleLate(scope: Scope, call: CallId, epoch: number, came: Came): void {
-  let said: ({ outcome: 'done'; output: Json } & Charge & Judged) | { outcome: 'failed' | 'not-run'; note: string };
+  let said: ({ outcome: 'done'; output: Json } & Charge & Used & Judged) | { outcome: 'failed' | 'not-run'; note: string };
   if ('output' in came) {
-    const { output, usd, unpriced, verdicts } = came;
-    said = { outcome: 'done', output, ...(usd !== undefined && { usd }), ...(unpriced && { unpriced }), ...(verdicts && { verdicts }) };
+    const { output, usd, unpriced, usage, unmetered, verdicts } = came;
+    said = {
+      outcome: 'done',
+      output,
+      ...(usd !== undefined && { usd }),
+      ...(unpriced && { unpriced }),
+      ...(usage && { usage }),
+      ...(unmetered && { unmetered }),
+      ...(verdicts && { verdicts }),
+    };
   }
   // the error proves nothing, for example because the call was aborted
   else if (came.outcome === 'unknown') return;
@@ -50,7 +58,7 @@ export function endedLate(
   scope: Scope,
   call: CallId,
   epoch: number,
-  { output = null, error, usd, unpriced, verdicts }: { output?: Json; error?: Failure } & Charge & Judged,
+  { error, output = null, ...came }: { output?: Json; error?: Failure } & Charge & Used & Judged,
 ): void {
-  settleLate(scope, call, epoch, error ?? { output, ...(usd !== undefined && { usd }), ...(unpriced && { unpriced }), verdicts });
+  settleLate(scope, call, epoch, error ?? { output, ...came });
 }

@@ -121,6 +121,7 @@ const KINDS: { readonly [T in EntryType]: Extract<Draft, { type: T }> } = {
     cut: 17,
     usd: 0.1,
     usage: { input: 1, output: 2 },
+    abandoned: 1,
     state: { keys: { notes: { push: ['x'] }, gone: null, ok: { set: true } } },
     next: [{ node: 'sign' }],
   },
