@@ -101,8 +101,14 @@ function bodyOf(contentType: string, text: string, id: string | undefined): Omit
       .trim()
       .split('\n\n')
       .map((event) => /^event: (\w+)\ndata: (.*)$/.exec(event) ?? []);
-    const said = events.map(([, , data = '{}']) => saidIn(JSON.parse(data), 'text')).find((one) => one !== undefined);
-    return { ...of, shape: events.map(([, name]) => name).join(' '), said };
+    const told = events.flatMap(([, name, data = '{}']) => {
+      const said = saidIn(JSON.parse(data), 'text');
+      return said === undefined ? [] : [{ name, said }];
+    });
+    // a text comes in as many pieces as its reader is fast for
+    const whole = told.flatMap(({ name, said }) => (name === 'text' ? [said] : [])).join('');
+    const names = events.map(([, name]) => name).filter((name, i, all) => name !== 'text' || all[i - 1] !== 'text');
+    return { ...of, shape: names.join(' '), said: whole === '' ? told[0]?.said : whole };
   }
   if (text === '') return of;
   const body = JSON.parse(text) as Body;
