@@ -22,10 +22,9 @@ import type { Foreign, State } from './types.ts';
 
 /** Takes a turn. @returns how the agent's frame ended, `paused` if the agent asked people, undefined if the run was halted. */
 export async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement | undefined | 'paused'> {
-  // what an attempt used that a crash or a halt interrupted is unknown, unless it has ended since
-  const interrupted = call.status === 'started';
+  // what these attempts use they say late. One that a crash interrupted says nothing more: waited for, it would stop a run with a limit for good
   let running = 0;
-  const abandoned = () => running + (interrupted && !call.settled ? 1 : 0) || undefined;
+  const abandoned = () => running || undefined;
   const known = outcomeOf(own, call);
   if (known) return 'output' in known ? complete(scope, call, known.output) : end(scope, call, known.error, { abandoned: abandoned() });
   // the usage of a turn cannot be estimated, so it starts unless a limit is already reached
