@@ -7,6 +7,7 @@ import type { CallId, Draft, Entry, Limits } from '../journal/entries/entries.ts
 import { limitsWith } from '../journal/entries/limits.ts';
 import { forgottenUpTo } from '../journal/entries/redact.ts';
 import { emptyFold, type RunFold, unfinishedCalls } from '../journal/fold/fold.ts';
+import { frameOf } from '../journal/fold/frame.ts';
 import { copyJson, type Json } from '../json.ts';
 import { checkLimits } from '../loop/definition.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
@@ -209,8 +210,8 @@ function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: 
 }
 
 /** Whether a call is a node of a graph. Its start is copied, because it means that the node was released from its join. */
-const isNode = ({ root, frames }: RunFold, { frame, call }: { frame?: string | undefined; call: CallId }) =>
-  (frame === undefined ? root : frames.get(frame))?.kind === 'graph' && !call.includes('/');
+const isNode = (run: RunFold, entry: { frame?: string | undefined; call: CallId }) =>
+  frameOf(run, entry)?.kind === 'graph' && !entry.call.includes('/');
 
 /** @throws RondoError `CONFIG_INVALID` for a run without a state, and for a value that is not a JSON object. */
 async function newState(old: RunFold, agent: AgentDefinition, state: unknown): Promise<Json> {

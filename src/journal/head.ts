@@ -1,7 +1,7 @@
 import { type Entry, type EntryOf, type EntryType, VERSION } from './entries/entries.ts';
 import { firstDue } from './entries/outbox.ts';
 import { dueOf } from './entries/wait.ts';
-import { callIn, everyCallOf, openApprovals, openWaits, unfinishedCalls } from './fold/frame.ts';
+import { callIn, everyCallOf, frameOf, openApprovals, openWaits, unfinishedCalls } from './fold/frame.ts';
 import type { RunFold } from './fold/state.ts';
 import type { RunHead } from './port.ts';
 import { sessionKey } from './session.ts';
@@ -97,12 +97,12 @@ export function keepsHead(run: RunFold, entries: readonly Entry[]): boolean {
 }
 
 /** Whether a call ends with a known outcome and leaves no started call of its sub-agent and no started step of its node. */
-function endsKnown({ root, frames }: RunFold, { frame: id, call: ended, error }: EntryOf<'call.finished'>): boolean {
-  if (error?.outcome === 'unknown') return false;
-  const frame = id === undefined ? root : frames.get(id);
+function endsKnown(run: RunFold, entry: EntryOf<'call.finished'>): boolean {
+  if (entry.error?.outcome === 'unknown') return false;
+  const frame = frameOf(run, entry);
   if (!frame) return false;
   // undefined for a call of an answer in the same append, and for a durable step
-  const call = callIn(frame, ended);
+  const call = callIn(frame, entry.call);
   for (const step of call?.durable?.values() ?? []) if (step.status === 'started') return false;
   for (const below of call?.frame ? everyCallOf(call.frame) : []) if (below.status === 'started') return false;
   return true;

@@ -3,7 +3,7 @@
 import { failedOnce, notRun } from '../../errors.ts';
 import type { Draft } from '../../journal/entries/entries.ts';
 import type { RunFold } from '../../journal/fold/fold.ts';
-import { callsOf, holdsIntent } from '../../journal/fold/frame.ts';
+import { callsOf, holdsIntent, openFrames } from '../../journal/fold/frame.ts';
 import type { AgentDefinition } from '../../loop/types.ts';
 
 import { agentOf } from '../read/lookup.ts';
@@ -11,18 +11,20 @@ import { agentOf } from '../read/lookup.ts';
 /** Entries that end the unfinished calls of a cancelled run, because no process will find out what they did. */
 export const abandoned = (run: RunFold, status: 'cancelled' | 'failed'): Draft[] =>
   // newest frames first: the end of a call closes the frames below it
-  [run.root, ...run.frames.values()].toReversed().flatMap((frame) =>
-    [...callsOf(frame)]
-      .filter((call) => call.status === 'started' || holdsIntent(call))
-      .map((call): Draft => {
-        const message = status === 'failed' ? 'The run failed while it ran, or waited.' : 'The run was cancelled while it ran.';
-        const attempts = call.status === 'started' ? 1 : 0;
-        // one that asked a person has done nothing, and gives its intent back
-        const error =
-          attempts > 0 ? failedOnce('CANCELLED', message, call.effect === 'read' ? 'failed' : 'unknown') : notRun('CANCELLED', message);
-        return { type: 'call.finished', frame: frame.id || undefined, call: call.id, ok: false, error, attempts, ms: 0 };
-      }),
-  );
+  openFrames(run)
+    .toReversed()
+    .flatMap((frame) =>
+      [...callsOf(frame)]
+        .filter((call) => call.status === 'started' || holdsIntent(call))
+        .map((call): Draft => {
+          const message = status === 'failed' ? 'The run failed while it ran, or waited.' : 'The run was cancelled while it ran.';
+          const attempts = call.status === 'started' ? 1 : 0;
+          // one that asked a person has done nothing, and gives its intent back
+          const error =
+            attempts > 0 ? failedOnce('CANCELLED', message, call.effect === 'read' ? 'failed' : 'unknown') : notRun('CANCELLED', message);
+          return { type: 'call.finished', frame: frame.id || undefined, call: call.id, ok: false, error, attempts, ms: 0 };
+        }),
+    );
 
 /**
  * Functions that notify waiting agents of the cancellation. Get them before the run ends, because its frames end with it.
@@ -30,7 +32,7 @@ export const abandoned = (run: RunFold, status: 'cancelled' | 'failed'): Draft[]
  */
 export function cancelHooks(top: AgentDefinition | undefined, run: RunFold): readonly (() => void)[] {
   if (!top) return [];
-  return [run.root, ...run.frames.values()].flatMap((frame) => agentOf(top, frame)?.onCancelled?.(run, frame) ?? []);
+  return openFrames(run).flatMap((frame) => agentOf(top, frame)?.onCancelled?.(run, frame) ?? []);
 }
 
 /** The message of the reason for which a caller's signal was aborted; undefined if it has none. */

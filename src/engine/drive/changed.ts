@@ -5,6 +5,7 @@ import { isGraph } from '../../graph/definition.ts';
 import type { State } from '../../graph/state.ts';
 import type { Draft } from '../../journal/entries/entries.ts';
 import type { Frame, RunFold } from '../../journal/fold/fold.ts';
+import { openFrames } from '../../journal/fold/frame.ts';
 import type { AgentDefinition } from '../../loop/types.ts';
 import { agentOf } from '../read/lookup.ts';
 
@@ -14,8 +15,6 @@ const NAMES: Readonly<Record<Kind, string>> = { loop: 'an agent with a model', g
 
 /** The kind of agent that made the entries of a frame; undefined where it has made none. */
 const kindOf = ({ kind, step }: Frame): Kind | undefined => kind ?? (step > 0 ? 'loop' : undefined);
-
-const openFrames = ({ root, frames }: RunFold): readonly Frame[] => [root, ...frames.values()];
 
 /**
  * An agent that goes on with the entries of another kind would append what the fold refuses, so the run could never be read again.

@@ -3,6 +3,7 @@ import type { Draft, Limits } from '../../journal/entries/entries.ts';
 import { limitsWith } from '../../journal/entries/limits.ts';
 import { dueOf } from '../../journal/entries/wait.ts';
 import { isOver, type RunFold, unfinishedCalls } from '../../journal/fold/fold.ts';
+import { openFrames } from '../../journal/fold/frame.ts';
 import { isAside } from '../../journal/head.ts';
 import { sessionKey } from '../../journal/session.ts';
 import { crossing } from '../../loop/budget.ts';
@@ -178,7 +179,7 @@ function goesOn(
         event ||
         overdue ||
         answered(run, now) ||
-        [run.root, ...run.frames.values()].some((f) => f.calls.some((c) => c.status === 'open' && !c.approval && !c.wait))
+        openFrames(run).some((f) => f.calls.some((c) => c.status === 'open' && !c.approval && !c.wait))
       );
     case 'stopped':
       return (raised !== undefined || event || answered(run, now)) && run.settled?.limit?.name !== 'journal';
@@ -257,7 +258,7 @@ const CRASHED = {
 /** Model calls that a crash interrupted. Their cost is unknown, so each is charged at its upper bound. */
 function lostIn(resources: Resources, agent: AgentDefinition, run: RunFold): { frame: string; step: number; lost: Lost }[] {
   const { host } = resources;
-  return [run.root, ...run.frames.values()].flatMap((frame) => {
+  return openFrames(run).flatMap((frame) => {
     const own = agentOf(agent, frame);
     if (!own || !isLoop(own) || frame.unfinished > 0) return [];
     const limits = frame.parent ? own.limits : limitsOf(resources, agent, run);

@@ -5,12 +5,12 @@ import type { Holder } from '../../journal/claims.ts';
 import { changedEffect, type EffectChange, type EffectOutcome, type StoredEffect } from '../../journal/effects.ts';
 import type { Amount, CallId, Entry, EntryOf, HandOut, Intent } from '../../journal/entries/entries.ts';
 import type { RunFold } from '../../journal/fold/fold.ts';
-import { argumentsOf, callIn, startsEffect } from '../../journal/fold/frame.ts';
+import { argumentsOf, callIn, frameOf, startsEffect } from '../../journal/fold/frame.ts';
 import type { Journal } from '../../journal/port.ts';
 import type { Json } from '../../json.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { followRun } from '../drive/history.ts';
-import { frameOf, type HandOutRecord, handOutsIn } from './handed.ts';
+import { type HandOutRecord, handOutsIn } from './handed.ts';
 
 /** A call that was not a read, as the ledger lists it. */
 export interface EffectRecord {

@@ -1,8 +1,7 @@
 /** The audit of credentials: what each call of a run was handed, by its entries. */
 import type { CallId, Entry, HandOut } from '../../journal/entries/entries.ts';
 import type { RunFold } from '../../journal/fold/fold.ts';
-import { callIn } from '../../journal/fold/frame.ts';
-import type { Frame } from '../../journal/fold/state.ts';
+import { callIn, frameOf } from '../../journal/fold/frame.ts';
 import type { Principal } from '../../ports/principal.ts';
 
 /** A credential that a tool was handed: who, for what, and when. It never has the token. */
@@ -20,9 +19,6 @@ export interface HandOutRecord {
   /** What it was, and when. Never the token. */
   credential: HandOut;
 }
-
-export const frameOf = (run: RunFold, { frame }: Pick<Entry, 'frame'>): Frame | undefined =>
-  frame === undefined ? run.root : run.frames.get(frame);
 
 const NONE: readonly HandOutRecord[] = [];
 

@@ -3,7 +3,7 @@ import { view } from '../../hitl/approvals.ts';
 import type { CallId, Entry, EntryOf } from '../../journal/entries/entries.ts';
 import { damaged } from '../../journal/errors.ts';
 import { type Call, type Frame, type RunFold, unfinishedCalls } from '../../journal/fold/fold.ts';
-import { argumentsOf, callIn } from '../../journal/fold/frame.ts';
+import { argumentsOf, callIn, frameOf } from '../../journal/fold/frame.ts';
 import { copyJson } from '../../json.ts';
 import type { ToolOutcome } from '../../loop/middleware.ts';
 import type { Message } from '../../ports/model.ts';
@@ -16,7 +16,7 @@ import { waitingView } from './waiting.ts';
  * so that the compiler reports an entry type without an event.
  */
 export function eventOf(run: RunFold, entry: Entry): RunEvent {
-  const frame = entry.frame === undefined ? run.root : (run.frames.get(entry.frame) ?? run.root);
+  const frame = frameOf(run, entry) ?? run.root;
   const { at, seq, verdicts } = entry;
   const { path, step } = frame;
   const base = {

@@ -2,7 +2,7 @@
 import type { CallId, Entry, EntryOf } from '../../journal/entries/entries.ts';
 import { FOREIGN } from '../../journal/entries/entries.ts';
 import { apply, type Call, emptyFold, type Frame, type RunFold, unfinishedCalls } from '../../journal/fold/fold.ts';
-import { argumentsOf, callNamed } from '../../journal/fold/frame.ts';
+import { argumentsOf, callNamed, openFrames } from '../../journal/fold/frame.ts';
 import { costUsd } from '../../journal/fold/spent.ts';
 import { type Json, toldJson } from '../../json.ts';
 import { parseTraceparent } from '../../telemetry/traceparent.ts';
@@ -318,7 +318,7 @@ export class Tracer {
   #holder(call: Call | undefined): Frame | undefined {
     if (!call) return undefined;
     const task = call.id.split('/')[0];
-    return [this.run.root, ...this.run.frames.values()].find((f) => f.calls.includes(call) || (f.tasks?.has(task ?? '') ?? false));
+    return openFrames(this.run).find((f) => f.calls.includes(call) || (f.tasks?.has(task ?? '') ?? false));
   }
 
   /** Fields that are content. */

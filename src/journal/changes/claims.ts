@@ -1,7 +1,7 @@
 /** The changes of claims that a run's entries stand for. */
 import { type ClaimChange, MOST_CLAIMS } from '../claims.ts';
 import type { Draft, Entry } from '../entries/entries.ts';
-import { callNamed, callsBelow, didNotRun, holdsIntent, inheritedBy, midTurnsBelow } from '../fold/frame.ts';
+import { callNamed, callsBelow, didNotRun, holdsIntent, inheritedBy, midTurns, withBelow } from '../fold/frame.ts';
 import type { Call, RunFold } from '../fold/state.ts';
 
 /** The changes of claims that entries say, which the run has not taken yet. Undefined for none, as of nearly all appends. */
@@ -47,7 +47,7 @@ function cutOff(run: RunFold, entry: Telling, before: readonly ClaimChange[] = [
   };
   return [
     ...[...below].flatMap((call) => (call.status === 'started' ? lost(call, 'unknown') : holdsIntent(call) ? lost(call, 'free') : [])),
-    ...(ends?.frame ? midTurnsBelow(ends.frame) : []).flatMap((turn) => lost(turn, 'unknown')),
+    ...midTurns(ends?.frame ? withBelow(ends.frame) : []).flatMap((turn) => lost(turn, 'unknown')),
   ];
 }
 

@@ -9,10 +9,11 @@ import {
   inheritedBy,
   isOwn,
   midTurns,
-  midTurnsBelow,
+  openFrames,
   unfinishedCalls,
+  withBelow,
 } from '../fold/frame.ts';
-import type { Call, RunFold } from '../fold/state.ts';
+import type { Call, Frame, RunFold } from '../fold/state.ts';
 
 /** The changes that entries say, which the run has not taken yet. Undefined for none, as of all appends of a run that only reads. */
 export function effectChanges(run: RunFold, entries: readonly Entry[]): readonly EffectChange[] | undefined {
@@ -34,7 +35,7 @@ function changesBy(run: RunFold, entry: Entry, before: readonly EffectChange[] |
     case 'call.finished':
       return endsBy(run, entry, before);
     case 'run.settled':
-      return [...cutOff(unfinishedCalls(run), before), ...(endsFinally(entry) ? midTurns(run).map(lost) : [])];
+      return [...cutOff(unfinishedCalls(run), before), ...(endsFinally(entry) ? turnsLost(openFrames(run)) : [])];
     case 'outcome.settled': {
       const { call: id, outcome, source } = entry;
       const call = callNamed(run, entry);
@@ -56,7 +57,7 @@ function endsBy(run: RunFold, entry: EntryOf<'call.finished'>, before: readonly 
   const call = callNamed(run, entry);
   if (!call) return [];
   // what still runs below it ends with it
-  if (call.frame) return [...cutOff([...callsBelow(call.frame)], before), ...midTurnsBelow(call.frame).map(lost)];
+  if (call.frame) return [...cutOff([...callsBelow(call.frame)], before), ...turnsLost(withBelow(call.frame))];
   if (call.durable) return cutOff([...call.durable.values()], before);
   if (!isEffect(call)) return [];
   // an intent that another call may have done: this one did nothing
@@ -69,10 +70,15 @@ function endsBy(run: RunFold, entry: EntryOf<'call.finished'>, before: readonly 
 /** Calls that nothing will end: whether they took effect is unknown. */
 function cutOff(calls: readonly Call[], before: readonly EffectChange[] = []): readonly EffectChange[] {
   const ended = new Set(before.map((change) => ('call' in change ? change.call : undefined)));
-  return calls.filter((call) => call.status === 'started' && isEffect(call) && !call.settled && !ended.has(call.id)).map(lost);
+  return calls
+    .filter(isEffect)
+    .filter((call) => call.status === 'started' && !call.settled && !ended.has(call.id))
+    .map(lost);
 }
 
-const lost = (call: Call): EffectChange => ({ to: 'ended', call: call.id, ...factsOf(call as Effective), outcome: 'unknown', open: true });
+const turnsLost = (frames: readonly Frame[]): readonly EffectChange[] => midTurns(frames).filter(isEffect).map(lost);
+
+const lost = (call: Effective): EffectChange => ({ to: 'ended', call: call.id, ...factsOf(call), outcome: 'unknown', open: true });
 
 type Effective = Call & { since: number };
 

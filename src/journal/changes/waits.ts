@@ -1,6 +1,6 @@
 /** The changes of waits for events that a run's entries stand for. */
 import type { CallId, Entry } from '../entries/entries.ts';
-import { callIn, callsOf, isOver, openWaits } from '../fold/frame.ts';
+import { callIn, callsBelow, frameOf, isOver, openWaits } from '../fold/frame.ts';
 import type { Call, RunFold, Wait } from '../fold/state.ts';
 import type { WaitChange } from '../inbox.ts';
 
@@ -49,20 +49,16 @@ function listening(run: RunFold, ahead: RunFold, entries: readonly Entry[]): { b
     } else if ('call' in entry) {
       const was = isOver(run) ? undefined : callAt(run, entry);
       const is = isOver(ahead) ? undefined : callAt(ahead, entry);
+      if (was) note(before, was);
       // with a sub-agent end all that is below it
-      for (const call of was ? (entry.type === 'call.finished' ? withBelow(was) : [was]) : []) note(before, call);
+      for (const call of entry.type === 'call.finished' && was?.frame ? callsBelow(was.frame) : []) note(before, call);
       if (is) note(after, is);
     }
   }
   return { before, after };
 }
 
-function callAt({ root, frames }: RunFold, { frame: id, call }: { frame?: string | undefined; call: CallId }): Call | undefined {
-  const frame = id === undefined ? root : frames.get(id);
-  return frame && callIn(frame, call);
-}
-
-function* withBelow(call: Call): Generator<Call, void, undefined> {
-  yield call;
-  if (call.frame) for (const below of callsOf(call.frame)) yield* withBelow(below);
+function callAt(run: RunFold, entry: { frame?: string | undefined; call: CallId }): Call | undefined {
+  const frame = frameOf(run, entry);
+  return frame && callIn(frame, entry.call);
 }

@@ -13,6 +13,7 @@ import {
   isOwn,
   midTurn,
   newFrame,
+  openFrames,
   reach,
   startsEffect,
   unfinishedCalls,
@@ -199,7 +200,7 @@ function close(run: RunFold, frame: Frame, { ok, error, at }: Pick<EntryOf<'call
  * do `once` calls whose outcome is unknown.
  */
 export function reopen(run: RunFold): void {
-  for (const { tasks } of [run.root, ...run.frames.values()])
+  for (const { tasks } of openFrames(run))
     for (const call of tasks?.values() ?? []) {
       const { error } = call.finished ?? {};
       if (!error || !isResumable(error) || call.settled || (error.outcome === 'unknown' && call.effect === 'once')) continue;

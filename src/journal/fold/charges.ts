@@ -2,7 +2,7 @@
 import type { Judged } from '../../ports/guardrail.ts';
 import type { CallId, EntryOf } from '../entries/entries.ts';
 import type { Charge } from '../entries/intent.ts';
-import { callIn } from './frame.ts';
+import { callIn, openFrames } from './frame.ts';
 import { nanoOf, spendTurn } from './spent.ts';
 import type { Call, Frame, RunFold } from './state.ts';
 
@@ -44,8 +44,8 @@ export function owes(frame: Frame, call: CallId, attempts: number): void {
 /** An attempt that was given up has ended. The frame of its call may be over: what it used counts in those above that are not. */
 export function settles(run: RunFold, entry: EntryOf<'outcome.settled'>): void {
   const { call, source, outcome } = entry;
-  const frames = [...run.frames.values()];
-  const owing = [run.root, ...frames].filter(({ spent }) => spent.owed?.has(call));
+  const frames = openFrames(run);
+  const owing = frames.filter(({ spent }) => spent.owed?.has(call));
   const own = frames.find((frame) => callIn(frame, call));
   for (const { spent } of owing.length > 0 ? owing : upwards(own ?? run.root)) {
     spendTurn(spent, entry);

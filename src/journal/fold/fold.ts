@@ -19,7 +19,7 @@ import { begun, decided, finished, opened, outcomeSettled, reopen, requested, wa
 import { checks, spends } from './charges.ts';
 import { compacted } from './compacted.ts';
 import { leaveOut, promptParts, say, seenOf } from './conversation.ts';
-import { endsFinally, isCutOff, midTurns, newFrame, reach, unfinishedCalls } from './frame.ts';
+import { endsFinally, frameOf, isCutOff, midTurns, newFrame, openFrames, reach, unfinishedCalls } from './frame.ts';
 import { nothingSpent, spend, totalOf } from './spent.ts';
 import type { Approval, Call, Frame, RunFold, Unknown } from './state.ts';
 import { meant } from './through.ts';
@@ -70,7 +70,7 @@ export function emptyFold(runId: string, agent: string, history: readonly Messag
  */
 export function apply(run: RunFold, entry: Entry): void {
   run.next = entry.seq + 1;
-  const frame = entry.frame === undefined ? run.root : run.frames.get(entry.frame);
+  const frame = frameOf(run, entry);
   if (!frame) throw damaged(run.runId, entry.seq, `it names frame ${entry.frame}, which is not open`);
   take(run, frame, entry);
   if (entry.verdicts && entry.seq > run.inherited) checks(frame, entry.verdicts);
@@ -99,7 +99,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.settled = entry;
       run.owner = undefined;
       for (const call of unfinishedCalls(run)) if (isCutOff(call)) run.unknowns.set(call.id, { call, since: entry.at });
-      for (const call of endsFinally(entry) ? midTurns(run) : []) run.unknowns.set(call.id, { call, since: entry.at });
+      for (const call of endsFinally(entry) ? midTurns(openFrames(run)) : []) run.unknowns.set(call.id, { call, since: entry.at });
       return void counted(run, entry.ms);
     case 'message.received':
       if (entry.kind === 'cancel') run.cancelled ??= entry;

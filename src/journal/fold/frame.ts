@@ -44,6 +44,13 @@ export function newFrame(o: {
   };
 }
 
+/** The frame that an entry belongs to; undefined once it has ended. */
+export const frameOf = ({ root, frames }: RunFold, { frame }: { readonly frame?: string | undefined }): Frame | undefined =>
+  frame === undefined ? root : frames.get(frame);
+
+/** The frames that have not ended: the root, then those of sub-agents in the order they started. */
+export const openFrames = ({ root, frames }: RunFold): readonly Frame[] => [root, ...frames.values()];
+
 /** Number of frames above this one. */
 export const depthOf = (frame: Frame) => frame.path.length - 1;
 
@@ -70,7 +77,7 @@ export function callNamed(
   { type, frame: id, call }: { type: string; frame?: string | undefined; call: CallId },
 ): Call | undefined {
   if (type !== 'call.finished') return run.unknowns.get(call)?.call ?? unfinishedCalls(run).find((c) => c.id === call);
-  const frame = id === undefined ? run.root : run.frames.get(id);
+  const frame = frameOf(run, { frame: id });
   if (!frame) return undefined;
   return callIn(frame, call) ?? frame.tasks?.get(call.slice(0, call.indexOf('/')))?.durable?.get(call);
 }
@@ -145,6 +152,9 @@ export function* callsBelow(frame: Frame): Generator<Call, void, undefined> {
   }
 }
 
+/** A frame and those below it. */
+export const withBelow = (frame: Frame): readonly Frame[] => [frame, ...[...callsBelow(frame)].flatMap((call) => call.frame ?? [])];
+
 /** Whether the end of a call says that no attempt of it was made. */
 export const didNotRun = ({ error }: { error?: Failure | undefined }) => error?.attempts === 0;
 
@@ -164,25 +174,18 @@ export function midTurn({ kind, claim, last, tasks }: Frame): Call | undefined {
   return [...(tasks?.values() ?? [])].some(({ status }) => status === 'open') ? last : undefined;
 }
 
-/** The same of all open frames. */
-export const midTurns = ({ root, frames }: RunFold): readonly Call[] => [root, ...frames.values()].flatMap((frame) => midTurn(frame) ?? []);
-
-/** The same of a frame and those below it. */
-export function midTurnsBelow(frame: Frame): readonly Call[] {
-  const turn = midTurn(frame);
-  const below = [...everyCallOf(frame)].flatMap((call) => (call.frame ? midTurnsBelow(call.frame) : []));
-  return turn ? [turn, ...below] : below;
-}
+/** The same of several frames. */
+export const midTurns = (frames: readonly Frame[]): readonly Call[] => frames.flatMap((frame) => midTurn(frame) ?? []);
 
 /** Whether a run ends for good. A failure whose cause may be gone is resumed later, in the middle of its frames. */
 export const endsFinally = ({ status, error }: Pick<EntryOf<'run.settled'>, 'status' | 'error'>): boolean =>
   status === 'cancelled' || (status === 'failed' && error !== undefined && !isResumable(error));
 
 /** Calls that have not finished: those of the root first, then those of sub-agents in the order they started. */
-export function unfinishedCalls({ root, frames }: RunFold): readonly Call[] {
+export function unfinishedCalls(run: RunFold): readonly Call[] {
   const calls: Call[] = [];
   // a finished durable step matters only to its node
-  for (const frame of [root, ...frames.values()])
+  for (const frame of openFrames(run))
     for (const call of everyCallOf(frame))
       if (!call.id.includes('/') || call.status === 'started' || call.finished?.error?.outcome === 'unknown') calls.push(call);
   return calls;
