@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { Engine, memoryJournal, NeedsPerson, ToolError } from '../../src/index.ts';
+import { z } from 'zod';
+import { Engine, memoryJournal, NeedsPerson, ToolError, tool } from '../../src/index.ts';
 import { all, around, entriesOf, entryOf, expireLease, journals } from '../kit/journals.ts';
 import { ends, failure, refused } from '../kit/runs.ts';
 import { deferred } from '../kit/time.ts';
@@ -545,6 +546,28 @@ describe.each(journals)('a once call with a key, on $name', ({ make }) => {
       }
     },
   );
+
+  test('is unknown after a timeout where its check cannot be asked, because its schema does not take the arguments any more', async () => {
+    const { journal } = make();
+    let open = true;
+    const asking = vi.fn(() => ({ outcome: 'done' as const, output: 'receipt' }));
+    const pays = tool({
+      name: 'refund',
+      description: 'Refund an order',
+      // what it makes is not JSON, so each reader gets it made again
+      input: z.object({ orderId: z.string(), cents: z.number().transform((cents) => new Map([['cents', cents]])) }).refine(() => open),
+      effect: 'once',
+      timeout: 20,
+      execute: () => {
+        open = false;
+        return new Promise<string>(() => {});
+      },
+      check: asking,
+    });
+    const { calls } = await asked(journal, [pays], order('7'), { by: ana });
+    expect(calls).toMatchObject([{ ok: false, error: { code: 'TIMEOUT', outcome: 'unknown' } }]);
+    expect(asking).not.toHaveBeenCalled();
+  });
 
   test('runs after all where the check finds that the other call did not', async () => {
     const { journal } = make();

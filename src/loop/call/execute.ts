@@ -107,12 +107,8 @@ export async function execute(scope: Scope, call: Call, ready: Ready, span: Tool
   const found = ready.doubt && (await foundOut(scope, call, ready));
   if (found) return { ...found, ms: Math.round(performance.now() - started) };
   const around = scope.plan.toolWrappers.length > 0 || ready.tool.options.cache;
-  const end = await afterCheck(
-    scope,
-    call,
-    ready,
-    await (around ? inside(scope, call, ready, span) : once(scope, call, ready, span, false)),
-  );
+  const ran = await (around ? inside(scope, call, ready, span) : once(scope, call, ready, span, false));
+  const end = ran.ok ? ran : await afterCheck(scope, call, ready, ran);
   const { attempts } = end;
   const why = scope.halt?.why;
   if (!end.ok && end.cancelled && (why === 'lost' || (end.error.outcome !== 'not-run' && why !== 'cancel'))) return undefined;
@@ -145,7 +141,7 @@ function inside(scope: Scope, call: Call, ready: Ready, span: ToolTrace | undefi
 async function foundOut(scope: Scope, call: Call, ready: Ready): Promise<Finished | undefined> {
   const { tool, intent } = ready;
   // a copy of its own: what a check does to it, the tool must not see
-  const input = ready.exact ? copyJson(ready.shown) : ready.value;
+  const input = () => (ready.exact ? copyJson(ready.shown) : ready.value);
   const answer = await checked(scope, tool, call, { input, context: ready.context });
   const seen = answer?.outcome === 'done' ? observed(tool, answer.output, scope.secrets) : undefined;
   if (intent?.over && answer && answer.outcome !== 'unknown')
@@ -166,11 +162,11 @@ async function foundOut(scope: Scope, call: Call, ready: Ready): Promise<Finishe
  * A call whose outcome is unknown, such as after a timeout, is asked about at once. Only `done` is believed: the service may still be at work, and
  * what did not happen yet may happen. @throws Halted
  */
-async function afterCheck(scope: Scope, call: Call, ready: Ready, end: End): Promise<End> {
+async function afterCheck(scope: Scope, call: Call, ready: Ready, end: Extract<End, { ok: false }>): Promise<End> {
   const { tool } = ready;
-  if (end.ok || end.error.outcome !== 'unknown' || tool.effect !== 'once' || !tool.options.check || scope.halt) return end;
-  const input = ready.exact ? copyJson(ready.shown) : argument(ready, undefined);
-  const answer = await checked(scope, tool, call, { input: await input, context: ready.context });
+  if (end.error.outcome !== 'unknown' || tool.effect !== 'once' || !tool.options.check || scope.halt) return end;
+  const input = () => (ready.exact ? copyJson(ready.shown) : argument(ready, undefined));
+  const answer = await checked(scope, tool, call, { input, context: ready.context });
   if (answer?.outcome !== 'done') return end;
   const seen = observed(tool, answer.output, scope.secrets);
   const charge = { ...chargeOf(tool, answer.output, scope.secrets.mask), ...end.charge };

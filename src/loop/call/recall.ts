@@ -46,7 +46,7 @@ async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefin
   if (!needed.ok) return lostTrack(call, `, and the context of the run lacks what the tool needs: ${needed.problem}.`);
   const context = needed.value;
   if (known.outcome === 'unknown') {
-    const answer = await checked(scope, tool, call, { input: valid.value, context });
+    const answer = await checked(scope, tool, call, { input: () => valid.value, context });
     if (answer?.outcome === 'done') {
       const seen = observed(tool, answer.output, scope.secrets);
       return { go: 'answer', ...seen, ...chargeOf(tool, answer.output, scope.secrets.mask) };
@@ -77,17 +77,22 @@ const agentGone = ({ acted }: Frame, name: string): Prepared => ({
   ),
 });
 
-/** The answer of the tool's `check`; undefined if it has none, failed, took too long, or gave no answer that there is. @throws Halted */
+/**
+ * The answer of the tool's `check`; undefined if it has none, failed, took too long, or gave no answer that there is. So it is where its input
+ * cannot be had again. @throws Halted
+ */
 export async function checked(
   scope: Scope,
   { name, options }: ToolDefinition,
   call: Call,
-  q: { input: unknown; context: unknown },
+  { input, context }: { input: () => unknown; context: unknown },
 ): Promise<CheckResult<unknown> | undefined> {
   try {
     const { by, session } = scope.run.started;
-    const asked = { ...q, idempotencyKey: idempotencyKey(scope, call), by, session };
-    const asking = async () => options.check?.(asked, { signal: scope.cancel.signal });
+    const asking = async () => {
+      const asked = { input: await input(), context, idempotencyKey: idempotencyKey(scope, call), by, session };
+      return options.check?.(asked, { signal: scope.cancel.signal });
+    };
     const answer = await unlessHalted(inTime(asking(), CHECK_TIMEOUT, 'the check', scope.cancel), scope.cancel);
     if (!options.check || isAnswer(answer)) return answer;
     warnOnce(
