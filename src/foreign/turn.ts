@@ -22,11 +22,8 @@ import type { Foreign, State } from './types.ts';
 
 /** Takes a turn. @returns how the agent's frame ended, `paused` if the agent asked people, undefined if the run was halted. */
 export async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement | undefined | 'paused'> {
-  // what these attempts use they say late. One that a crash interrupted says nothing more: waited for, it would stop a run with a limit for good
-  let running = 0;
-  const abandoned = () => running || undefined;
   const known = outcomeOf(own, call);
-  if (known) return 'output' in known ? complete(scope, call, known.output) : end(scope, call, known.error, { abandoned: abandoned() });
+  if (known) return 'output' in known ? complete(scope, call, known.output) : end(scope, call, known.error);
   // the usage of a turn cannot be estimated, so it starts unless a limit is already reached
   const crossed = crossing(scope);
   if (crossed) return { status: 'stopped', limit: crossed.crossed, at: crossed.at };
@@ -45,6 +42,9 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
       ? { type: 'start', input: promptOf(scope) }
       : { type: 'resume', state, answers: call.input as unknown as Extract<Turn, { type: 'resume' }>['answers'] };
   const talk = { over: false };
+  // what these attempts use they say late. One that a crash interrupted says nothing more: waited for, it would stop a run with a limit for good
+  let running = 0;
+  const abandoned = () => running || undefined;
   const { epoch } = scope.run;
   const outputOf = (value: Checked) => (value.status === 'completed' ? masked(scope, value).output : undefined);
   const result = await perform<Checked>(scope, {

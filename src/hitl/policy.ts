@@ -60,7 +60,9 @@ export async function permission(
 }
 
 /** The policy if it is asked about calls. */
-export const callPolicy = (policy: Partial<Policy> | undefined): Policy | undefined => (policy?.decide ? (policy as Policy) : undefined);
+export const callPolicy = (policy: Partial<Policy> | undefined): Policy | undefined => (decides(policy) ? policy : undefined);
+
+const decides = (policy: Partial<Policy> | undefined): policy is Policy => Boolean(policy?.decide);
 
 /** @returns why access is denied; undefined if it is allowed. */
 export async function accessProblem(policy: Pick<Policy, 'access'> | undefined, r: AccessRequest): Promise<string | undefined> {

@@ -83,6 +83,7 @@ async function startRun(o: RunsOptions, request: Request, { by, assertion }: Kno
   if (!agent) throw new HttpError(400, `agent is one of ${[...agents.keys()].map((known) => `"${known}"`).join(', ')}.`);
   const key = request.headers.get('idempotency-key');
   if (key !== null && !isName(key)) throw new HttpError(400, 'Idempotency-Key is a text of 1 to 500 characters.');
+  const fingerprint = key === null ? undefined : fingerprintOf(key, input, session);
   const options = {
     by,
     id: key === null ? undefined : idOf(by, agent.name, key),
@@ -90,15 +91,15 @@ async function startRun(o: RunsOptions, request: Request, { by, assertion }: Kno
     assertion,
     limits,
     context: context?.(by),
-    ...(key !== null && { tags: { [REQUEST]: fingerprintOf(key, input, session) } }),
+    ...(fingerprint !== undefined && { tags: { [REQUEST]: fingerprint } }),
   } as RunOptions<Json>;
   const run = engine.run(agent, input, options);
   let created = true;
   try {
     void keepStreaming(await accepted(run));
   } catch (error) {
-    if (key === null || !isSameRun(error, run.id)) throw error;
-    if (!(await isRepeated(engine, run.id, by, fingerprintOf(key, input, session)))) throw otherBody(run.id);
+    if (fingerprint === undefined || !isSameRun(error, run.id)) throw error;
+    if (!(await isRepeated(engine, run.id, by, fingerprint))) throw otherBody(run.id);
     created = false;
   }
   const headers = { location: `${o.path}/runs/${encodeURIComponent(run.id)}` };

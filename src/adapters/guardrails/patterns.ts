@@ -3,7 +3,7 @@ import { textsOf, withTexts } from '../../hitl/texts.ts';
 import { checkOptions } from '../../options.ts';
 import type { Guardrail } from '../../ports/guardrail.ts';
 import { literal } from '../../spellings.ts';
-import type { Match } from './match.ts';
+import { type Match, replaced } from './match.ts';
 import { plain } from './plain.ts';
 import type { GuardrailOptions } from './topics.ts';
 
@@ -48,15 +48,11 @@ export function patternGuardrail(o: PatternOptions): Guardrail {
       const told = textsOf(r).map((text) => {
         let out = text;
         for (const { name, pattern, action } of patterns) {
-          let told = '';
-          let at = 0;
-          for (const { start, end } of matches(out, pattern)) {
-            counts.set(name, (counts.get(name) ?? 0) + 1);
-            if (action === 'block') refused ??= name;
-            told += `${out.slice(at, start)}[${name}]`;
-            at = end;
-          }
-          out = told + out.slice(at);
+          const seen = matches(out, pattern);
+          if (seen.length === 0) continue;
+          counts.set(name, (counts.get(name) ?? 0) + seen.length);
+          if (action === 'block') refused ??= name;
+          out = replaced(out, seen, () => `[${name}]`);
         }
         return out;
       });

@@ -2,6 +2,7 @@ import { invalid } from '../../errors.ts';
 import { textsOf, withTexts } from '../../hitl/texts.ts';
 import { checkOptions, hint } from '../../options.ts';
 import type { Guardrail } from '../../ports/guardrail.ts';
+import { replaced } from './match.ts';
 import { plain } from './plain.ts';
 import { CATEGORIES, type Category, recognised } from './recognisers.ts';
 import type { GuardrailOptions } from './topics.ts';
@@ -40,14 +41,11 @@ export function piiGuardrail(o: PiiOptions = {}): Guardrail {
       const counts = new Map<Category, number>();
       const told = texts.map((text) => {
         const seen = plain(text);
-        let out = '';
-        let at = 0;
-        for (const { category, start, end } of recognised(seen.text, wanted)) {
+        const found = recognised(seen.text, wanted).map(({ category, start, end }) => {
           counts.set(category, (counts.get(category) ?? 0) + 1);
-          out += text.slice(at, seen.from(start)) + placeholder(category, seen.text.slice(start, end));
-          at = seen.to(end);
-        }
-        return at === 0 ? text : out + text.slice(at);
+          return { start: seen.from(start), end: seen.to(end), told: placeholder(category, seen.text.slice(start, end)) };
+        });
+        return replaced(text, found, (one) => one.told);
       });
       if (counts.size === 0) return { action: 'allow' };
       const findings = [...counts].map(([category, count]) => ({ category: labelOf(category), count }));

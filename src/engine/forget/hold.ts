@@ -43,8 +43,9 @@ export class Hold {
   async #busy(run: RunFold): Promise<RondoError> {
     const { runId, status } = run;
     const doing = status === 'completed' ? 'being recorded in a memory' : 'going on in another process';
-    if (await reaches(this.#resources, 'inspect', this.#viewer, run))
-      return new RondoError('RUN_BUSY', `run ${runId} is ${doing}: try again in a moment. No run was forgotten.`, { details: { runId } });
-    return new RondoError('RUN_BUSY', `a run that this caller may not inspect is ${doing}: try again in a moment. No run was forgotten.`);
+    const known = await reaches(this.#resources, 'inspect', this.#viewer, run);
+    const which = known ? `run ${runId}` : 'a run that this caller may not inspect';
+    const message = `${which} is ${doing}: try again in a moment. No run was forgotten.`;
+    return new RondoError('RUN_BUSY', message, known ? { details: { runId } } : {});
   }
 }
