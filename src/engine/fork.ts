@@ -2,6 +2,7 @@
 
 import { invalid } from '../errors.ts';
 import { isGraph } from '../graph/definition.ts';
+import type { State } from '../graph/state.ts';
 import { approvalId } from '../hitl/approvals.ts';
 import type { CallId, Draft, Entry, Limits } from '../journal/entries/entries.ts';
 import { limitsWith } from '../journal/entries/limits.ts';
@@ -15,6 +16,7 @@ import { checkOptions, plain } from '../options.ts';
 import { checkBy, type Principal, principal } from '../ports/principal.ts';
 import { validate } from '../schema.ts';
 import { runFor } from './access.ts';
+import { filledStates } from './drive/changed.ts';
 import { drive } from './drive/drive.ts';
 import type { LiveRun } from './drive/live-run.ts';
 import { agentFor, unregistered } from './drive/resume.ts';
@@ -91,11 +93,13 @@ export async function fork(resources: Resources, live: LiveRun, runId: string, o
     ...(history.length > 0 && { history }),
   };
   const taken = takenOver(old, entries.slice(1, at + 1), live.runId, await resources.host.now());
-  const changed: Draft[] = o.state === undefined ? [] : [{ type: 'state.changed', state: await newState(old, agent, o.state) }];
+  const state = o.state === undefined ? undefined : await newState(old, agent, o.state);
+  const given: readonly Draft[] = state ? [{ type: 'state.changed', state }] : [];
+  const filled = await filledStates(agent, old, state);
   return drive(resources, live, {
     agent,
     run: emptyFold(live.runId, agent.name, history),
-    opening: (trace) => [trace ? { ...started, trace } : started, ...taken, ...changed],
+    opening: (trace) => [trace ? { ...started, trace } : started, ...taken, ...given, ...filled],
     limits,
     session: undefined,
     by,
@@ -214,7 +218,7 @@ const isNode = (run: RunFold, entry: { frame?: string | undefined; call: CallId 
   frameOf(run, entry)?.kind === 'graph' && !entry.call.includes('/');
 
 /** @throws RondoError `CONFIG_INVALID` for a run without a state, and for a value that is not a JSON object. */
-async function newState(old: RunFold, agent: AgentDefinition, state: unknown): Promise<Json> {
+async function newState(old: RunFold, agent: AgentDefinition, state: unknown): Promise<State> {
   const { kind, state: before } = old.root;
   if (kind !== 'graph' || before === undefined)
     throw invalid(`run ${old.runId} has no state at that entry that could be changed: only graphs have one.`);
@@ -226,5 +230,5 @@ async function newState(old: RunFold, agent: AgentDefinition, state: unknown): P
   if (odd !== undefined) throw invalid(`the state has no field "${odd}". It has ${[...(fields ?? [])].join(', ')}.`);
   const valid = agent.input && (await validate(agent.input.schema, copyJson(json)));
   if (valid && !valid.ok) throw invalid(`the state does not fit graph "${agent.name}": ${valid.problem}.`);
-  return json;
+  return json as State;
 }

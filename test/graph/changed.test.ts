@@ -100,6 +100,30 @@ describe('a graph that was changed while a run of it waited', () => {
     expect(changes(await entriesOf(journal, runId))).toEqual([]);
   });
 
+  test('a fork of it has the new fields too; what its new state gives counts', async () => {
+    seen.length = 0;
+    const { engine, journal, runId } = await deployed(telling());
+    const at = (await entriesOf(journal, runId)).length - 1;
+    for (const state of [undefined, { topic: 'x', notes: 'new', tone: 'dry' }]) {
+      const fork = await ends(engine.fork(runId, { at, ...(state && { state }) }), 'paused');
+      await engine.decide(fork.runId, [respond(fork.approvals[0], {})], { by: ben });
+      await ends(engine.resume(fork.runId), 'completed');
+    }
+    const stamp = expect.any(Number);
+    expect(seen).toEqual([
+      { topic: 3, notes: 'planned', tone: 'kind', stamp },
+      { topic: 'x', notes: 'new', tone: 'dry', stamp },
+    ]);
+  });
+
+  test('a fork that cannot go on in it is refused, and starts no run', async () => {
+    const { engine, journal, runId } = await deployed(letter(before.extend({ tone: z.string() })));
+    const error = await refused('AGENT_CHANGED', engine.fork(runId, { at: 3, id: 'the-fork' }));
+    expect(error.message).toContain('tone');
+    expect(await entriesOf(journal, 'the-fork')).toEqual([]);
+    await ends(engine.fork(runId, { at: 3, state: { topic: 'tea', notes: '', tone: 'dry' } }), 'paused');
+  });
+
   test.each([
     ['whose state needs a field that nothing fills in', letter(before.extend({ tone: z.string() })), 'tone'],
     ['that does not have the node any more at which the run waits', letter(before, { ask: 'approve' }), '"sign"'],

@@ -31,9 +31,10 @@ export function assertSameKinds(top: AgentDefinition, run: RunFold): void {
 
 /**
  * The entries that give the changed graphs of a run the fields that their states lack.
+ * @param root the state of the run's own graph, if it is to be another one than that of the run.
  * @throws RondoError `AGENT_CHANGED` where one cannot go on: a field cannot be filled in, or a node that is to run is gone.
  */
-export async function filledStates(top: AgentDefinition, run: RunFold): Promise<readonly Draft[]> {
+export async function filledStates(top: AgentDefinition, run: RunFold, root?: State): Promise<readonly Draft[]> {
   const drafts: Draft[] = [];
   for (const frame of openFrames(run)) {
     const { kind, state, input = null, tasks } = frame;
@@ -42,7 +43,7 @@ export async function filledStates(top: AgentDefinition, run: RunFold): Promise<
     if (!graph || !isGraph(graph) || kind !== 'graph' || graph.fingerprint === before) continue;
     for (const { name } of tasks?.values() ?? [])
       if (!graph.nodes.has(name)) throw changed(run, frame, `it goes on at its node "${name}", which it does not have any more`);
-    const filled = await withNewFields(graph, state as State, input);
+    const filled = await withNewFields(graph, (!frame.parent && root) || (state as State), input);
     if (typeof filled === 'string') throw changed(run, frame, filled);
     if (filled) drafts.push({ type: 'state.changed', ...(frame.parent && { frame: frame.id }), state: filled });
   }
@@ -52,6 +53,6 @@ export async function filledStates(top: AgentDefinition, run: RunFold): Promise<
 function changed({ runId }: RunFold, { agent, path }: Frame, why: string, more: { was?: Kind; now?: Kind } = {}): RondoError {
   const said =
     `run ${runId} cannot go on, because its agent "${agent}" (${path.join(' > ')}) has changed: ${why}. ` +
-    'Give the old one, with this call or by a deploy, and resume the run; or cancel() it. Nothing was done: the run waits.';
+    'Give the old one, with this call or by a deploy; or cancel() the run. Nothing was done: the run stays as it is.';
   return new RondoError('AGENT_CHANGED', said, { details: { runId, agent, path: [...path], ...more } });
 }
