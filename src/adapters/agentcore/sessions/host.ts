@@ -1,8 +1,9 @@
 /** The sessions of a server: one process for each, found by its id. */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ToolError } from '../../../errors.ts';
+import { removeOrTell } from '../removal.ts';
 import type { Clock } from '../wire/clock.ts';
 import { type Guard, startGuard } from './guard.ts';
 import type { Untimed } from './ping.ts';
@@ -64,6 +65,7 @@ export function sessionHost(o: HostOptions): Host {
   const ended: Ended[] = [];
   let starts: number[] = [];
   let count = 0;
+  const warn = (message: string) => o.onWarning?.(message);
   let own: { folder: string; logs: string; guard: Guard } | undefined;
   let closing: Promise<void> | undefined;
 
@@ -105,7 +107,7 @@ export function sessionHost(o: HostOptions): Host {
         grace,
         starting,
         pinging,
-        onWarning: (message) => o.onWarning?.(message),
+        onWarning: warn,
         onEnd(end) {
           leave();
           ended.push(end);
@@ -169,7 +171,7 @@ export function sessionHost(o: HostOptions): Host {
     await stopAll('closed', 'the server closed', () => true);
     if (!own) return;
     await own.guard.close();
-    rmSync(own.folder, { recursive: true, force: true });
+    removeOrTell(own.folder, warn);
     own = undefined;
   }
 }

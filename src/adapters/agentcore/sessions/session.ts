@@ -1,7 +1,8 @@
 /** One session: its process, its folder, and when it ends. */
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeOrTell } from '../removal.ts';
 import { TOKEN_HEADER, TOKEN_VARIABLE } from '../session-token.ts';
 import type { Clock } from '../wire/clock.ts';
 import type { Guard } from './guard.ts';
@@ -72,7 +73,7 @@ export interface Session {
   ask(asked: Asked): Promise<Answered>;
   /** Starts a process that ends with the session. */
   start(command: Program['command']): Promise<Group>;
-  /** Resolves when its process has ended and its folder is gone. */
+  /** Resolves when its process has ended and its folder is gone. Never rejects. */
   stop(reason: Reason, why: string): Promise<void>;
 }
 
@@ -104,14 +105,14 @@ export async function startSession(wanted: Wanted, around: Around): Promise<Sess
   try {
     main = await startGroup({ ...program, env }, file, guard);
   } catch (error) {
-    rmSync(folder, { recursive: true, force: true });
+    removeOrTell(folder, around.onWarning);
     throw error;
   } finally {
     closeSync(file);
   }
   if (!(await listens(port, main, around.starting))) {
     await endGroup(main, around.grace);
-    rmSync(folder, { recursive: true, force: true });
+    removeOrTell(folder, around.onWarning);
     const { code, signal } = await main.exited;
     const how = code === null ? `was ended by ${signal}` : `exited with ${code}`;
     throw sessionFailed(`The program did not listen on the port in PORT: it ${how}, or took more than ${around.starting} ms.`);
@@ -174,7 +175,7 @@ export async function startSession(wanted: Wanted, around: Around): Promise<Sess
       cancel();
       const endedAt = clock.now();
       await Promise.all([main, ...others].map((group) => endGroup(group, around.grace)));
-      rmSync(folder, { recursive: true, force: true });
+      removeOrTell(folder, around.onWarning);
       around.onEnd({ runtime: wanted.runtime, id: wanted.id, reason, why, startedAt, endedAt, log });
     })();
     return ended;

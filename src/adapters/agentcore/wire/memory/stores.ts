@@ -1,9 +1,10 @@
 /** The events and records of each memory, in a store of its own. */
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MemoryStore } from '../../../../ports/memory-store.ts';
 import { type Strategy, sqliteMemory } from '../../../memory/index.ts';
+import { removeOrTell } from '../../removal.ts';
 import type { World } from '../call.ts';
 import { refused } from '../codec/error.ts';
 import { MEMORY, type Memory, memoryOf, statusOf } from './resources.ts';
@@ -18,6 +19,8 @@ export interface StoreParts {
   strategies(memory: Memory): readonly Strategy[];
   /** A record is being added: it is there when what runs now is committed. */
   adding(opened: Opened, id: string): void;
+  /** Told of files that could not be removed. */
+  tell(message: string): void;
 }
 
 export interface Stores {
@@ -34,7 +37,7 @@ export interface Stores {
 const DAY = 86_400_000;
 
 /** Memories of a state in memory are in memory too; those of a file are in a folder beside it. */
-export function memoryStores(world: World, { strategies, adding }: StoreParts): Stores {
+export function memoryStores(world: World, { strategies, adding, tell }: StoreParts): Stores {
   const { state, clock } = world;
   const folder = state.path === undefined ? undefined : `${state.path}.memories`;
   const open = new Map<string, MemoryStore>();
@@ -68,7 +71,7 @@ export function memoryStores(world: World, { strategies, adding }: StoreParts): 
     const store = open.get(id);
     open.delete(id);
     await store?.close();
-    if (folder !== undefined) for (const end of ['.db', '.db-wal', '.db-shm']) rmSync(join(folder, `${id}${end}`), { force: true });
+    if (folder !== undefined) for (const end of ['.db', '.db-wal', '.db-shm']) removeOrTell(join(folder, `${id}${end}`), tell);
   }
 
   async function close(): Promise<void> {
@@ -88,7 +91,7 @@ export function memoryStores(world: World, { strategies, adding }: StoreParts): 
     close,
     async clear() {
       await close();
-      if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+      if (folder !== undefined) removeOrTell(folder, tell);
     },
   };
 }

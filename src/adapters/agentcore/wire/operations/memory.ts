@@ -42,7 +42,7 @@ export function memoryService(world: World, bound: Bound, o: MemoryOptions): Mem
   const tell = report('startAgentCore()');
   const stream = recordStream(world);
   const { strategies, notes } = learning(world, bound);
-  const stores = memoryStores(world, { strategies, adding: stream.created });
+  const stores = memoryStores(world, { strategies, adding: stream.created, tell });
   const replied = replies(world);
 
   const noted = new Set<string>();
