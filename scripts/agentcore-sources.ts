@@ -198,7 +198,7 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   },
   UpdatePolicy: {
     from: 'documentation: what is left out stays',
-    guess: `${STATUS}, UPDATE_FAILED if it fails, and then what was valid before is in force`,
+    guess: `${STATUS}, UPDATE_FAILED if it fails, and then what was valid before is in force, its mode too; a mode alone fails with a definition that has failed`,
   },
   GetPolicy: { from: 'documentation' },
   GetPolicySummary: { from: 'documentation: without definition, reasons and description' },

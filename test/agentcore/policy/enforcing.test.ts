@@ -139,15 +139,37 @@ test('a policy is in force when it is active, a change when it has taken effect,
   await send('UpdatePolicy', { policyEngineId, policyId, definition: { cedar: { statement: permit('context.input.amont < 3') } } });
   await clock.advance(2_000);
   expect(await allowed(2)).toBe(true);
-  await send('UpdatePolicy', { policyEngineId, policyId, enforcementMode: 'LOG_ONLY' });
-  await clock.advance(2_000);
-  expect(await allowed(2)).toBe(false);
-  await send('UpdatePolicy', { policyEngineId, policyId, enforcementMode: 'ACTIVE' });
-  await clock.advance(2_000);
   await send('DeletePolicy', { policyEngineId, policyId });
   expect(await allowed(2)).toBe(true);
   await clock.advance(2_000);
   expect(await allowed(2)).toBe(false);
+});
+
+test('the mode of a policy changes when the change has taken effect, and not with a change that fails', async () => {
+  const { add, allowed, send, clock, engine: policyEngineId } = await enforcing();
+  const policyId = await add(permit('context.input.amount < 10'));
+  const update = (change: object) => send('UpdatePolicy', { policyEngineId, policyId, ...change });
+  const broken = { cedar: { statement: permit('context.input.amont < 10') } };
+  await update({ definition: broken, enforcementMode: 'LOG_ONLY' });
+  expect(await allowed(5)).toBe(true);
+  await clock.advance(2_000);
+  expect(await allowed(5)).toBe(true);
+  // its definition is still the one that fails
+  await update({ enforcementMode: 'LOG_ONLY' });
+  await clock.advance(2_000);
+  expect(await send('GetPolicy', { policyEngineId, policyId })).toMatchObject({ status: 'UPDATE_FAILED' });
+  expect(await allowed(5)).toBe(true);
+  await update({ definition: { cedar: { statement: permit('context.input.amount < 9') } }, enforcementMode: 'ACTIVE' });
+  await clock.advance(2_000);
+  for (const [enforcementMode, before, after] of [
+    ['LOG_ONLY', true, false],
+    ['ACTIVE', false, true],
+  ]) {
+    await update({ enforcementMode });
+    expect(await allowed(5)).toBe(before);
+    await clock.advance(2_000);
+    expect(await allowed(5)).toBe(after);
+  }
 });
 
 /** A call, and what the log is told of it. */

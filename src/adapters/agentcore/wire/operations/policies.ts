@@ -139,7 +139,7 @@ export function policyOperations(world: World, toolsOf: ToolsOf): Operations {
           until: 'CREATING',
           readyAt: soon(),
           ...(description !== undefined && { description }),
-          ...(reasons.length === 0 && { valid: { statement, from: soon() } }),
+          ...(reasons.length === 0 && { valid: { statement, mode: enforcementMode, from: soon() } }),
         };
         putPolicy(world, policy);
         return told(policy);
@@ -151,21 +151,24 @@ export function policyOperations(world: World, toolsOf: ToolsOf): Operations {
       const { policyEngineId, policyId, description: changed, definition, enforcementMode } = input;
       policyOfEngine(world, policyEngineId, policyId);
       const statement = definition && statementIn(definition);
-      const reasons = statement === undefined ? undefined : await reasonsFor(policyEngineId, statement, input);
+      const found = statement === undefined ? undefined : await reasonsFor(policyEngineId, statement, input);
       const before = policyOfEngine(world, policyEngineId, policyId);
       checkSettled(world, `Policy ${policyId}`, before);
       const { description, valid, ...rest } = before;
       const kept = changed ? changed.optionalValue : description;
-      const last = valid?.statement;
+      const reasons = found ?? before.reasons;
+      const mode = enforcementMode ?? before.enforcementMode;
+      const text = statement ?? valid?.statement;
+      const last = valid && { statement: valid.statement, mode: valid.mode };
       const next =
-        statement !== undefined && reasons?.length === 0 ? { statement, from: soon(), ...(last !== undefined && { before: last }) } : valid;
+        reasons.length === 0 && text !== undefined ? { statement: text, mode, from: soon(), ...(last && { before: last }) } : valid;
       const policy: StoredPolicy = {
         ...rest,
         ...(kept !== undefined && { description: kept }),
         ...(next && { valid: next }),
         definition: definition ?? before.definition,
-        enforcementMode: enforcementMode ?? before.enforcementMode,
-        reasons: reasons ?? before.reasons,
+        enforcementMode: mode,
+        reasons,
         updatedAt: date(),
         until: 'UPDATING',
         readyAt: soon(),

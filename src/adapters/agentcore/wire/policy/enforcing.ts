@@ -19,9 +19,9 @@ export type ToolsOf = (gateway: Gateway) => Promise<readonly DescribedTool[]>;
 function statementsOf(world: World, engine: string, mode: StoredPolicy['enforcementMode']): Map<string, string> {
   const now = world.clock.now();
   return new Map(
-    policiesOf(world, engine).flatMap(({ id, valid, enforcementMode }) => {
-      const statement = valid && now < valid.from ? valid.before : valid?.statement;
-      return statement === undefined || enforcementMode !== mode ? [] : [[id, statement] as const];
+    policiesOf(world, engine).flatMap(({ id, valid }) => {
+      const rule = valid && now < valid.from ? valid.before : valid;
+      return rule?.mode === mode ? [[id, rule.statement] as const] : [];
     }),
   );
 }

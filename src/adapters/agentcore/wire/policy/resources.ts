@@ -27,17 +27,24 @@ export interface PolicyDefinition {
   policyGeneration?: { policyGenerationId: string; policyGenerationAssetId: string };
 }
 
+/** What of a policy a gateway follows. */
+interface Rule {
+  statement: string;
+  mode: 'ACTIVE' | 'LOG_ONLY';
+}
+
 export interface StoredPolicy extends Changing {
   id: string;
   engine: string;
   name: string;
   description?: string;
   definition: PolicyDefinition;
-  enforcementMode: 'ACTIVE' | 'LOG_ONLY';
+  /** As it was asked for, like `definition`: a change that fails keeps both, and neither is in force. */
+  enforcementMode: Rule['mode'];
   /** Why the last change failed. */
   reasons: readonly string[];
-  /** The statement that is enforced, from this time on; undefined: none was valid so far. */
-  valid?: { statement: string; from: number; before?: string };
+  /** What is in force from this time on, and what is until then; undefined: nothing was valid so far. */
+  valid?: Rule & { from: number; before?: Rule };
 }
 
 export const ENGINE = 'policy-engine';
