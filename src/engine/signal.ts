@@ -1,6 +1,7 @@
 /** Events from outside for runs that wait: see `waitForEvent()`, and the `event` node of a graph. */
 import { invalid, RondoError } from '../errors.ts';
 import type { StoredEvent, Topic } from '../journal/inbox.ts';
+import { assertPlain } from '../journal/sealed.ts';
 import { copyJson, type Json } from '../json.ts';
 import { foreignSchema } from '../json-schema.ts';
 import { LONGEST_KEY, NO_INBOX } from '../loop/call/arrival.ts';
@@ -80,6 +81,7 @@ export async function signal(resources: Resources, o: EventSignal, by: Principal
   const data = eventData(o.data ?? null);
   const { inbox } = resources.journal;
   if (!inbox) throw invalid(`signal(): ${NO_INBOX}`);
+  await assertPlain(resources.journal.records);
   const topic = { tenant: by.tenant, event, key };
   const problem = deliver === 'all' ? undefined : await fits(resources, topic, data);
   const now = await resources.host.now();

@@ -1,6 +1,7 @@
 /** What a reviewer found: each of these was wrong once. */
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { acceptedRun } from '../../src/engine/run.ts';
 import {
   agent,
   append,
@@ -330,6 +331,7 @@ describe('a graph', () => {
     };
     const run = new Engine({ journal }).run(made([], true), {});
     const names: string[] = [];
+    await acceptedRun(run);
     await until(async () => {
       const { nodes = [] } = (await new Engine({ journal: another() }).inspect(run.id)).tree;
       names.splice(0, names.length, ...nodes.filter((n) => n.status === 'completed').map((n) => n.name));

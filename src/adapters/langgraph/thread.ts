@@ -1,5 +1,6 @@
 import { RondoError } from '../../errors.ts';
 import type { Records } from '../../journal/records.ts';
+import { assertPlain } from '../../journal/sealed.ts';
 import type { Json } from '../../json.ts';
 import type { Piece } from './delta.ts';
 import {
@@ -118,6 +119,7 @@ export class Thread {
   /** Appends the value that `make` returns for the current thread, and retries after a conflict. Call it only inside `queued`. */
   async append(make: () => CheckpointData): Promise<void> {
     for (let tries = 1; ; tries++) {
+      await assertPlain(this.#records);
       await this.refresh();
       const value = asValue(Date.now(), make());
       try {

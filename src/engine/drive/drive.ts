@@ -5,6 +5,7 @@ import type { RunFold } from '../../journal/fold/fold.ts';
 import { endsFinally } from '../../journal/fold/frame.ts';
 import { costUsd } from '../../journal/fold/spent.ts';
 import { Log, type Make } from '../../journal/log.ts';
+import { assertPlain } from '../../journal/sealed.ts';
 import { freezeJson } from '../../json.ts';
 import { attempt, runFrame } from '../../loop/frame-run.ts';
 import { assertPriced, assertUnits, DEFAULT_LIMITS } from '../../loop/limits.ts';
@@ -135,8 +136,13 @@ function unavailable(agent: AgentDefinition, cause: unknown): RondoError {
   });
 }
 
-/** Writes the entry with which a drive, or a queued run, begins. @throws RondoError `RUN_EXISTS`, `SESSION_BUSY`, `RUN_BUSY`. */
+/**
+ * Writes the entry with which a drive, or a queued run, begins.
+ * @throws RondoError `RUN_EXISTS`, `SESSION_BUSY`, `RUN_BUSY`, `JOURNAL_KEY_UNAVAILABLE`.
+ */
 export async function open(resources: Resources, log: Log, opening: Make, fsync: boolean, by: Principal | undefined): Promise<void> {
+  const looking = assertPlain(resources.journal.records);
+  if (looking) await looking;
   try {
     await log.append(opening, fsync);
   } catch (error) {

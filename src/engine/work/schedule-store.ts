@@ -9,6 +9,7 @@
 import { RondoError } from '../../errors.ts';
 import { sha256 } from '../../journal/canonical.ts';
 import type { RecordChange, Records } from '../../journal/records.ts';
+import { assertPlain } from '../../journal/sealed.ts';
 import type { Json } from '../../json.ts';
 import type { Principal } from '../../ports/principal.ts';
 
@@ -200,6 +201,7 @@ export class ScheduleStore {
   }
 
   async #append({ namespace, key, values, expected }: RecordChange): Promise<void> {
+    await assertPlain(this.#records);
     await this.#records.append(namespace, key, values, { expected });
   }
 

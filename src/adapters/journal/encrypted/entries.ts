@@ -3,11 +3,10 @@ import type { Entry, RawEntry } from '../../../journal/entries/entries.ts';
 import { VERSION } from '../../../journal/entries/entries.ts';
 import { upcast } from '../../../journal/entries/upcast.ts';
 import { damaged } from '../../../journal/errors.ts';
+import { SEALED } from '../../../journal/sealed.ts';
 import { type DataKey, keyIdOf } from '../../keys/data-key.ts';
 import { keyUnavailable } from './master.ts';
 import { nameOf, type Ring } from './ring.ts';
-
-const SEALED = 'entry.sealed';
 
 /** The format of the entry is in the box, so that the version of the outer one says nothing. */
 type Sealed = {

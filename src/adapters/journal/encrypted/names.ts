@@ -5,6 +5,7 @@ import { lazy } from '../../../flight.ts';
 import type { Claim, ClaimChange, ClaimKey } from '../../../journal/claims.ts';
 import { sessionBusy } from '../../../journal/errors.ts';
 import type { HeadFilter, Journal, RunHead } from '../../../journal/port.ts';
+import { mark } from '../../../journal/sealed.ts';
 import { plainJson } from '../../../json.ts';
 import { isObject } from '../../../json-schema/keywords.ts';
 import type { DataKey } from '../../keys/data-key.ts';
@@ -142,6 +143,7 @@ export class Store {
       }
       key ??= await this.#ring.make({ store: true }, 'power');
     }
+    await mark(this.#inner.records);
     this.names = new Names(key);
     return this.names;
   }

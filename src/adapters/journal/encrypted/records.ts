@@ -4,7 +4,7 @@ import type { RecordChange, Records } from '../../../journal/records.ts';
 import type { Json } from '../../../json.ts';
 import { type DataKey, keyIdOf } from '../../keys/data-key.ts';
 import { keyUnavailable } from './master.ts';
-import { assertFree, nameOf, type Ring } from './ring.ts';
+import { assertFree, isReserved, nameOf, type Ring } from './ring.ts';
 
 /** A value as it is stored. `at`: its number, if it was known before; then it is bound to it. */
 type Sealed = { box: string; at?: number };
@@ -36,6 +36,8 @@ export function sealedRecords(ring: Ring, inner: Records): Records {
       return inner.append(namespace, key, sealed(data, { namespace, key, values }, o.expected), o);
     },
     async *read(namespace, key, from = 0) {
+      // what is there is of the journal below
+      if (isReserved(namespace)) return;
       let at = from;
       let data: DataKey | undefined;
       for await (const value of inner.read(namespace, key, from)) {

@@ -8,13 +8,12 @@ import { randomBytes } from 'node:crypto';
 import { invalid, RondoError } from '../../../errors.ts';
 import { digest } from '../../../journal/canonical.ts';
 import type { Records } from '../../../journal/records.ts';
+import { RESERVED } from '../../../journal/sealed.ts';
 import type { Json } from '../../../json.ts';
 import { DataKey, newId } from '../../keys/data-key.ts';
 import type { Masters } from '../../keys/master.ts';
 import { keyUnavailable } from './master.ts';
 
-/** Namespaces that begin so are reserved. */
-const RESERVED = '@rondo/keys';
 const SLOTS = [`${RESERVED}/0`, `${RESERVED}/1`] as const;
 const PAGE = 100;
 /** Most data keys in memory, and for how many milliseconds. */
@@ -200,8 +199,9 @@ function wrappedOf(value: Json, name: string): Wrapped {
   throw keyUnavailable(`The stored data key ${name} is damaged. Restore the store of the keys from a copy.`);
 }
 
+export const isReserved = (namespace: string): boolean => namespace.startsWith(RESERVED);
+
 /** @throws RondoError `CONFIG_INVALID` */
 export function assertFree(namespace: string): void {
-  if (namespace.startsWith(RESERVED))
-    throw invalid(`The namespace "${namespace}" holds the data keys of an encrypted journal. Use another one.`);
+  if (isReserved(namespace)) throw invalid(`The namespace "${namespace}" holds the data keys of an encrypted journal. Use another one.`);
 }
