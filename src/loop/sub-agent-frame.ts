@@ -99,9 +99,9 @@ function errorOf(inner: Scope, settlement: Settlement): Failure | undefined {
 async function failed(at: Scope, child: Child, error: Failure): Promise<Left | undefined> {
   const { call } = child;
   const fatal = child.fatal && isResumable(error);
-  // its tools may have acted before: a repeated call would repeat their effects
-  const told: Failure =
-    call.frame?.acted && error.outcome === 'not-run' ? { ...error, outcome: 'unknown', retryable: fatal === true } : error;
+  // it may have acted before, and a repeated call would repeat that; what is above goes on in the middle where the failure is fatal
+  const acted = call.frame?.acted && (error.outcome === 'not-run' || (error.retryable && !fatal));
+  const told: Failure = acted ? { ...error, outcome: 'unknown', retryable: fatal === true } : error;
   if (fatal) return { failed: told };
   await fail(at, child, told);
   return undefined;
