@@ -40,7 +40,7 @@ export type Checked =
 
 /** A checker of tokens, and what a server publishes about it. */
 export interface JwtAuthorizer {
-  /** Checks a token. Rejects if the discovery document or the keys cannot be fetched: then it is not known whether the token is good. */
+  /** Checks a token. Rejects if the discovery document or the keys cannot be had: then it is not known whether the token is good. */
   check(token: string): Promise<Checked>;
   /** For a server of agents. */
   readonly auth: Auth;

@@ -4,7 +4,7 @@ import { lazy } from '../flight.ts';
 import { checkOptions } from '../options.ts';
 import type { Principal } from '../ports/principal.ts';
 import { type Claims, principalFrom, scopesOf } from './claims.ts';
-import { isBadToken, isTrusted, jose } from './jose.ts';
+import { isBadToken, isTrusted, jose, keysAt } from './jose.ts';
 
 export interface JwtOptions {
   /** The `iss` of a token, letter for letter. */
@@ -35,7 +35,7 @@ type Verify = (token: string) => Promise<Claims>;
 /**
  * Verifies a JWT: signature, issuer, audience, times, scopes. For `bearer({ verify: jwt({ ... }) })`. Needs the package `jose`, which is
  * loaded for the first token. `jwtAuthorizer()` finds issuer and keys by a discovery URL.
- * @throws RondoError `CONFIG_INVALID`. The returned function rejects if the keys cannot be fetched.
+ * @throws RondoError `CONFIG_INVALID`. The returned function rejects if the keys cannot be had.
  */
 export function jwt(o: JwtOptions): (token: string) => Promise<Principal | undefined> {
   checkOptions(o, OPTIONS, 'jwt()', { principal: 'function', scopes: 'list', algorithms: 'list' });
@@ -48,11 +48,11 @@ export function jwt(o: JwtOptions): (token: string) => Promise<Principal | undef
   const algorithms = [...(o.algorithms ?? (secret ? ['HS256'] : ['RS256', 'ES256', 'EdDSA']))];
   const toPrincipal = o.principal ?? ((claims: Claims) => principalFrom(claims));
   const verifying = lazy(async (): Promise<Verify> => {
-    const { createRemoteJWKSet, jwtVerify } = await jose();
+    const library = await jose();
+    const { jwtVerify } = library;
     const options = { issuer, audience, algorithms, requiredClaims: ['exp'] };
     if (keys instanceof URL) {
-      // caches the fetched keys
-      const remote = createRemoteJWKSet(keys);
+      const remote = keysAt(library, keys);
       return async (token) => (await jwtVerify(token, remote, options)).payload;
     }
     return async (token) => (await jwtVerify(token, keys, options)).payload;

@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { agent, Engine } from '../../src/index.ts';
-import { type JwtAuthorizerOptions, jwtAuthorizer, serve } from '../../src/server/index.ts';
+import { bearer, type JwtAuthorizerOptions, jwt, jwtAuthorizer, serve } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { refused } from '../kit/runs.ts';
-import { post } from './http.ts';
+import { get, post } from './http.ts';
 import { issuer, pair, SHAPES } from './issuer.ts';
 
 beforeEach(() => void vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined));
@@ -190,6 +190,28 @@ describe('a bad token', () => {
     await expect(authorizer.check(token)).rejects.toThrow('HTTP 503');
     idp.up = true;
     expect((await authorizer.check(token)).ok).toBe(true);
+  });
+});
+
+describe.each<[string, unknown]>([
+  ['an error', { error: 'temporarily_unavailable' }],
+  ['a list', []],
+  ['keys that are no list', { keys: {} }],
+  ['no keys', { keys: [] }],
+  ['a key that is null', { keys: [null] }],
+  ['a key that is too short', { keys: [{ kty: 'RSA', kid: '1', alg: 'RS256', e: 'AQAB', n: 'AQAB' }] }],
+  ['a key without its number', { keys: [{ kty: 'RSA', kid: '1', alg: 'RS256' }] }],
+])('an issuer that publishes %s for its keys', (_, instead) => {
+  test.each(['jwt', 'jwtAuthorizer'])('is at fault, not the token that %s checks: 503, and the operator is told', async (by) => {
+    const idp = await issuer();
+    idp.instead = instead;
+    const verify = jwt({ issuer: idp.url, audience: 'support', keys: new URL(idp.jwks) });
+    const auth = by === 'jwt' ? bearer({ verify }) : jwtAuthorizer({ discoveryUrl: idp.discoveryUrl, allowedAudience: ['support'] }).auth;
+    await using engine = new Engine();
+    await using server = await serve(engine, agent({ name: 'echo', instructions: '', model: scripted(() => 'ok') }), { auth });
+    const authorization = `Bearer ${await idp.token({ sub: 'ana', aud: 'support' })}`;
+    expect((await get(`${server.url}/runs/x`, { authorization })).status).toBe(503);
+    expect(process.emitWarning).toHaveBeenCalled();
   });
 });
 

@@ -65,6 +65,8 @@ export interface Issuer {
   jwks: string;
   /** Whether it answers at all. */
   up: boolean;
+  /** What it answers where its keys are, instead of them. */
+  instead: unknown;
   readonly asked: string[];
 }
 
@@ -76,6 +78,7 @@ export async function issuer(): Promise<Issuer> {
     if (!self.up) return response.writeHead(503).end();
     response.setHeader('content-type', 'application/json');
     if (request.url === '/jwks') {
+      if (self.instead !== undefined) return response.end(JSON.stringify(self.instead));
       const jwk = { ...(await exportJWK(keys.publicKey)), kid: String(kid), alg: 'RS256', use: 'sig' };
       return response.end(JSON.stringify({ keys: [jwk] }));
     }
@@ -90,6 +93,7 @@ export async function issuer(): Promise<Issuer> {
     discoveryUrl: `${url}/.well-known/openid-configuration`,
     jwks: `${url}/jwks`,
     up: true,
+    instead: undefined,
     asked: [],
     get publicKey() {
       return keys.publicKey;
