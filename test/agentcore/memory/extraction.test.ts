@@ -165,6 +165,36 @@ test('data that is ingested is learned from, and is not an event', async () => {
   expect(sessionSummaries).toEqual([]);
 });
 
+test('sessions with events are found in full pages among those of data that was ingested', async () => {
+  const memory = await withMemory();
+  const { client, memoryId } = memory;
+  const ingest = () =>
+    client.send(
+      new data.IngestDataCommand({
+        memoryId,
+        actorId: 'alice',
+        contentTimestamp: new Date(memory.server.clock.now()),
+        source: { inline: { payload: [{ conversational: { role: 'USER', content: { text: 'I like tea.' } } }] } },
+      }),
+    );
+  for (const sessionId of ['s1', 's2', 's3', 's4']) {
+    for (let n = 0; n < 3; n++) await ingest();
+    await memory.server.clock.advance(1);
+    await append(memory, sessionId, { sessionId });
+    await memory.server.clock.advance(1);
+  }
+  for (let n = 0; n < 3; n++) await ingest();
+  const filter = { eventFilter: 'HAS_EVENTS' as const };
+  const page = async (nextToken?: string) => {
+    const found = await client.send(new data.ListSessionsCommand({ memoryId, actorId: 'alice', filter, maxResults: 2, nextToken }));
+    return { ids: found.sessionSummaries?.map(({ sessionId }) => sessionId), nextToken: found.nextToken };
+  };
+  const first = await page();
+  expect(first.ids).toEqual(['s4', 's3']);
+  // only sessions without events are left behind them
+  expect(await page(first.nextToken)).toEqual({ ids: ['s2', 's1'], nextToken: undefined });
+});
+
 test('a strategy that is added reads what comes after, and one that is deleted reads no more', async () => {
   const memory = await withMemory({ memoryStrategies: [FACTS] });
   const { controls, server, memoryId } = memory;

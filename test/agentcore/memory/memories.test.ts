@@ -1,5 +1,10 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import * as data from '@aws-sdk/client-bedrock-agentcore';
 import * as control from '@aws-sdk/client-bedrock-agentcore-control';
 import { expect, test } from 'vitest';
+import { movableClock } from '../../../src/adapters/agentcore/wire/index.ts';
+import { folder } from '../../kit/folder.ts';
 import { started, withMemory } from './kit.ts';
 
 const { CreateMemoryCommand, DeleteMemoryCommand, GetMemoryCommand, ListMemoriesCommand, UpdateMemoryCommand } = control;
@@ -254,4 +259,27 @@ test.each([3, 7] as const)('the shortest expiry of events is %i days, as the swi
     fieldList: [{ name: 'eventExpiryDuration', message: `Member must have value greater than or equal to ${shortestExpiry}` }],
   });
   expect((await change(shortestExpiry)).memory).toMatchObject({ eventExpiryDuration: shortestExpiry });
+});
+
+test('the files of a memory go with it, also where the server ended before it was gone', async () => {
+  const path = join(folder('memories'), 'state.db');
+  const { server, client, controls, memoryId } = await withMemory({}, { state: path });
+  const { memory: other } = await controls.send(new CreateMemoryCommand({ ...NEW, name: 'other' }));
+  await server.clock.advance(2_000);
+  for (const id of [memoryId, other?.id])
+    await client.send(
+      new data.CreateEventCommand({
+        memoryId: id,
+        actorId: 'alice',
+        eventTimestamp: new Date(server.clock.now()),
+        payload: [{ blob: 'x' }],
+      }),
+    );
+  await controls.send(new DeleteMemoryCommand({ memoryId }));
+  await server.close();
+  expect(readdirSync(`${path}.memories`).sort()).toEqual([`${memoryId}.db`, `${other?.id}.db`].sort());
+  const again = await started({ state: path, clock: movableClock({ frozen: true, start: server.clock.now() + 2_000 }) });
+  expect((await again.controls.send(new ListMemoriesCommand({}))).memories).toMatchObject([{ id: other?.id }]);
+  expect(readdirSync(`${path}.memories`).filter((file) => file.startsWith(memoryId))).toEqual([]);
+  expect(await again.client.send(new data.ListActorsCommand({ memoryId: other?.id }))).toMatchObject({ actorSummaries: [{}] });
 });

@@ -34,8 +34,8 @@ interface Enforcing {
 
 /** The policy engine of a gateway, by the operations of the local server. */
 async function enforcing(settings: Partial<GatewaySettings> = {}, mode: 'ENFORCE' | 'LOG_ONLY' = 'ENFORCE'): Promise<Enforcing> {
-  const state = openState(undefined);
   const clock = movableClock({ start: Date.parse('2026-11-29T12:00:00Z'), frozen: true });
+  const state = openState(undefined, clock);
   onTestFinished(() => {
     clock.stop();
     state.close();

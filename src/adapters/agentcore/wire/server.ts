@@ -132,7 +132,7 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
   if (!first) throw invalid(`${WHERE}: keys has at least one key. Leave it out to have one made.`);
   const tell = report(WHERE);
   const clock = o.clock ?? movableClock();
-  const state = openState(o.state);
+  const state = openState(o.state, clock);
   const world: World = { state, clock, region, account, throttle: o.throttle === false ? undefined : throttle(clock), env: () => env };
   const behind = behindOf(world);
   const injected = faults(

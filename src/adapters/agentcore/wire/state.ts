@@ -3,8 +3,9 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { chmodSync, closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { deserialize, serialize } from 'node:v8';
-import { invalid } from '../../../errors.ts';
+import { invalid, RondoError } from '../../../errors.ts';
 import { canonical } from '../../../journal/canonical.ts';
+import type { Clock } from './clock.ts';
 import { AwsError, invalidInput } from './codec/error.ts';
 import { keyIn, type Sealing, sealing } from './sealing.ts';
 
@@ -22,13 +23,17 @@ export interface State {
   /** The file; undefined: in memory. */
   readonly path: string | undefined;
   get<T>(kind: string, id: string): T | undefined;
-  /** Adds a resource, or replaces it. `parent`: what it is listed under. Values may hold dates and bytes. */
+  /**
+   * Adds a resource, or replaces it. Values may hold dates and bytes. From the time on that a value has as its `goneAt`, epoch milliseconds, the
+   * resource is removed, and with it all that is listed under its id.
+   * @param parent what it is listed under.
+   */
   put(kind: string, id: string, value: unknown, parent?: string): void;
   delete(kind: string, id: string): void;
   /** All of a parent, in the order in which they were added. */
   list<T>(kind: string, parent?: string): T[];
-  /** A page of them. @throws AwsError `ValidationException` for a token that is not of this list. */
-  page<T>(kind: string, parent: string, request: PageRequest): Page<T>;
+  /** A page of those that pass. @throws AwsError `ValidationException` for a token that is not of this list. */
+  page<T>(kind: string, parent: string, request: PageRequest, passes?: (value: T) => boolean): Page<T>;
   /**
    * The answer of the first request with a client token. Without a token, `make` is called each time. What `make` stores is stored with the token.
    * @throws AwsError `ConflictException` if the token came with another request before.
@@ -46,14 +51,19 @@ export interface State {
 
 const TABLES = `
   CREATE TABLE IF NOT EXISTS resource (
-    nr INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL, parent TEXT NOT NULL, value BLOB NOT NULL, UNIQUE (kind, id)
+    nr INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL, parent TEXT NOT NULL, value BLOB NOT NULL, gone_at REAL,
+    UNIQUE (kind, id)
   ) STRICT;
   CREATE INDEX IF NOT EXISTS resource_list ON resource (kind, parent, nr);
+  CREATE INDEX IF NOT EXISTS resource_gone ON resource (gone_at) WHERE gone_at IS NOT NULL;
   CREATE TABLE IF NOT EXISTS token (
     operation TEXT NOT NULL, token TEXT NOT NULL, input TEXT NOT NULL, answer BLOB NOT NULL, PRIMARY KEY (operation, token)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS secret (value BLOB NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS sealed (value TEXT NOT NULL) STRICT;`;
+
+/** Of the tables and of what is in them, SQLite's `user_version`. */
+const VERSION = 2;
 
 /** Entries of a page, where the request does not say. */
 const PAGE = 100;
@@ -62,17 +72,20 @@ const PAGE = 100;
  * @param path a file, made for its owner alone; undefined: in memory. The key of its secrets is beside it, in `<path>.key`.
  * @throws RondoError `CONFIG_INVALID` if it cannot be opened, or if the key is another one.
  */
-export function openState(path: string | undefined): State {
+export function openState(path: string | undefined, clock: Pick<Clock, 'now'>): State {
   const db = open(path);
   const secret = secretOf(db);
   const sealed = sealingOf(db, path);
   const get = db.prepare('SELECT value FROM resource WHERE kind = ? AND id = ?');
   const put = db.prepare(
-    'INSERT INTO resource (kind, id, parent, value) VALUES (?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET parent = excluded.parent, value = excluded.value',
+    `INSERT INTO resource (kind, id, parent, value, gone_at) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (kind, id) DO UPDATE SET parent = excluded.parent, value = excluded.value, gone_at = excluded.gone_at`,
   );
   const remove = db.prepare('DELETE FROM resource WHERE kind = ? AND id = ?');
   const list = db.prepare('SELECT value FROM resource WHERE kind = ? AND parent = ? ORDER BY nr');
-  const page = db.prepare('SELECT nr, value FROM resource WHERE kind = ? AND parent = ? AND nr > ? ORDER BY nr LIMIT ?');
+  const page = db.prepare('SELECT nr, value FROM resource WHERE kind = ? AND parent = ? AND nr > ? ORDER BY nr');
+  const gone = db.prepare('SELECT nr, id FROM resource WHERE gone_at <= ?');
+  const removeWithParts = db.prepare('DELETE FROM resource WHERE nr = ? OR parent = ?');
   const known = db.prepare('SELECT input, answer FROM token WHERE operation = ? AND token = ?');
   const remember = db.prepare('INSERT INTO token (operation, token, input, answer) VALUES (?, ?, ?, ?)');
   const amend = db.prepare('UPDATE token SET answer = ? WHERE operation = ? AND token = ?');
@@ -87,6 +100,11 @@ export function openState(path: string | undefined): State {
     if (given.length !== own.length || !timingSafeEqual(given, own))
       throw invalidInput([{ name: 'nextToken', message: 'Member must be the nextToken of a page of this list' }]);
     return nr;
+  }
+
+  /** Before anything is read: the time may have come without anyone who asked. */
+  function removeGone(): void {
+    for (const { nr, id } of gone.all(clock.now())) removeWithParts.run(nr as number, id as string);
   }
 
   /** All of it, or nothing. */
@@ -105,18 +123,31 @@ export function openState(path: string | undefined): State {
   return {
     path,
     sealing: sealed,
-    get: <T>(kind: string, id: string) => storedValue<T>(get.get(kind, id)),
-    put: (kind, id, value, parent = '') => void put.run(kind, id, parent, serialize(value)),
+    get<T>(kind: string, id: string): T | undefined {
+      removeGone();
+      return storedValue<T>(get.get(kind, id));
+    },
+    put(kind, id, value, parent = '') {
+      removeGone();
+      put.run(kind, id, parent, serialize(value), (value as { goneAt?: number } | undefined)?.goneAt ?? null);
+    },
     delete: (kind, id) => void remove.run(kind, id),
-    list: <T>(kind: string, parent = '') => list.all(kind, parent).map((row) => storedValue<T>(row) as T),
-    page<T>(kind: string, parent: string, { maxResults = PAGE, nextToken }: PageRequest): Page<T> {
-      const rows = page.all(kind, parent, placeOf(kind, parent, nextToken), maxResults + 1);
-      const items = rows.slice(0, maxResults);
-      const last = items.at(-1);
-      return {
-        items: items.map((row) => storedValue<T>(row) as T),
-        nextToken: rows.length > maxResults && last ? tokenOf(kind, parent, last.nr as number) : undefined,
-      };
+    list<T>(kind: string, parent = ''): T[] {
+      removeGone();
+      return list.all(kind, parent).map((row) => storedValue<T>(row) as T);
+    },
+    page<T>(kind: string, parent: string, { maxResults = PAGE, nextToken }: PageRequest, passes = (_: T) => true): Page<T> {
+      removeGone();
+      const items: T[] = [];
+      let last = 0;
+      for (const row of page.iterate(kind, parent, placeOf(kind, parent, nextToken))) {
+        const value = storedValue<T>(row) as T;
+        if (!passes(value)) continue;
+        if (items.length === maxResults) return { items, nextToken: tokenOf(kind, parent, last) };
+        items.push(value);
+        last = row.nr as number;
+      }
+      return { items, nextToken: undefined };
     },
     once<T>(operation: string, token: string | undefined, input: unknown, make: () => T): T {
       if (token === undefined) return whole(make);
@@ -134,7 +165,10 @@ export function openState(path: string | undefined): State {
     amend(operation, token, answer) {
       if (token !== undefined) amend.run(serialize(answer), operation, token);
     },
-    counts: () => Object.fromEntries(counts.all().map(({ kind, n }) => [kind, n])) as Record<string, number>,
+    counts() {
+      removeGone();
+      return Object.fromEntries(counts.all().map(({ kind, n }) => [kind, n])) as Record<string, number>;
+    },
     clear: () => db.exec('DELETE FROM resource; DELETE FROM token'),
     close: () => db.close(),
   };
@@ -161,17 +195,21 @@ const storedValue = <T>(row: Record<string, unknown> | undefined): T | undefined
   row === undefined ? undefined : (deserialize(row.value as Uint8Array) as T);
 
 function open(path: string | undefined): DatabaseSync {
+  let db: DatabaseSync | undefined;
   try {
     // made before SQLite opens it, so that it is never readable by others
     if (path !== undefined) closeSync(openSync(path, 'a', 0o600));
-    const db = new DatabaseSync(path ?? ':memory:');
+    db = new DatabaseSync(path ?? ':memory:');
+    checkVersion(db, path);
     if (path !== undefined) {
       chmodSync(path, 0o600);
       db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000');
     }
-    db.exec(TABLES);
+    db.exec(`${TABLES} PRAGMA user_version = ${VERSION}`);
     return db;
   } catch (cause) {
+    db?.close();
+    if (RondoError.is(cause)) throw cause;
     throw invalid(
       `startAgentCore(): the state file ${path} cannot be opened: ${(cause as Error).message}. Give a path that this user may write.`,
       {
@@ -179,6 +217,18 @@ function open(path: string | undefined): DatabaseSync {
       },
     );
   }
+}
+
+/** @throws RondoError `CONFIG_INVALID` for a file that is not empty and has not the tables of this version. */
+function checkVersion(db: DatabaseSync, path: string | undefined): void {
+  const { tables, version } = db
+    .prepare('SELECT (SELECT count(*) FROM sqlite_schema) AS tables, (SELECT user_version FROM pragma_user_version) AS version')
+    .get() as { tables: number; version: number };
+  if (tables > 0 && version !== VERSION)
+    throw invalid(
+      `startAgentCore(): ${path} is not a state file of this version of Rondo, and was left as it is. Start with a new file, and create your resources in it again.`,
+      { details: { path: path ?? null } },
+    );
 }
 
 function secretOf(db: DatabaseSync): Uint8Array {

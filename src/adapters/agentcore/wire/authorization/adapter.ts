@@ -6,8 +6,8 @@ import type { World } from '../call.ts';
 interface Kept {
   id: string;
   sealed: string;
-  /** Epoch milliseconds; undefined: it does not expire. */
-  expiresAt: number | undefined;
+  /** When it expires, epoch milliseconds; undefined: it does not. */
+  goneAt: number | undefined;
 }
 
 const KIND = 'authorization';
@@ -23,22 +23,20 @@ export function adapterOf({ state, clock }: World, clientOf: (id: string) => Ada
     const kept = state.get<Kept>(KIND, place);
     if (!kept) return undefined;
     const payload = state.sealing.open<AdapterPayload>(about(place), kept.sealed);
-    if (payload && (kept.expiresAt === undefined || clock.now() < kept.expiresAt)) return { kept, payload };
-    state.delete(KIND, place);
-    return undefined;
+    return payload && { kept, payload };
   }
-  function write(place: string, payload: AdapterPayload, expiresAt: number | undefined): void {
+  function write(place: string, payload: AdapterPayload, goneAt: number | undefined): void {
     const { grantId } = payload;
-    const kept: Kept = { id: place, sealed: state.sealing.seal(about(place), payload), expiresAt };
+    const kept: Kept = { id: place, sealed: state.sealing.seal(about(place), payload), goneAt };
     state.put(KIND, place, kept, grantId === undefined ? '' : placeOf('of', grantId));
   }
 
   return (model) => ({
     upsert: async (id, payload, expiresIn) => {
-      const expiresAt = expiresIn ? clock.now() + expiresIn * 1_000 : undefined;
+      const goneAt = expiresIn ? clock.now() + expiresIn * 1_000 : undefined;
       const place = placeOf(model, id);
-      write(place, payload, expiresAt);
-      if (model === 'Session' && payload.uid !== undefined) write(placeOf('uid', payload.uid), { place }, expiresAt);
+      write(place, payload, goneAt);
+      if (model === 'Session' && payload.uid !== undefined) write(placeOf('uid', payload.uid), { place }, goneAt);
     },
     find: async (id) => (model === 'Client' ? clientOf(id) : read(placeOf(model, id))?.payload),
     findByUid: async (uid) => {
@@ -48,7 +46,7 @@ export function adapterOf({ state, clock }: World, clientOf: (id: string) => Ada
     findByUserCode: async () => undefined,
     consume: async (id) => {
       const found = read(placeOf(model, id));
-      if (found) write(found.kept.id, { ...found.payload, consumed: Math.floor(clock.now() / 1_000) }, found.kept.expiresAt);
+      if (found) write(found.kept.id, { ...found.payload, consumed: Math.floor(clock.now() / 1_000) }, found.kept.goneAt);
     },
     destroy: async (id) => state.delete(KIND, placeOf(model, id)),
     revokeByGrantId: async (grantId) => {

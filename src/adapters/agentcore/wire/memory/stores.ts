@@ -1,6 +1,6 @@
 /** The events and records of each memory, in a store of its own. */
 import { randomUUID } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MemoryStore } from '../../../../ports/memory-store.ts';
 import { type Strategy, sqliteMemory } from '../../../memory/index.ts';
@@ -41,6 +41,10 @@ export function memoryStores(world: World, { strategies, adding, tell }: StorePa
   const { state, clock } = world;
   const folder = state.path === undefined ? undefined : `${state.path}.memories`;
   const open = new Map<string, MemoryStore>();
+
+  // of memories that were deleted, where the server ended before their files were removed
+  if (folder !== undefined && existsSync(folder))
+    for (const file of readdirSync(folder)) if (!state.get(MEMORY, file.replace(/\.db.*/, ''))) removeOrTell(join(folder, file), tell);
 
   function opened(id: string): MemoryStore {
     const known = open.get(id);

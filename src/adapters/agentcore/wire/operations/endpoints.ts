@@ -1,7 +1,7 @@
 /** The control plane of Runtime: endpoints, names that point to a version. */
 import type { Operations, World } from '../call.ts';
 import type { PageRequest } from '../state.ts';
-import { isHere, TAKES } from './resource.ts';
+import { TAKES } from './resource.ts';
 import {
   conflict,
   DEFAULT,
@@ -65,7 +65,7 @@ export function endpointOperations(world: World, deleted: (runtime: string, name
       return state.once('CreateAgentRuntimeEndpoint', clientToken, input, () => {
         const runtime = runtimeOf(world, id);
         const { version } = versionOf(world, runtime, Number(agentRuntimeVersion ?? runtime.version));
-        if (state.list<Endpoint>(ENDPOINT, id).some((other) => other.name === name && isHere(world, other)))
+        if (state.list<Endpoint>(ENDPOINT, id).some((other) => other.name === name))
           throw conflict(`Agent runtime ${id} has an endpoint ${name} already.`);
         const at = date();
         const endpoint = putEndpoint(world, runtime, {
@@ -119,10 +119,7 @@ export function endpointOperations(world: World, deleted: (runtime: string, name
       const { agentRuntimeId: id, ...request } = input;
       const runtime = runtimeOf(world, id);
       const { items, nextToken } = state.page<Endpoint>(ENDPOINT, id, request);
-      return {
-        runtimeEndpoints: items.filter((one) => isHere(world, one)).map((endpoint) => endpointSummary(runtime, endpoint)),
-        nextToken,
-      };
+      return { runtimeEndpoints: items.map((endpoint) => endpointSummary(runtime, endpoint)), nextToken };
     },
   };
 }

@@ -4,7 +4,7 @@ import { AwsError } from '../codec/error.ts';
 import { checkLimit, type LimitEntry, type LimitSettings, type RateLimit } from '../gateway/rate-limits.ts';
 import { conflict, gatewayOf, partOf, partsOf, RATE_LIMIT } from '../gateway/resources.ts';
 import type { PageRequest } from '../state.ts';
-import { isHere, suffix } from './resource.ts';
+import { suffix } from './resource.ts';
 
 interface InGateway {
   gatewayIdentifier: string;
@@ -77,7 +77,7 @@ export function gatewayRateLimitOperations(world: World): Operations {
     ListGatewayRateLimits({ gatewayIdentifier: gateway, ...request }: InGateway & PageRequest) {
       gatewayOf(world, gateway);
       const { items, nextToken } = state.page<RateLimit>(RATE_LIMIT, gateway, request);
-      return { rateLimits: items.filter((limit) => isHere(world, limit)).map((limit) => told(gateway, limit)), nextToken };
+      return { rateLimits: items.map((limit) => told(gateway, limit)), nextToken };
     },
     /** All of them, or none. */
     BatchPutGatewayRateLimits(input: InGateway & { rateLimits: readonly Put[]; clientToken?: string }) {

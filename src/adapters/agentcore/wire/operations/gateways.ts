@@ -20,7 +20,7 @@ import {
 import { VERSIONS } from '../gateway/versions.ts';
 import { addWorkloadOf, removeWorkload, workloadArn } from '../identity/resources.ts';
 import type { PageRequest } from '../state.ts';
-import { isHere, suffix, TAKES } from './resource.ts';
+import { suffix, TAKES } from './resource.ts';
 
 interface Named {
   gatewayIdentifier: string;
@@ -83,7 +83,7 @@ export function gatewayOperations(world: World, { changed, checkEngine }: Gatewa
       const { name, clientToken, tags = {}, ...settings } = input;
       check(settings);
       return state.once('CreateGateway', clientToken, input, () => {
-        const here = state.list<Gateway>(GATEWAY).filter((gateway) => isHere(world, gateway));
+        const here = state.list<Gateway>(GATEWAY);
         if (here.some((other) => other.name === name)) throw conflict(`A gateway with the name ${name} exists already.`);
         if (here.length >= MOST) throw new AwsError('ServiceQuotaExceededException', `An account has at most ${MOST} gateways.`);
         const at = date();
@@ -120,7 +120,7 @@ export function gatewayOperations(world: World, { changed, checkEngine }: Gatewa
     },
     ListGateways(input: PageRequest) {
       const { items, nextToken } = state.page<Gateway>(GATEWAY, '', input);
-      return { items: items.filter((gateway) => isHere(world, gateway)).map(summary), nextToken };
+      return { items: items.map(summary), nextToken };
     },
   };
 }

@@ -24,7 +24,7 @@ import {
   toldStrategy,
 } from '../memory/strategies.ts';
 import type { PageRequest } from '../state.ts';
-import { isHere, suffix, TAKES } from './resource.ts';
+import { suffix, TAKES } from './resource.ts';
 
 type Settings = Partial<
   Pick<Memory, 'eventExpiryDuration' | 'description' | 'encryptionKeyArn' | 'memoryExecutionRoleArn' | 'streamDeliveryResources'>
@@ -126,7 +126,7 @@ export function memoryOperations(world: World, { changed, gone }: MemoryEvents, 
       checkExpiry(input);
       const { clientToken, memoryStrategies = [], indexedKeys = [], namespaceKeys = [], tags = {}, ...settings } = input;
       return state.once('CreateMemory', clientToken, input, () => {
-        const here = state.list<Memory>(MEMORY).filter((memory) => isHere(world, memory));
+        const here = state.list<Memory>(MEMORY);
         if (here.some(({ name }) => name === input.name))
           throw refused(`Memory with name ${input.name} already exists.`, 'ResourceConflict');
         if (here.length >= MOST_MEMORIES)
@@ -196,12 +196,10 @@ export function memoryOperations(world: World, { changed, gone }: MemoryEvents, 
     },
     ListMemories(input: PageRequest) {
       const { items, nextToken } = state.page<Memory>(MEMORY, '', input);
-      const memories = items
-        .filter((memory) => isHere(world, memory))
-        .map((memory) => {
-          const { id, createdAt, updatedAt } = memory;
-          return { arn: memoryArn(world, id), id, status: statusOf(world, memory), createdAt, updatedAt };
-        });
+      const memories = items.map((memory) => {
+        const { id, createdAt, updatedAt } = memory;
+        return { arn: memoryArn(world, id), id, status: statusOf(world, memory), createdAt, updatedAt };
+      });
       return { memories, nextToken };
     },
   };

@@ -1,6 +1,6 @@
 /** The data plane of Memory: what was said. */
 import { RondoError } from '../../../../errors.ts';
-import type { EventRef, MemoryPage } from '../../../../ports/memory-store.ts';
+import type { EventRef, MemoryPage, PageQuery } from '../../../../ports/memory-store.ts';
 import { itemOf, type Metadata, type Payload, textsOf } from '../../memory/shapes.ts';
 import type { Operations, World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
@@ -131,15 +131,18 @@ export function eventOperations(world: World, stores: Stores, replies: Replies, 
     },
     async ListSessions(input: PageRequest & { memoryId: string; actorId: string; filter?: { eventFilter?: 'HAS_EVENTS' } }) {
       const { store } = stores.of(input.memoryId);
-      const { items, next } = await executed(store.sessions({ actor: input.actorId, ...pageOf(input) }));
-      const shown = [];
-      for (const { session, actor, createdAt } of items) {
-        // a session of data that was ingested has no events
-        if (input.filter?.eventFilter && (await store.events({ actor, session, metadata: [VISIBLE], limit: 1 })).items.length === 0)
-          continue;
-        shown.push({ sessionId: session, actorId: actor, createdAt: new Date(createdAt) });
-      }
-      return { sessionSummaries: shown, nextToken: next };
+      const sessions = (page: PageQuery) => store.sessions({ actor: input.actorId, ...page });
+      // a session of data that was ingested has none
+      const hasEvents = async ({ session, actor }: { session: string; actor: string }) =>
+        (await store.events({ actor, session, metadata: [VISIBLE], limit: 1 })).items.length > 0;
+      const page = pageOf(input);
+      const { items, next } = await executed(input.filter?.eventFilter ? filtered(page, sessions, hasEvents) : sessions(page));
+      const sessionSummaries = items.map(({ session, actor, createdAt }) => ({
+        sessionId: session,
+        actorId: actor,
+        createdAt: new Date(createdAt),
+      }));
+      return { sessionSummaries, nextToken: next };
     },
     async ListActors(input: PageRequest & { memoryId: string }) {
       const { store } = stores.of(input.memoryId);
@@ -150,6 +153,30 @@ export function eventOperations(world: World, stores: Stores, replies: Replies, 
 }
 
 const PAGE = 20;
+
+/** A page of those that pass, as full as it may be. Another page is told of only where one more passes. */
+async function filtered<T>(
+  { limit, after }: ReturnType<typeof pageOf>,
+  read: (page: PageQuery) => Promise<MemoryPage<T>>,
+  passes: (item: T) => Promise<boolean>,
+): Promise<MemoryPage<T>> {
+  const full: T[] = [];
+  let next: string | undefined;
+  for (let from = after; ; ) {
+    // not more than the page still takes: the token of a page is that of its last item
+    const missing = limit - full.length || limit;
+    const page = await read({ limit: missing, ...(from !== undefined && { after: from }) });
+    const verdicts = await Promise.all(page.items.map(passes));
+    const passing = page.items.filter((_, i) => verdicts[i]);
+    if (full.length === limit && passing.length > 0) return { items: full, ...(next !== undefined && { next }) };
+    if (full.length < limit) {
+      full.push(...passing);
+      next = page.next;
+    }
+    if (page.next === undefined) return { items: full };
+    from = page.next;
+  }
+}
 
 /** The first event of a token that comes again with another body. */
 async function firstOf({ event }: Opened['store'], error: unknown, token: string | undefined) {

@@ -6,7 +6,7 @@ import { executed } from '../memory/errors.ts';
 import type { MainBranch } from '../memory/event-shapes.ts';
 import { learning } from '../memory/learning.ts';
 import type { NamespaceMatch } from '../memory/record-shapes.ts';
-import { removeReplies, replies } from '../memory/replies.ts';
+import { replies } from '../memory/replies.ts';
 import { MEMORY, type Memory, statusOf } from '../memory/resources.ts';
 import { memoryStores } from '../memory/stores.ts';
 import { recordStream, type StreamRecord } from '../memory/streams.ts';
@@ -47,12 +47,6 @@ export function memoryService(world: World, bound: Bound, o: MemoryOptions): Mem
 
   const noted = new Set<string>();
 
-  async function gone(id: string): Promise<void> {
-    removeReplies(world, id);
-    state.delete(MEMORY, id);
-    await stores.remove(id);
-  }
-
   function changed(memory: Memory, streaming: boolean): void {
     if (streaming) stream.enabled(memory);
     for (const note of notes(memory)) {
@@ -64,14 +58,14 @@ export function memoryService(world: World, bound: Bound, o: MemoryOptions): Mem
 
   for (const memory of state.list<Memory>(MEMORY)) {
     // a deletion that was under way when the server ended
-    if (memory.goneAt !== undefined) clock.after(memory.goneAt - clock.now(), () => gone(memory.id));
+    if (memory.goneAt !== undefined) clock.after(memory.goneAt - clock.now(), () => stores.remove(memory.id));
     // and extractions that were
     else if (statusOf(world, memory) === 'ACTIVE') stores.of(memory.id);
   }
 
   return {
     operations: {
-      ...memoryOperations(world, { changed, gone }, shortestExpiry),
+      ...memoryOperations(world, { changed, gone: stores.remove }, shortestExpiry),
       ...eventOperations(world, stores, replied, { main: mainBranch }),
       ...jobOperations(stores, replied),
       ...recordOperations(world, stores, replied, stream, { namespace }),

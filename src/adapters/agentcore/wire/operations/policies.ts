@@ -21,7 +21,7 @@ import {
 } from '../policy/resources.ts';
 import type { PageRequest } from '../state.ts';
 import type { Changed } from './policy-engines.ts';
-import { isHere, suffix, TAKES } from './resource.ts';
+import { suffix, TAKES } from './resource.ts';
 
 interface InEngine {
   policyEngineId: string;
@@ -71,10 +71,11 @@ export function policyOperations(world: World, toolsOf: ToolsOf): Operations {
     (engine: string) =>
     (named: string | undefined): Promise<readonly GatewayTools[]> => {
       const arn = engineArn(world, engine);
-      const all = state.list<Gateway>(GATEWAY).filter((gateway) => isHere(world, gateway));
-      const meant = all.filter(({ id, settings }) =>
-        named === undefined ? settings.policyEngineConfiguration?.arn === arn : gatewayArn(world, id) === named,
-      );
+      const meant = state
+        .list<Gateway>(GATEWAY)
+        .filter(({ id, settings }) =>
+          named === undefined ? settings.policyEngineConfiguration?.arn === arn : gatewayArn(world, id) === named,
+        );
       return Promise.all(meant.map(async (gateway) => ({ arn: gatewayArn(world, gateway.id), tools: await toolsOf(gateway) })));
     };
 
@@ -108,10 +109,10 @@ export function policyOperations(world: World, toolsOf: ToolsOf): Operations {
 
   function page<T>(input: PageRequest & InEngine & { targetResourceScope?: string }, each: (policy: StoredPolicy) => T) {
     engineOf(world, input.policyEngineId);
-    const { items, nextToken } = state.page<StoredPolicy>(POLICY, input.policyEngineId, input);
     const scope = input.targetResourceScope;
-    const here = items.filter((policy) => isHere(world, policy) && (scope === undefined || isAbout(policy, scope)));
-    return { policies: here.map(each), nextToken };
+    const passes = (policy: StoredPolicy) => scope === undefined || isAbout(policy, scope);
+    const { items, nextToken } = state.page<StoredPolicy>(POLICY, input.policyEngineId, input, passes);
+    return { policies: items.map(each), nextToken };
   }
 
   return {

@@ -4,7 +4,7 @@ import { AwsError } from '../codec/error.ts';
 import { GATEWAY, type Gateway } from '../gateway/resources.ts';
 import { checkSettled, conflict, ENGINE, engineArn, engineOf, type PolicyEngine, policiesOf, statusOf } from '../policy/resources.ts';
 import type { PageRequest } from '../state.ts';
-import { isHere, suffix, TAKES } from './resource.ts';
+import { suffix, TAKES } from './resource.ts';
 
 interface Named {
   policyEngineId: string;
@@ -42,14 +42,14 @@ export function policyEngineOperations(world: World): Operations {
   });
   function page<T>(input: PageRequest, each: (engine: PolicyEngine) => T) {
     const { items, nextToken } = state.page<PolicyEngine>(ENGINE, '', input);
-    return { policyEngines: items.filter((engine) => isHere(world, engine)).map(each), nextToken };
+    return { policyEngines: items.map(each), nextToken };
   }
 
   return {
     CreatePolicyEngine(input: Settings & { clientToken?: string; tags?: Record<string, string> }) {
       const { clientToken, tags = {}, ...settings } = input;
       return state.once('CreatePolicyEngine', clientToken, input, () => {
-        const here = state.list<PolicyEngine>(ENGINE).filter((engine) => isHere(world, engine));
+        const here = state.list<PolicyEngine>(ENGINE);
         if (here.some(({ name }) => name === input.name)) throw conflict(`A policy engine with the name ${input.name} exists already.`);
         if (here.length >= MOST) throw new AwsError('ServiceQuotaExceededException', `An account has at most ${MOST} policy engines.`);
         const at = date();
@@ -81,9 +81,7 @@ export function policyEngineOperations(world: World): Operations {
       if (engine.goneAt !== undefined) return told(engine);
       if (policiesOf(world, policyEngineId).length > 0) throw conflict(`Policy engine ${policyEngineId} has policies. Delete them first.`);
       const arn = engineArn(world, policyEngineId);
-      const user = state
-        .list<Gateway>(GATEWAY)
-        .find((gateway) => isHere(world, gateway) && gateway.settings.policyEngineConfiguration?.arn === arn);
+      const user = state.list<Gateway>(GATEWAY).find(({ settings }) => settings.policyEngineConfiguration?.arn === arn);
       if (user) throw conflict(`Policy engine ${policyEngineId} is that of gateway ${user.id}. Detach it first.`);
       const gone: PolicyEngine = { ...engine, goneAt: soon() };
       state.put(ENGINE, policyEngineId, gone);

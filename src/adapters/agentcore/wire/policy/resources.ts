@@ -1,7 +1,6 @@
 /** What the control plane of Policy keeps: policy engines, and their policies. */
 import { arnOf, type World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
-import { isHere } from '../operations/resource.ts';
 
 /** What a change of a resource is called until it has taken effect. */
 interface Changing {
@@ -57,19 +56,18 @@ export const conflict = (message: string) => new AwsError('ConflictException', m
 /** @throws AwsError `ResourceNotFoundException`. */
 export function engineOf(world: World, id: string): PolicyEngine {
   const engine = world.state.get<PolicyEngine>(ENGINE, id);
-  if (!engine || !isHere(world, engine)) throw new AwsError('ResourceNotFoundException', `Policy engine ${id} was not found.`);
+  if (!engine) throw new AwsError('ResourceNotFoundException', `Policy engine ${id} was not found.`);
   return engine;
 }
 
-/** Those that are not deleted yet, oldest first. */
-export const policiesOf = (world: World, engine: string): StoredPolicy[] =>
-  world.state.list<StoredPolicy>(POLICY, engine).filter((policy) => isHere(world, policy));
+/** Oldest first. */
+export const policiesOf = ({ state }: World, engine: string): StoredPolicy[] => state.list<StoredPolicy>(POLICY, engine);
 
 /** @throws AwsError `ResourceNotFoundException`. */
 export function policyOfEngine(world: World, engine: string, id: string): StoredPolicy {
   engineOf(world, engine);
   const policy = world.state.get<StoredPolicy>(POLICY, `${engine}/${id}`);
-  if (!policy || !isHere(world, policy)) throw new AwsError('ResourceNotFoundException', `Policy ${id} was not found.`);
+  if (!policy) throw new AwsError('ResourceNotFoundException', `Policy ${id} was not found.`);
   return policy;
 }
 
