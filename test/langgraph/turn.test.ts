@@ -1,8 +1,8 @@
 import { AIMessage, type BaseMessage } from '@langchain/core/messages';
 import { FakeListChatModel } from '@langchain/core/utils/testing';
-import { Command, interrupt, MemorySaver, MessagesAnnotation, START, StateGraph } from '@langchain/langgraph';
+import { Annotation, Command, entrypoint, interrupt, MemorySaver, MessagesAnnotation, START, StateGraph } from '@langchain/langgraph';
 import { describe, expect, test } from 'vitest';
-import { foreignGraph } from '../../src/adapters/langgraph/agent.ts';
+import { foreignGraph, langgraphAgent } from '../../src/adapters/langgraph/agent.ts';
 import { journalSaver } from '../../src/adapters/langgraph/saver.ts';
 import { type ModelDelta, memoryJournal, RondoError, ToolError } from '../../src/index.ts';
 import { answers, context, input, Log, type Logged, output, paused, side } from './setup.ts';
@@ -96,6 +96,27 @@ test("nodes see the run's context, and a prompt of parts", async () => {
     { type: 'text', text: 'what?' },
     { type: 'image', mimeType: 'image/png', data: 'aGk=' },
   ]);
+});
+
+test('a graph that takes no messages needs input, and is refused at its declaration without it', () => {
+  const { messages } = MessagesAnnotation.spec;
+  const Order = Annotation.Root({ order: Annotation<string>() });
+  const Both = Annotation.Root({ order: Annotation<string>(), messages });
+  const node = () => ({});
+  const of = (builder: { addNode: unknown }) =>
+    (builder as StateGraph<typeof Order.spec>).addNode('n', node).addEdge(START, 'n').compile({ checkpointer: new MemorySaver() });
+  const refused = [of(new StateGraph(Order)), of(new StateGraph({ state: Both, input: Order }))];
+  for (const graph of refused) {
+    expect(() => langgraphAgent({ name: 'g', graph })).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        message: expect.stringMatching(/takes order, and no messages.*input: \(prompt\) =>/),
+      }),
+    );
+    langgraphAgent({ name: 'g', graph, input: () => ({ order: '7' }) });
+  }
+  langgraphAgent({ name: 'g', graph: of(new StateGraph(Both)) });
+  langgraphAgent({ name: 'g', graph: entrypoint('g', async ({ messages }: { messages: unknown[] }) => messages) });
 });
 
 describe('what goes wrong is told', () => {

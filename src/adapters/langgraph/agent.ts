@@ -12,7 +12,7 @@ import { takeTurn, type Waits } from './turn.ts';
  * open interrupts. Each interrupt, anywhere in the graph and its subgraphs, is an approval of the run: a string or `{ question, answer
  * }` is a question, `{ tool, input, reason }` a tool call, a request of LangChain's middleware or a `HumanInterrupt` a tool call for
  * each of its actions, anything else a question with its JSON. `interrupt()` returns the answer, `true` for approve, `false` for reject,
- * the new input for edit. Nodes find `{ runId, session, by, context, idempotencyKey, traceparent }` in `config.configurable.rondo`.
+ * the new input for edit. Nodes find a `RondoConfigurable` in `config.configurable.rondo`.
  *
  * Failures are ToolErrors: `RECURSION_LIMIT`, `INVALID_GRAPH_UPDATE`, `THREAD_LOST` (a checkpointer that did not survive), `REJECTED` (a
  * breakpoint), a node's error by the engine's error table, else `LANGGRAPH_FAILED`. RondoError `CONFIG_INVALID` if the graph interrupts

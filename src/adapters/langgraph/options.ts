@@ -4,6 +4,7 @@ import { invalid } from '../../errors.ts';
 import { type ForeignAgentOptions, type ForeignIntent, FRAMEWORK } from '../../foreign/foreign.ts';
 import type { Json } from '../../json.ts';
 import { checkOptions } from '../../options.ts';
+import type { TurnContext } from '../../ports/foreign.ts';
 import type { Prompt } from '../../ports/model.ts';
 import type { Decision } from '../../ports/tool.ts';
 import type { Rates } from '../../pricing/price.ts';
@@ -18,7 +19,12 @@ export interface CompiledGraphLike {
   getSubgraphsAsync?(namespace?: string, recurse?: boolean): AsyncIterable<readonly [string, unknown]>;
   // a graph has one name for its output, or several
   outputChannels?: unknown;
+  /** Of a `StateGraph`, whose input sets the channels of a schema and drops all else. */
+  builder?: { _inputDefinition?: object };
 }
+
+/** What a node of the graph finds in `config.configurable.rondo`: the run that it is a part of. */
+export type RondoConfigurable = Pick<TurnContext, 'runId' | 'session' | 'by' | 'context' | 'idempotencyKey' | 'traceparent'>;
 
 /** The final state of a graph. */
 // biome-ignore lint/suspicious/noExplicitAny: the type of a graph that is typed elsewhere does not say
@@ -33,7 +39,7 @@ export interface LanggraphAgentOptions<O = string, G = unknown>
   description?: string;
   /** `new StateGraph(...).compile({ checkpointer })`, `createReactAgent(...)`, or an entrypoint. */
   graph: G;
-  /** The graph's input. Default: `{ messages: [{ role: 'user', content }] }`. */
+  /** The graph's input. Default: `{ messages: [{ role: 'user', content }] }`. A graph whose input has no `messages` needs it. */
   input?: (prompt: Prompt) => unknown;
   /** Makes the agent's output from the graph's. Default: the text of the last of its `messages`, else its JSON. */
   output?: (state: OutputOf<G>) => O;
@@ -77,6 +83,12 @@ export function checked<O, G>(o: LanggraphAgentOptions<O, G>): GraphOptions<O> {
     throw wrong(name, `recursionLimit is ${recursionLimit}; it must be a whole number above 0.`);
   if (checkpointer !== undefined && typeof checkpointer?.getTuple !== 'function')
     throw wrong(name, 'checkpointer is not a checkpoint saver. Pass journalSaver(journal), or one of LangGraph.');
+  const takes = Object.keys(graph.builder?._inputDefinition ?? { messages: true });
+  if (o.input === undefined && !takes.includes('messages'))
+    throw wrong(
+      name,
+      `the graph takes ${takes.join(', ')}, and no messages: its nodes would not see the prompt. Pass input: (prompt) => ({ ${takes[0]}: ... }).`,
+    );
   return o as GraphOptions<O>;
 }
 

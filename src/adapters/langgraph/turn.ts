@@ -9,7 +9,7 @@ import { cost } from '../../pricing/cost.ts';
 import { type Asked, answerOf, asksOf } from './asks.ts';
 import { failure, noCheckpointer, threadLost } from './failure.ts';
 import { isolated } from './isolate.ts';
-import type { CompiledGraphLike, GraphOptions } from './options.ts';
+import type { CompiledGraphLike, GraphOptions, RondoConfigurable } from './options.ts';
 import { type Form, reviewOf } from './review.ts';
 import { type Drained, drain, type Interruption, Meter } from './stream.ts';
 
@@ -192,7 +192,8 @@ class GraphTurn<O> {
   #config(): RunnableConfig {
     const { thread, runId, session, by, context, idempotencyKey, traceparent } = this.#ctx;
     const own = !this.#graph.checkpointer && this.#saver ? { __pregel_checkpointer: this.#saver } : {};
-    return { configurable: { thread_id: thread, rondo: { runId, session, by, context, idempotencyKey, traceparent }, ...own } };
+    const rondo: RondoConfigurable = { runId, session, by, context, idempotencyKey, traceparent };
+    return { configurable: { thread_id: thread, rondo, ...own } };
   }
 }
 
