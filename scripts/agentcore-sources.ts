@@ -51,7 +51,10 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   GetAgentRuntimeEndpoint: { from: 'documentation', guess: 'the id of an endpoint is its name' },
   DeleteAgentRuntimeEndpoint: { from: 'documentation', guess: `${STATUS}; DEFAULT is deleted with its runtime only` },
   ListAgentRuntimeEndpoints: { from: 'documentation', guess: 'the order, by creation; pages of 100' },
-  ListTagsForResource: { from: 'documentation; runtimes, endpoints, memories, workload identities and credential providers' },
+  ListTagsForResource: {
+    from: 'documentation; runtimes, endpoints, memories, gateways, policy engines, workload identities and providers of API keys',
+    guess: 'an ARN of another region or account, and a resource that was deleted, is a ResourceNotFoundException',
+  },
   TagResource: { from: 'documentation', guess: 'the 51st tag is a ServiceQuotaExceededException' },
   UntagResource: { from: 'documentation: a key that is not there is left out' },
   CreateWorkloadIdentity: { from: 'documentation', guess: 'a name in use is a ValidationException with the reason ResourceConflict' },

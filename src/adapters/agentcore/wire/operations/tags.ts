@@ -1,8 +1,8 @@
 /** Tags of every kind of resource. */
-import type { Operations, World } from '../call.ts';
+import { arnOf, type Operations, type World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
 import { GATEWAY } from '../gateway/resources.ts';
-import { API_KEY, OAUTH2, WORKLOAD } from '../identity/resources.ts';
+import { API_KEY, WORKLOAD } from '../identity/resources.ts';
 import { MEMORY } from '../memory/resources.ts';
 import { ENGINE } from '../policy/resources.ts';
 import { ENDPOINT, RUNTIME } from './runtime-resources.ts';
@@ -15,25 +15,26 @@ interface Tagged {
   tags: Tags;
 }
 
-/** Kinds of which a resource is in no other, by how their ARN goes on. */
-const PLACES: readonly (readonly [kind: string, arn: RegExp])[] = [
-  [MEMORY, /^bedrock-agentcore:[^:]+:\d{12}:memory\/([^/]+)$/],
-  [RUNTIME, /^bedrock-agentcore:[^:]+:\d{12}:runtime\/([^/]+)$/],
-  [GATEWAY, /^bedrock-agentcore:[^:]+:\d{12}:gateway\/([^/]+)$/],
-  [ENGINE, /^bedrock-agentcore:[^:]+:\d{12}:policy-engine\/([^/]+)$/],
-  [WORKLOAD, /^bedrock-agentcore:[^:]+:\d{12}:workload-identity-directory\/default\/workload-identity\/([^/]+)$/],
-  [API_KEY, /^bedrock-agentcore:[^:]+:\d{12}:token-vault\/default\/apikeycredentialprovider\/([^/]+)$/],
-  [OAUTH2, /^bedrock-agentcore:[^:]+:\d{12}:token-vault\/default\/oauth2credentialprovider\/([^/]+)$/],
+/** Kinds of which a resource is in no other, by how the ARNs of this region and account go on. */
+const PLACES: readonly (readonly [kind: string, rest: RegExp])[] = [
+  [MEMORY, /^memory\/([^/]+)$/],
+  [RUNTIME, /^runtime\/([^/]+)$/],
+  [GATEWAY, /^gateway\/([^/]+)$/],
+  [ENGINE, /^policy-engine\/([^/]+)$/],
+  [WORKLOAD, /^workload-identity-directory\/default\/workload-identity\/([^/]+)$/],
+  [API_KEY, /^token-vault\/default\/apikeycredentialprovider\/([^/]+)$/],
 ];
-const ENDPOINTS = /^bedrock-agentcore:[^:]+:\d{12}:runtime\/([^/]+)\/runtime-endpoint\/([^/]+)$/;
+const ENDPOINTS = /^runtime\/([^/]+)\/runtime-endpoint\/([^/]+)$/;
 
 /** By the ARN of a resource: its kind, its id, and what it is listed under in the state. */
-function placeOf(arn: string): readonly [kind: string, id: string, parent: string] | undefined {
-  const named = arn.replace(/^arn:aws:/, '');
-  const [, runtime, endpoint] = ENDPOINTS.exec(named) ?? [];
+function placeOf(world: World, arn: string): readonly [kind: string, id: string, parent: string] | undefined {
+  const own = arnOf(world, '');
+  if (!arn.startsWith(own)) return undefined;
+  const rest = arn.slice(own.length);
+  const [, runtime, endpoint] = ENDPOINTS.exec(rest) ?? [];
   if (runtime !== undefined) return [ENDPOINT, `${runtime}/${endpoint}`, runtime];
   for (const [kind, pattern] of PLACES) {
-    const id = pattern.exec(named)?.[1];
+    const id = pattern.exec(rest)?.[1];
     if (id !== undefined) return [kind, id, ''];
   }
   return undefined;
@@ -41,9 +42,12 @@ function placeOf(arn: string): readonly [kind: string, id: string, parent: strin
 
 const MOST = 50;
 
-export function tagOperations({ state }: World): Operations {
+export function tagOperations(world: World): Operations {
+  const { state } = world;
+
+  /** @throws AwsError `ResourceNotFoundException`. */
   function tagged(arn: string): { value: Tagged; put(tags: Tags): void } {
-    const [kind = '', id = '', parent] = placeOf(arn) ?? [];
+    const [kind = '', id = '', parent] = placeOf(world, arn) ?? [];
     const value = state.get<Tagged>(kind, id);
     if (!value) throw new AwsError('ResourceNotFoundException', `Resource ${arn} was not found.`);
     return { value, put: (tags) => state.put(kind, id, { ...value, tags }, parent) };
