@@ -7,14 +7,14 @@ import { approvalId } from '../hitl/approvals.ts';
 import type { CallId, Draft, Entry, Limits } from '../journal/entries/entries.ts';
 import { limitsWith } from '../journal/entries/limits.ts';
 import { forgottenUpTo } from '../journal/entries/redact.ts';
-import { emptyFold, type RunFold, unfinishedCalls } from '../journal/fold/fold.ts';
+import { emptyFold, type Frame, type RunFold, unfinishedCalls } from '../journal/fold/fold.ts';
 import { frameOf } from '../journal/fold/frame.ts';
-import { copyJson, type Json } from '../json.ts';
+import { copyJson, isSameJson, type Json } from '../json.ts';
 import { checkLimits } from '../loop/definition.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
 import { checkOptions, plain } from '../options.ts';
 import { checkBy, type Principal, principal } from '../ports/principal.ts';
-import { validate } from '../schema.ts';
+import { type Schema, validate } from '../schema.ts';
 import { runFor } from './access.ts';
 import { filledStates } from './drive/changed.ts';
 import { drive } from './drive/drive.ts';
@@ -228,7 +228,24 @@ async function newState(old: RunFold, agent: AgentDefinition, state: unknown): P
   const fields = isGraph(agent) ? agent.fields : undefined;
   const odd = Object.keys(json).find((key) => fields && !fields.has(key));
   if (odd !== undefined) throw invalid(`the state has no field "${odd}". It has ${[...(fields ?? [])].join(', ')}.`);
-  const valid = agent.input && (await validate(agent.input.schema, copyJson(json)));
-  if (valid && !valid.ok) throw invalid(`the state does not fit graph "${agent.name}": ${valid.problem}.`);
-  return json as State;
+  return agent.input ? fitted(agent.name, agent.input.schema, json as State, old.root) : (json as State);
 }
+
+/**
+ * What the schema makes of a new state. A field that is as it was stays so, because a schema need not take what it or a node has made.
+ * @throws RondoError `CONFIG_INVALID`
+ */
+async function fitted(graph: string, schema: Schema, given: State, { state: was, input }: Frame): Promise<State> {
+  if (isSameJson(given, was)) return given;
+  const same = (field: string) => Object.hasOwn(Object(was), field) && isSameJson(given[field], (was as State)[field]);
+  const [kept, changed] = [pick(given, same), pick(given, (field) => !same(field))];
+  const valid = await validate(schema, copyJson(given));
+  // where the schema does not take the state as it was, the input stands for the fields that are kept
+  const takes = valid.ok || (await validate(schema, copyJson(was))).ok;
+  const judged = takes ? valid : await validate(schema, copyJson({ ...pick(Object(input), (field) => field in kept), ...changed }));
+  if (!judged.ok) throw invalid(`the state does not fit graph "${graph}": ${judged.problem}.`);
+  return { ...(plain(judged.value, 'what the schema makes of the state') as State), ...kept };
+}
+
+const pick = (state: State, when: (field: string) => boolean): State =>
+  Object.fromEntries(Object.entries(state).filter(([field]) => when(field)));

@@ -7,13 +7,14 @@ import { type Json, plainJson } from '../json.ts';
 import type { ModelResponse, Part } from '../ports/model.ts';
 import type { CancelSource } from '../reliability/cancel.ts';
 import { messageOf } from '../reliability/classify.ts';
-import { Halted, unlessHalted } from '../reliability/patience.ts';
-import { type Schema, type Validated, validate } from '../schema.ts';
+import { Halted, judged } from '../reliability/patience.ts';
+import type { Schema } from '../schema.ts';
 import type { Due } from './call/call.ts';
 import { outputAllowed } from './call/content.ts';
+import { isLoop } from './definition.ts';
 import { unfenced } from './model/unfenced.ts';
 import type { Responded } from './start.ts';
-import type { LoopScope, Scope, Settlement } from './types.ts';
+import type { AgentDefinition, LoopScope, Scope, Settlement } from './types.ts';
 
 /** How often the model may repair a final answer that does not fit the schema, before the run fails. */
 const REPAIRS = 2;
@@ -117,20 +118,18 @@ async function finalAnswer({ agent, cancel }: LoopScope, content: readonly Part[
   } catch (error) {
     return { ok: false, problem: `it is not JSON (${(error as Error).message})` };
   }
-  const valid = await judged(agent.output.schema, json, cancel);
-  // the output is the parsed value (with defaults, dates and so on), serialised as JSON
+  return answerOf(agent.output.schema, json, cancel);
+}
+
+/** The output is what the schema makes of an answer (with defaults, dates and so on), serialised as JSON. @throws Halted */
+async function answerOf(schema: Schema, output: unknown, cancel: CancelSource): Promise<Answer> {
+  const valid = await judged(schema, output, cancel);
   if (!valid.ok) return valid;
   try {
     return { ok: true, output: plainJson(valid.value) ?? null };
   } catch (error) {
     return { ok: false, problem: `what the output schema makes of it is not JSON (${messageOf(error)})`, final: true };
   }
-}
-
-/** What a schema says of an output. It may ask code of the user, which may take for ever. @throws Halted */
-function judged(schema: Schema, output: unknown, cancel: CancelSource): Validated<unknown> | Promise<Validated<unknown>> {
-  const judging = validate(schema, output);
-  return judging instanceof Promise ? unlessHalted(judging, cancel) : judging;
 }
 
 /**
@@ -141,15 +140,15 @@ export function handedOver(scope: LoopScope): Promise<readonly Due[] | Settlemen
   const { frame, tools } = scope;
   if (frame.waiting.length > 0) return undefined;
   const call = frame.calls.find((c) => c.finished?.ok && tools.get(c.name)?.delegate?.handoff);
-  return call && handOver(scope, call.finished?.output ?? null);
+  return call && handOver(scope, call.finished?.output ?? null, tools.get(call.name)?.delegate?.agent);
 }
 
-async function handOver(scope: LoopScope, output: Json): Promise<readonly Due[] | Settlement> {
+async function handOver(scope: LoopScope, output: Json, by: AgentDefinition | undefined): Promise<readonly Due[] | Settlement> {
   const { output: wanted } = scope.agent;
-  const valid = wanted ? await judged(wanted.schema, output, scope.cancel) : undefined;
-  if (valid && !valid.ok) {
-    const message = `the agent that took the conversation over gave an answer that does not fit the output schema: ${valid.problem}.`;
-    return { status: 'failed', error: failedOnce('OUTPUT_INVALID', message) };
-  }
-  return end(scope, output, []);
+  // a schema need not take what it has made
+  const made = !wanted || (by && isLoop(by) && by.output?.schema === wanted.schema);
+  const answer = made ? ({ ok: true, output } as const) : await answerOf(wanted.schema, output, scope.cancel);
+  if (answer.ok) return end(scope, answer.output, []);
+  const message = `the agent that took the conversation over gave an answer that does not fit the output schema: ${answer.problem}.`;
+  return { status: 'failed', error: failedOnce('OUTPUT_INVALID', message) };
 }

@@ -112,7 +112,7 @@ describe('a graph that was changed while a run of it waited', () => {
     const stamp = expect.any(Number);
     expect(seen).toEqual([
       { topic: 3, notes: 'planned', tone: 'kind', stamp },
-      { topic: 'x', notes: 'new', tone: 'dry', stamp },
+      { topic: 1, notes: 'new', tone: 'dry', stamp },
     ]);
   });
 

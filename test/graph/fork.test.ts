@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { agent, append, Engine, graph, supervisor, tool } from '../../src/index.ts';
+import { type Agent, agent, append, Engine, graph, type Json, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { entriesOf, journals } from '../kit/journals.ts';
-import { anything, asks, ends } from '../kit/runs.ts';
+import { anything, asks, ends, refused } from '../kit/runs.ts';
 
 const ben = { id: 'ben', tenant: 'acme' };
 
@@ -44,6 +44,51 @@ describe.each(journals)('a fork on $name', ({ make }) => {
     expect(await entriesOf(journal, run.id)).toEqual(before);
     const started = (await entriesOf(journal, fork.id))[0];
     expect(started).toMatchObject({ type: 'run.started', fork: { run: run.id, at }, input: { n: 1 } });
+  });
+
+  describe('with a new state', () => {
+    /** A run of a graph, up to the end of its first node, to fork there. */
+    async function forkable(state: z.ZodObject, input: Json, update: Json = {}) {
+      const nodes = { first: () => update as object, last: () => ({}) };
+      const g = graph({ name: 'g', state, nodes, edges: { start: 'first', first: 'last', last: 'end' } });
+      const { journal } = make();
+      const engine = new Engine({ journal, agents: [g as Agent] });
+      const { runId } = await ends(engine.run(g as Agent, input), 'completed');
+      const at = (await entriesOf(journal, runId)).find((e) => e.type === 'call.finished')?.seq ?? -1;
+      const was = (await engine.inspect(runId, { at })).state as { readonly [field: string]: Json };
+      return { was, fork: (given: Json) => engine.fork(runId, { at, state: given }) };
+    }
+
+    test('has what the schema makes of it', async () => {
+      const state = z.object({ n: z.coerce.number(), name: z.string().trim(), tags: z.array(z.string()).default(['d']) });
+      const { fork } = await forkable(state, { n: 1, name: 'x', tags: [] });
+      expect((await ends(fork({ n: '12', name: ' tea ' }), 'completed')).output).toEqual({ n: 12, name: 'tea', tags: ['d'] });
+    });
+
+    const words = z.object({ words: z.string().transform((text) => text.split(' ').length), topic: z.string().trim() });
+
+    test('keeps what the schema has made, which it need not take', async () => {
+      const { was, fork } = await forkable(words, { words: 'one two', topic: 'x' });
+      expect((await ends(fork(was), 'completed')).output).toEqual({ words: 2, topic: 'x' });
+      expect((await ends(fork({ ...was, topic: ' tea ' }), 'completed')).output).toEqual({ words: 2, topic: 'tea' });
+      expect((await ends(fork({ words: 'one', topic: 'x' }), 'completed')).output).toEqual({ words: 1, topic: 'x' });
+    });
+
+    test('keeps what a node has made, and does not transform it again', async () => {
+      const twice = z.object({ n: z.number().transform((n) => n * 2), topic: z.string() });
+      const { was, fork } = await forkable(twice, { n: 3, topic: 'x' }, { n: 7 });
+      expect((await ends(fork({ ...was, topic: 'tea' }), 'completed')).output).toEqual({ n: 7, topic: 'tea' });
+      expect((await ends(fork({ n: 8, topic: 'x' }), 'completed')).output).toEqual({ n: 16, topic: 'x' });
+    });
+
+    test('is refused where it does not fit, or lacks a field', async () => {
+      const ordered = z.object({ from: z.number(), to: z.number() }).refine((s) => s.from < s.to);
+      const { was: range, fork: ranged } = await forkable(ordered as unknown as z.ZodObject, { from: 1, to: 9 }, { to: 5 });
+      await refused('CONFIG_INVALID', ranged({ ...range, from: 7 }));
+      const { was, fork } = await forkable(words, { words: 'one two', topic: 'x' });
+      const odd: Json[] = [{}, { words: was.words as Json }, { ...was, topic: 7 }, { ...was, words: 3 }];
+      for (const given of odd) await refused('CONFIG_INVALID', fork(given));
+    });
   });
 
   test('repeats calls that had not ended, with effects of its own and new approvals', async () => {

@@ -117,6 +117,33 @@ describe.each(journals)('an output schema that does not end, on $name', ({ make 
   });
 });
 
+describe('the answer of an agent that took the conversation over', () => {
+  const takenOver = (output: z.ZodType, by: z.ZodType, text: string) => {
+    const clerk = agent({ name: 'clerk', instructions: '', model: scripted([text]), output: by });
+    const model = scripted([asks(['handoff_to_clerk', {}])]);
+    return new Engine().run(agent({ name: 'top', instructions: '', model, agents: [handoff(clerk)], output }), 'go');
+  };
+  const words = z.object({ words: z.string().transform((text) => text.split(' ').length) });
+
+  test('is what the output schema of the first agent makes of it', async () => {
+    const bill = z.object({ total: z.coerce.number(), currency: z.string().default('EUR') });
+    const run = takenOver(bill, z.object({ total: z.string() }), '{"total":"12"}');
+    expect(await run.output()).toEqual({ total: 12, currency: 'EUR' });
+  });
+
+  test('stays as it is if both have the same schema, which need not take what it has made', async () => {
+    expect(await takenOver(words, words, '{"words":"one two"}').output()).toEqual({ words: 2 });
+  });
+
+  test('fails the run if the schema does not take it, or makes no JSON of it', async () => {
+    const bigint = z.object({ total: z.string().transform(BigInt) }) as unknown as z.ZodType;
+    for (const output of [words, bigint]) {
+      const { error } = await ends(takenOver(output, z.object({ total: z.string() }), '{"total":"12"}'), 'failed');
+      expect(error).toMatchObject({ code: 'OUTPUT_INVALID', message: expect.stringContaining('took the conversation over') });
+    }
+  });
+});
+
 /** A model that answers so, whatever it is asked. */
 const answering = (response: Partial<ModelResponse>): Model => ({
   provider: 'scripted',
