@@ -7,7 +7,7 @@
  */
 
 import { type Amount, BOUND, type Crossed } from '../journal/entries/entries.ts';
-import { add, millionthsOf, usedOf } from '../journal/fold/amounts.ts';
+import { add, millionthsOf, rounded, usedOf } from '../journal/fold/amounts.ts';
 import type { RunFold } from '../journal/fold/fold.ts';
 import { costUsd, isUnmetered, nanoOf, totalOf } from '../journal/fold/spent.ts';
 import { Halted } from '../reliability/patience.ts';
@@ -166,7 +166,7 @@ function amountCrossing(scope: Scope, amount: Amount | undefined): Crossing | un
       const max = at.limits.amounts?.[unit];
       const used = usedOf(at.frame.spent, unit);
       if (max === undefined || used + at.reserved.amount(unit, at.run.next) + millionthsOf(n) <= millionthsOf(max)) continue;
-      return { crossed: { name: 'amounts', unit, max, used: used / 1e6, needed: n }, at };
+      return { crossed: { name: 'amounts', unit, max: rounded(max), used: used / 1e6, needed: n }, at };
     }
   return undefined;
 }

@@ -1,6 +1,6 @@
 import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries/entries.ts';
-import { isAmount, UNIT } from '../journal/fold/amounts.ts';
+import { isNearAmount, UNIT } from '../journal/fold/amounts.ts';
 import { checkOptions, hint } from '../options.ts';
 import { isTool, TOOL_NAME } from './tools/tool.ts';
 import type { Agent, AgentDefinition, Grants, LoopDefinition } from './types.ts';
@@ -64,9 +64,9 @@ function checkAmounts(amounts: unknown, where: string): void {
   if (typeof amounts !== 'object' || amounts === null || Array.isArray(amounts))
     throw invalid(`${where}: the limit amounts is an object of units, such as { usd: 500 }.`);
   for (const [unit, max] of Object.entries(amounts))
-    if (!UNIT.test(unit) || !isAmount(max))
+    if (!UNIT.test(unit) || !isNearAmount(max))
       throw invalid(
-        `${where}: the limit amounts.${unit} is ${max}. A unit is a-z, 0-9, "_" and "-"; a limit is 0 or more with at most 6 decimals.`,
+        `${where}: the limit amounts.${unit} is ${max}. A unit is a-z, 0-9, "_" and "-"; a limit is 0 or more and below 9 billion, with at most 6 decimals: Math.round(n * 1e6) / 1e6.`,
       );
 }
 

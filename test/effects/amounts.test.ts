@@ -25,6 +25,20 @@ describe.each(journals)('a limit of amounts, on $name', ({ make }) => {
     expect(await started()).toBe(4);
   });
 
+  test('is taken without the rounding error of a sum, such as used + needed', async () => {
+    const { journal } = make();
+    const a = actor([acts('pay', { amount })]);
+    const engine = new Engine({ journal, agents: [a] });
+    const run = steps(pay(0.1), pay(0.1), pay(0.1), pay(0.1));
+    const { runId, limit } = await ends(engine.run(a, run, { limits: { amounts: { usd: 0.25 } } }), 'stopped');
+    expect(limit).toMatchObject({ used: 0.2, needed: 0.1 });
+    const usd = (limit.used as number) + (limit.needed as number);
+    expect(usd).not.toBe(0.3);
+    const again = await ends(engine.resume(runId, { limits: { amounts: { usd } } }), 'stopped');
+    expect(again.limit).toMatchObject({ max: 0.3, used: 0.3, needed: 0.1 });
+    await ends(engine.run(a, steps(pay(1)), { limits: { amounts: { usd: 1.1 * 3 } } }), 'completed');
+  });
+
   test('counts what is unknown, and gives back what is known not to have happened', async () => {
     const { journal } = make();
     const engine = new Engine({ journal, limits });
@@ -83,17 +97,21 @@ describe.each(journals)('a limit of amounts, on $name', ({ make }) => {
     await refused('CONFIG_INVALID', engine.run(a, steps(), { limits: { amounts: { eur: 5 } } }));
     await refused('CONFIG_INVALID', engine.run(actor([acts('act')]), steps(), { limits }));
     await ends(engine.run(a, steps(), { limits }), 'completed');
-    for (const amounts of [{ usd: -1 }, { usd: Number.NaN }, { USD: 1 }, { usd: 0.0000001 }, 5])
+    for (const amounts of [{ usd: -1 }, { usd: Number.NaN }, { USD: 1 }, { usd: 0.0000001 }, { usd: 0.3000001 }, { usd: 2 ** 53 }, 5])
       await refused('CONFIG_INVALID', () => engine.run(a, steps(), { limits: { amounts } as never }));
   });
 
   test('is given a number of at most 6 decimals, of a unit of the tool', async () => {
-    for (const odd of [-1, Number.NaN, Number.POSITIVE_INFINITY, 0.0000001, 2 ** 53]) {
+    for (const odd of [-1, Number.NaN, Number.POSITIVE_INFINITY, 0.0000001, 1.1 * 3, 2 ** 53]) {
       const { journal } = make();
       const model = scripted([asks(['pay', {}]), 'done']);
       const pays = acts('pay', { amount: () => ({ usd: odd }) });
       await ends(new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [pays] }), 'go'), 'completed');
-      expect(failure(shown(model.requests.at(-1))[0])).toMatchObject({ code: 'AMOUNT_INVALID', outcome: 'not-run' });
+      expect(failure(shown(model.requests.at(-1))[0])).toMatchObject({
+        code: 'AMOUNT_INVALID',
+        message: expect.stringContaining('Math.round(n * 1e6) / 1e6'),
+        outcome: 'not-run',
+      });
     }
     const { journal } = make();
     const model = scripted([asks(['pay', {}]), 'done']);

@@ -16,13 +16,20 @@ export const millionthsOf = (n: number): number => Math.round(n * 1e6);
 export const isAmount = (n: unknown): n is number =>
   typeof n === 'number' && Number.isFinite(n) && n >= 0 && Number(n.toFixed(6)) === n && Number.isSafeInteger(millionthsOf(n));
 
+/** Whether a number can be an amount, but for the rounding error of a few sums. */
+export const isNearAmount = (n: unknown): n is number =>
+  typeof n === 'number' && isAmount(rounded(n)) && Math.abs(n - rounded(n)) <= 4 * Number.EPSILON * n;
+
+/** The number without decimals beyond the sixth. */
+export const rounded = (n: number): number => millionthsOf(n) / 1e6;
+
 /** Why a value is not the amounts of a call, `{ usd: 12.5 }`; undefined if it is. @param name of what it is the amount of. */
 export function amountProblem(told: unknown, name: string): string | undefined {
   if (typeof told !== 'object' || told === null || Array.isArray(told))
     return `the amount of ${name} is not an object such as { usd: 12.5 }.`;
   for (const [unit, n] of Object.entries(told))
     if (!UNIT.test(unit) || !isAmount(n))
-      return `the amount of ${name} is { ${unit}: ${String(n)} }: a unit is a-z, 0-9, "_" and "-", and an amount 0 or more, with at most 6 decimals and below 9 billion.`;
+      return `the amount of ${name} is { ${unit}: ${String(n)} }: a unit is a-z, 0-9, "_" and "-", and an amount 0 or more, with at most 6 decimals (round what you compute: Math.round(n * 1e6) / 1e6) and below 9 billion.`;
   return undefined;
 }
 
