@@ -26,7 +26,7 @@ export interface EngineOptions {
   journal?: Journal;
   /** For the top agents of runs, unless they have one of their own or `false`. Default: none. */
   memory?: Memory;
-  /** Gets the credentials of tools. Without one, a tool that declares some ends with `CREDENTIALS_UNAVAILABLE`. */
+  /** Gets the credentials of tools. Without one, a tool that declares some ends with `CONFIG_INVALID`. */
   identity?: Identity;
   /** Asked about calls, access and content. What it has no method for is allowed. Default: everything is allowed. */
   policy?: Partial<Policy>;

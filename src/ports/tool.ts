@@ -137,7 +137,7 @@ export interface ToolOptions<Name extends string, S extends SchemaLike, C extend
   context?: C;
   /**
    * What each call needs, by a name under which `ctx.credentials` has the token. Without an `identity` of the engine, a call ends with
-   * `CREDENTIALS_UNAVAILABLE`.
+   * `CONFIG_INVALID`.
    */
   credentials?: { readonly [P in K]: CredentialRequest };
   /** What a second call would do. Default `once`. */

@@ -40,7 +40,7 @@ export function resultsIn(messages: readonly Message[] | undefined): Seen[] {
 export const shown = (request: ModelRequest | undefined) => resultsIn(request?.messages);
 /** What the agent was told of a call that failed. */
 export const failure = (seen: Seen | undefined) =>
-  JSON.parse(seen?.text ?? 'null') as { code: string; message: string; outcome: string; attempts: number };
+  JSON.parse(seen?.text ?? 'null') as { code: string; message: string; outcome: string; attempts: number; retryable: boolean };
 
 export const anything = jsonSchema<{ readonly [k: string]: Json }>({ type: 'object' });
 export const nothing = jsonSchema<{ readonly [k: string]: Json }>({ type: 'object', properties: {}, additionalProperties: false });

@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest';
-import { agent, Engine, type Identity, type RunEvent, ToolError, tool } from '../../src/index.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { invalid } from '../../src/errors.ts';
+import { agent, Engine, type Identity, RondoError, type RunEvent, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { all, entriesOf, journals } from '../kit/journals.ts';
 import { anything, asks, ends, failure, shown } from '../kit/runs.ts';
@@ -7,6 +8,7 @@ import { deferred, settle } from '../kit/time.ts';
 
 const secret = 'sk-live/ü+8271 4455?9';
 const by = { id: 'ana' };
+const identityOf = (error: Error): Identity => ({ get: () => Promise.reject(error) });
 const token: Identity = { get: async () => ({ token: secret }) };
 
 /** How a secret may look in what a tool says. */
@@ -233,8 +235,32 @@ describe('a credential that cannot be had', () => {
   const call = (ran: unknown[]) =>
     tool({ name: 'call', description: '', input: anything, credentials: { key: { provider: 'crm' } }, execute: (i) => ran.push(i) });
 
+  test.each<[string, Identity | undefined, string]>([
+    ['without an identity', undefined, 'the engine has no identity'],
+    ['of a provider that the identity does not have', identityOf(invalid('there is no provider "pay".')), 'there is no provider "pay"'],
+  ])('%s is a mistake of the configuration: no later call can succeed, and the operator is told once', async (_, identity, why) => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    const engine = new Engine(identity ? { identity } : {});
+    for (let runs = 0; runs < 2; runs++) {
+      const model = scripted([asks(['call', {}]), 'done']);
+      await ends(engine.run(agent({ name: 'a', instructions: '', model, tools: [call([])] }), 'go', { by }), 'completed');
+      const told = failure(shown(model.requests[1])[0]);
+      expect(told).toMatchObject({ code: 'CONFIG_INVALID', outcome: 'not-run', attempts: 0, retryable: false });
+      expect(told.message).toContain(why);
+    }
+    const warnings = warned.mock.calls.filter(([text]) => String(text).includes(why));
+    expect(warnings).toEqual([[expect.stringContaining('call'), 'RondoWarning']]);
+    warned.mockRestore();
+  });
+
+  test('of a run without a user cannot be had later either', async () => {
+    const model = scripted([asks(['call', {}]), 'done']);
+    const engine = new Engine({ identity: identityOf(new RondoError('NOT_PERMITTED', 'it needs a user.')) });
+    await ends(engine.run(agent({ name: 'a', instructions: '', model, tools: [call([])] }), 'go'), 'completed');
+    expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'NOT_PERMITTED', retryable: false });
+  });
+
   test.each<[string, Identity | undefined]>([
-    ['without an identity', undefined],
     ['where the identity rejects', { get: () => Promise.reject(new Error('vault sealed')) }],
     [
       'where the identity throws',
@@ -251,7 +277,12 @@ describe('a credential that cannot be had', () => {
       new Engine(identity ? { identity } : {}).run(agent({ name: 'a', instructions: '', model, tools: [call(ran)] }), 'go', { by }),
       'completed',
     );
-    expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'CREDENTIALS_UNAVAILABLE', outcome: 'not-run', attempts: 0 });
+    expect(failure(shown(model.requests[1])[0])).toMatchObject({
+      code: 'CREDENTIALS_UNAVAILABLE',
+      outcome: 'not-run',
+      attempts: 0,
+      retryable: true,
+    });
     expect(ran).toEqual([]);
   });
 

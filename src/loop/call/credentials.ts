@@ -1,8 +1,9 @@
-import { type Failure, notRun, RondoError, ToolError } from '../../errors.ts';
+import { type Failure, invalid, notRun, RondoError, ToolError } from '../../errors.ts';
 import type { HandOut } from '../../journal/entries/hand-out.ts';
 import type { CredentialRequest, Occasion, Token } from '../../ports/identity.ts';
 import { classify, messageOf } from '../../reliability/classify.ts';
 import { signalled } from '../../reliability/patience.ts';
+import { warnOnce } from '../../reliability/warn.ts';
 import type { Secrets } from '../../secrets.ts';
 import { beyond } from '../grants.ts';
 import type { Scope, ToolDefinition } from '../types.ts';
@@ -36,7 +37,7 @@ export async function credentials(scope: Scope, tool: ToolDefinition, consent?: 
   let expiresAt: number | undefined;
   for (const [name, wanted] of Object.entries(tool.options.credentials ?? {})) {
     try {
-      if (!identity) throw new NotHad('the engine has no identity. Pass one: new Engine({ identity }).');
+      if (!identity) throw invalid('the engine has no identity. Pass one: new Engine({ identity }).');
       const request = wanted as CredentialRequest;
       const more = beyond(request, grants);
       if (more) return { ok: false, error: notGranted(tool.name, more) };
@@ -57,11 +58,21 @@ export async function credentials(scope: Scope, tool: ToolDefinition, consent?: 
       handedOut.push(handOut(name, request, got));
       if (typeof got.expiresAt === 'number') expiresAt = Math.min(expiresAt ?? Number.POSITIVE_INFINITY, got.expiresAt);
     } catch (error) {
-      const message = `The credential "${name}" could not be had: ${reasonOf(error, drive.secrets)}`;
-      return { ok: false, error: notRun(RondoError.is(error) ? error.code : 'CREDENTIALS_UNAVAILABLE', message, true) };
+      return { ok: false, error: notHad(scope, tool, name, error) };
     }
   }
   return { ok: true, values, expiresAt, handedOut };
+}
+
+/** What no later call can have either, until the configuration or the caller is another one. */
+const LASTING: ReadonlySet<string> = new Set(['CONFIG_INVALID', 'NOT_PERMITTED']);
+
+/** Why a call did not get a credential. A mistake of the configuration is told to the operator too, as no agent can mend it. */
+function notHad({ host, drive }: Scope, tool: ToolDefinition, name: string, error: unknown): Failure {
+  const code = RondoError.is(error) ? error.code : 'CREDENTIALS_UNAVAILABLE';
+  const message = `The credential "${name}" could not be had: ${reasonOf(error, drive.secrets)}`;
+  if (code === 'CONFIG_INVALID') warnOnce(host, message, `Calls of tool "${tool.name}" do not run. ${message}`);
+  return notRun(code, message, !LASTING.has(code));
 }
 
 /** The line of the audit. The call, the agent and the user are those of the entry that it stands in. */
