@@ -29,13 +29,17 @@ function checkPrefix(before: Prompt, now: Prompt, name: string): void {
 export interface Prefixes {
   /** For `use` of an engine or an agent. It changes no request. */
   readonly use: Middleware;
-  /** For the engine's option of this name: after a journaled change of the request (`context.changed`), it may begin in another way. */
+  /**
+   * For the engine's option of this name: after a journaled change of the tools, the memory or the messages (`context.changed`,
+   * `context.compacted`), a request may begin in another way. New instructions fail the run all the same.
+   */
   readonly onEvent: (event: RunEvent) => void;
 }
 
 /**
  * Fails a run whose model is sent a request that does not contain the whole request before it, of the same run and agent, as its prefix:
- * `new Engine({ use: [prefixes.use], onEvent: prefixes.onEvent })`. A change that the journal records is allowed.
+ * `new Engine({ use: [prefixes.use], onEvent: prefixes.onEvent })`. The run ends with `MIDDLEWARE_FAILED`, and a message that begins with
+ * `PREFIX_MOVED`. A change that the journal records is allowed, but for new instructions.
  */
 export function prefixes(): Prefixes {
   const last = new Map<string, Prompt>();
@@ -52,20 +56,21 @@ export function prefixes(): Prefixes {
       },
     },
     onEvent(event) {
-      if (!CHANGES.has(event.type) || isHeard(event)) return;
+      if (!excuses(event)) return;
       const changed = JSON.stringify([event.runId, event.path]).slice(0, -1);
       for (const key of last.keys()) if (key.startsWith(changed)) last.delete(key);
     },
   };
 }
 
-const CHANGES: ReadonlySet<string> = new Set(['context.changed', 'context.compacted']);
-
-/** Messages that a running agent hears come at the end, so they excuse no change. */
-function isHeard(event: RunEvent): boolean {
-  if (event.type !== 'context.changed') return false;
-  const { heard, instructions, tools, memory } = event;
-  return heard !== undefined && !instructions && !tools && memory === undefined;
+/**
+ * Whether what an event tells lets a request begin in another way. Messages that a running agent hears come at the end, and new instructions
+ * are what this check is for: a time or a count in them.
+ */
+function excuses(event: RunEvent): boolean {
+  if (event.type === 'context.compacted') return true;
+  if (event.type !== 'context.changed' || event.instructions) return false;
+  return event.heard === undefined || event.tools !== undefined || event.memory !== undefined;
 }
 
 /** The list of messages grows, so it is copied. */

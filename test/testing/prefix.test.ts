@@ -101,14 +101,17 @@ test('a list of messages that is changed in its place fails too', async () => {
   await expect(ask(3)).rejects.toThrow('message 1 (user): content[0].text: before "one", now "uno"');
 });
 
-test('a change that the journal records is allowed where events are passed on, and fails where they are not', async () => {
-  let n = 0;
-  const a = () => agent({ name: 'a', instructions: () => `It is ${n++}.`, model: twice(), tools: [look] });
-  expect((await new Engine(watched()).run(a(), 'go')).status).toBe('completed');
-  expect((await new Engine({ use: [prefixes().use] }).run(a(), 'go')).status).toBe('failed');
+test('a time in the instructions fails the run, though the journal records it', async () => {
+  for (const options of [watched(), { use: [prefixes().use] }]) {
+    let n = 0;
+    const a = agent({ name: 'a', instructions: () => `It is ${n++}.`, model: twice(), tools: [look] });
+    const result = await new Engine(options).run(a, 'go');
+    expect(result).toMatchObject({ status: 'failed', error: { code: 'MIDDLEWARE_FAILED' } });
+    expect(result.status === 'failed' && result.error.message).toMatch(/^PREFIX_MOVED: .*instructions: before "It is 0\."/s);
+  }
 });
 
-test('a step wrapper that drops earlier messages is such a change', async () => {
+test('a step wrapper that drops earlier messages is allowed where events are passed on, and fails where they are not', async () => {
   const call = { toolCalls: [{ name: 'look', input: {} }] };
   const shorter = { step: (r: ModelRequest) => ({ ...r, messages: [r.messages[0] as Message, ...r.messages.slice(1).slice(-2)] }) };
   const dropping = (more: object) => {
