@@ -7,6 +7,8 @@ const MOST = { messages: 1_000, chars: 4 * 1024 * 1024 };
 /** The newest messages of a session, so that a client whose stream broke can read on. */
 export class EventLog implements EventStore {
   readonly #events = new Map<string, { stream: string; message: JSONRPCMessage; chars: number }>();
+  /** The messages that end their stream, and whether they are replayed. */
+  readonly #ends = new WeakMap<JSONRPCMessage, boolean>();
   #last = 0;
   #chars = 0;
 
@@ -21,6 +23,21 @@ export class EventLog implements EventStore {
       this.#chars -= event.chars;
     }
     return id;
+  }
+
+  /** The stream of a message ends with it. */
+  end(message: JSONRPCMessage, { replayed = true } = {}): void {
+    this.#ends.set(message, replayed);
+  }
+
+  /** What came after an event on a stream that has ended; undefined for a stream that has not, and for an event that is not kept. */
+  endOf(last: string): readonly { id: string; message: JSONRPCMessage }[] | undefined {
+    const stream = this.#events.get(last)?.stream;
+    const events = [...this.#events].filter(([, event]) => stream !== undefined && event.stream === stream);
+    if (!events.some(([, { message }]) => this.#ends.has(message))) return undefined;
+    return events
+      .filter(([id, { message }]) => Number(id) > Number(last) && this.#ends.get(message) !== false)
+      .map(([id, { message }]) => ({ id, message }));
   }
 
   async getStreamIdForEventId(id: string): Promise<string | undefined> {

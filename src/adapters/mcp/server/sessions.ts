@@ -4,12 +4,14 @@ import type { WebStandardStreamableHTTPServerTransport } from '@modelcontextprot
 import { invalid } from '../../../errors.ts';
 import { checkOptions } from '../../../options.ts';
 import { isSamePrincipal, type Principal } from '../../../ports/principal.ts';
+import { eventStream } from '../../../server/sse.ts';
 import { loadServer } from '../sdk.ts';
 import { authInfoOf, callerIn } from './callers.ts';
 import { EventLog } from './event-log.ts';
 import { legacyServer } from './legacy.ts';
 import { type Caller, INVALID_PARAMS, type Served } from './offering.ts';
 import { wrongParams } from './params.ts';
+import { RequestStreams } from './request-streams.ts';
 import { rpcAnswer } from './rpc-answer.ts';
 
 export interface McpSessionOptions {
@@ -48,6 +50,8 @@ interface Session {
   readonly id: string;
   readonly by: Principal;
   readonly transport: WebStandardStreamableHTTPServerTransport;
+  readonly log: EventLog;
+  readonly streams: RequestStreams;
   /** Requests under way, other than the stream of the server's own messages. */
   busy: number;
   timer?: NodeJS.Timeout;
@@ -85,11 +89,10 @@ export class McpSessions {
     if (wrong !== undefined) return rpcAnswer(200, body, INVALID_PARAMS, wrong);
     // nothing is awaited between the count and the entry, so sessions that begin at once count each other
     if (!this.#room(caller.by)) return rpcAnswer(503, body, -32000, 'There are too many sessions. Try again later.');
-    const transport = new sdk.WebStandardStreamableHTTPServerTransport({
-      sessionIdGenerator: () => session.id,
-      eventStore: new EventLog(),
-    });
-    const session: Session = { id: randomUUID(), by: caller.by, transport, busy: 1, closed: false };
+    const log = new EventLog();
+    const transport = new sdk.WebStandardStreamableHTTPServerTransport({ sessionIdGenerator: () => session.id, eventStore: log });
+    const streams = new RequestStreams(transport, log);
+    const session: Session = { id: randomUUID(), by: caller.by, transport, log, streams, busy: 1, closed: false };
     this.#sessions.set(session.id, session);
     const {
       server,
@@ -121,14 +124,17 @@ export class McpSessions {
   }
 
   async #pass(session: Session, caller: Caller, request: Request, parsedBody: unknown): Promise<Response> {
-    const { id, transport } = session;
+    const { id, transport, log, streams } = session;
     this.#sessions.delete(id);
     this.#sessions.set(id, session);
     const authInfo = authInfoOf(caller);
     if (request.method === 'GET') {
       this.#rest(session);
-      return transport.handleRequest(request, { authInfo });
+      const last = request.headers.get('last-event-id');
+      const rest = last === null ? undefined : log.endOf(last);
+      return rest ? endOfStream(rest, request) : transport.handleRequest(request, { authInfo });
     }
+    const forget = streams.opened(parsedBody);
     session.busy++;
     clearTimeout(session.timer);
     const done = () => {
@@ -137,12 +143,15 @@ export class McpSessions {
     };
     try {
       const response = await transport.handleRequest(request, { parsedBody, authInfo });
+      if (!response.ok) forget();
+      streams.cancelled(parsedBody);
       if (!response.body) {
         done();
         return response;
       }
       return new Response(ending(response.body, done), response);
     } catch (error) {
+      forget();
       done();
       throw error;
     }
@@ -171,6 +180,15 @@ export class McpSessions {
 
 const isInitialize = (body: unknown): boolean =>
   typeof body === 'object' && body !== null && (body as { method?: unknown }).method === 'initialize';
+
+/** The rest of a stream that has ended. Without one the client is told not to connect again: some do so for as long as they have read no result. */
+function endOfStream(rest: ReturnType<EventLog['endOf']> & object, { signal }: Request): Response {
+  if (rest.length === 0) return new Response(null, { status: 204 });
+  const events = async function* () {
+    for (const { id, message } of rest) yield { id, event: 'message', data: message };
+  };
+  return eventStream(events(), { signal });
+}
 
 /** The same bytes, and `done` is called once when there are no more: at the end, or because the reader left. */
 function ending(body: ReadableStream<Uint8Array>, done: () => void): ReadableStream<Uint8Array> {
