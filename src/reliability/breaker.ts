@@ -179,11 +179,14 @@ function evidenceOf(error: unknown): Fault {
 }
 
 /** Most circuits of one owner. A step's name may contain an id and be new in every run, so the oldest are evicted. */
-const MOST_NAMES = 100;
+const MOST_CIRCUITS = 100;
 
 type OnChange = (circuit: Circuit, state: CircuitState, target: BreakerTarget) => void;
 
-/** The circuits of an engine, one per owner (a tool, a model, a node) and name. They live as long as their owner. */
+/**
+ * The circuits of an engine, one per owner (a tool, a model, a node), name and options: those who call with the same options share one. They
+ * live as long as their owner.
+ */
 export class Breakers {
   readonly #circuits = new WeakMap<object, Map<string, Circuit>>();
   /** Circuits that are open or half-open. Only these have a timer. */
@@ -196,7 +199,7 @@ export class Breakers {
   }
 
   /**
-   * The circuit of an owner and name, created at the first call; undefined if the policy disables it.
+   * The circuit of an owner, a name and these options, created at the first call; undefined if the policy disables it.
    * @param target what it guards, for telemetry.
    */
   of(owner: object, name: string, policy: BreakerPolicy, target: BreakerTarget): Circuit | undefined {
@@ -206,13 +209,14 @@ export class Breakers {
       named = new Map();
       this.#circuits.set(owner, named);
     }
-    let found = named.get(name);
+    const key = `${policy.failures} ${policy.recovery} ${name}`;
+    let found = named.get(key);
     if (found && named.size === 1) return found;
     found ??= new Circuit({ name, ...policy, gate: this.#gate, onState: (c, state) => this.#changed(c, state, target) });
     // moves it to the end: the first one is the least recently used
-    named.delete(name);
-    named.set(name, found);
-    if (named.size > MOST_NAMES) named.delete(named.keys().next().value as string);
+    named.delete(key);
+    named.set(key, found);
+    if (named.size > MOST_CIRCUITS) named.delete(named.keys().next().value as string);
     return found;
   }
 

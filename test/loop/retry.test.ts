@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { agent, type Effect, Engine, type Outcome, ToolError, tool } from '../../src/index.ts';
+import { agent, type Effect, Engine, type Model, type Outcome, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { entriesOf, journals } from '../kit/journals.ts';
 import { anything, asks, ends, failure, shown } from '../kit/runs.ts';
@@ -95,6 +95,46 @@ test('an open circuit is an observation that says when it may be tried, and noth
   expect(told).toMatchObject({ code: 'CIRCUIT_OPEN', outcome: 'not-run', attempts: 0 });
   expect(told.retryAfter).toBeGreaterThan(50_000);
   await engine.close();
+});
+
+describe.each(['strict first', 'lenient first'])('agents with other options of a breaker share no circuit: %s', (order) => {
+  const down = () => {
+    throw new ToolError('SERVICE_UNAVAILABLE', 'down', { retryable: true });
+  };
+  const breakers = { strict: { failures: 2, recovery: 60_000 }, lenient: { failures: 100, recovery: 60_000 } };
+  const both = Object.entries(breakers);
+  const inOrder = order === 'strict first' ? both : both.toReversed();
+
+  test('of a tool', async () => {
+    const shared = tool({ name: 't', description: '', input: anything, effect: 'read', retry: { attempts: 1 }, execute: down });
+    const engine = new Engine();
+    const codes: Record<string, string[]> = {};
+    for (const [name, breaker] of inOrder) {
+      const model = scripted([asks(['t', {}]), asks(['t', {}]), asks(['t', {}]), 'done']);
+      await ends(
+        engine.run(agent({ name, instructions: '', model, tools: [shared], reliability: { tools: { breaker } } }), 'go'),
+        'completed',
+      );
+      codes[name] = shown(model.requests[3]).map((seen) => failure(seen).code);
+    }
+    const failed = 'SERVICE_UNAVAILABLE';
+    expect(codes).toEqual({ strict: [failed, failed, 'CIRCUIT_OPEN'], lenient: [failed, failed, failed] });
+    await engine.close();
+  });
+
+  test('of a model', async () => {
+    const model: Model = { provider: 'p', id: 'm', generate: async () => down() };
+    const engine = new Engine();
+    const codes: Record<string, string[]> = { strict: [], lenient: [] };
+    for (const [name, breaker] of inOrder)
+      for (let run = 0; run < 3; run++) {
+        const one = agent({ name: `${name}-${run}`, instructions: '', model, reliability: { model: { breaker, retry: { attempts: 1 } } } });
+        codes[name]?.push((await ends(engine.run(one, 'go'), 'failed')).error.code);
+      }
+    const failed = 'SERVICE_UNAVAILABLE';
+    expect(codes).toEqual({ strict: [failed, failed, 'CIRCUIT_OPEN'], lenient: [failed, failed, failed] });
+    await engine.close();
+  });
 });
 
 test('of the options of a tool, its agent and its engine the nearest wins, field by field', async () => {

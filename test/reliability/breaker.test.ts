@@ -235,6 +235,15 @@ describe('Breakers', () => {
     expect(of(1)).not.toBe(second);
   });
 
+  it('one circuit for each options of an owner, so that none depends on who called first', () => {
+    const breakers = new Breakers();
+    const owner = {};
+    const of = (failures: number, recovery: number) => breakers.of(owner, 'a', { failures, recovery }, target);
+    const all = [of(2, 1_000), of(100, 1_000), of(2, 5_000)];
+    expect(new Set(all).size).toBe(3);
+    expect([of(2, 1_000), of(100, 1_000), of(2, 5_000)].every((circuit, i) => circuit === all[i])).toBe(true);
+  });
+
   it('one circuit per owner, none where the policy wants none', () => {
     const breakers = new Breakers();
     const [a, b] = [{}, {}];
