@@ -163,7 +163,7 @@ export abstract class Operations {
   }
 
   /**
-   * The open approvals of all runs that `by` may see, paused or stopped at a limit, oldest first: of its tenant and of none, if the policy allows `inspect`.
+   * The open approvals of all runs that `by` may see, paused, stopped at a limit or failed for a time, oldest first: of its tenant and of none, if the policy allows `inspect`.
    * `after`: the last approval of the previous page. Runs whose journal cannot be read are left out; `inspect` says why.
    */
   approvals(filter: ApprovalFilter = {}): AsyncGenerator<OpenApproval, void, undefined> {

@@ -42,9 +42,13 @@ export function headOf(run: RunFold, lease: Lease | undefined, seq = run.next): 
   };
 }
 
-/** Whether a run has open approvals and can go on with them: it is paused, or stopped at a limit that can be raised. */
-export const asksPeople = (run: RunFold): boolean =>
-  (run.status === 'paused' || (run.status === 'stopped' && run.settled?.limit?.name !== 'journal')) && openApprovals(run).length > 0;
+/** Whether a run has open approvals and can go on with them: it is paused, stopped at a limit that can be raised, or failed with an error that may pass. */
+export function asksPeople(run: RunFold): boolean {
+  const { status, settled } = run;
+  const goesOn = status === 'paused' || status === 'failed' || (status === 'stopped' && settled?.limit?.name !== 'journal');
+  // a run that failed for good has none
+  return goesOn && openApprovals(run).length > 0;
+}
 
 /** When a run started, for lists: after the runs before it in its session, also if a process whose clock is ahead began those. */
 export const placeOf = ({ at, after = -1 }: Pick<EntryOf<'run.started'>, 'at' | 'after'>): number => Math.max(at, after + 1);

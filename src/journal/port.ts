@@ -37,7 +37,7 @@ export interface RunHead {
   unknowns?: number;
   /** The run does not occupy its session: it only waits for a time or an event, or it went on beside another run. */
   aside?: true;
-  /** It is paused, or stopped at a limit, and has an open approval. One that was upgraded from an older file may have the mark without one. */
+  /** It is paused, stopped at a limit, or failed with an error that may pass, and has an open approval. One that was upgraded from an older file may have the mark without one. */
   asks?: true;
   /** Format of the newest entry. */
   version: number;

@@ -29,7 +29,7 @@ const OPTIONS: ListOptions = {
 };
 
 /**
- * The open approvals of all runs that are paused, or stopped at a limit, oldest first. Runs that only sleep are not read. An approval is never
+ * The open approvals of all runs that are paused, stopped at a limit, or failed for a time, oldest first. Runs that only sleep are not read. An approval is never
  * older than its run. So runs are read in start order, and an approval is yielded once no unread run can have an older one.
  */
 export async function* openApprovals(resources: Resources, o: ApprovalFilter): AsyncGenerator<OpenApproval, void, undefined> {
@@ -50,7 +50,7 @@ export async function* openApprovals(resources: Resources, o: ApprovalFilter): A
 /** Runs that ask people, in start order. A doubtful head may have the wrong tenant, so its entries decide who may see it. */
 async function askingRuns({ journal }: Resources, by: Principal | undefined): Promise<readonly Pick<RunHead, 'runId' | 'startedAt'>[]> {
   const runs: Pick<RunHead, 'runId' | 'startedAt'>[] = [];
-  for (const status of ['paused', 'stopped'] as const)
+  for (const status of ['paused', 'stopped', 'failed'] as const)
     for await (const { runId, startedAt, tenant, doubtful } of journal.heads({ status, asks: true }))
       if (doubtful || sees(by, tenant)) runs.push({ runId, startedAt });
   return runs.sort((a, b) => a.startedAt - b.startedAt);

@@ -26,14 +26,18 @@ type Pauses =
   | { approvals: readonly [Approval, ...Approval[]]; waiting: readonly Waiting[] }
   | { approvals: readonly []; waiting: readonly [Waiting, ...Waiting[]] };
 
+/** `approvals`: the open ones, if there are any. They can be decided, and count once the run is resumed. */
+interface Asking {
+  approvals?: readonly [Approval, ...Approval[]];
+}
+
 /** How a run ended or paused. Plain JSON. */
 export type RunResult<O = unknown> = Ended &
   (
     | { status: 'completed'; output: O }
     | ({ status: 'paused' } & Pauses)
-    /** `approvals`: the open ones, if there are any. They can be decided, and count once the run is resumed. */
-    | { status: 'stopped'; limit: Crossed; approvals?: readonly [Approval, ...Approval[]] }
-    | { status: 'failed'; error: Failure }
+    | ({ status: 'stopped'; limit: Crossed } & Asking)
+    | ({ status: 'failed'; error: Failure } & Asking)
     | { status: 'cancelled'; reason?: string }
   );
 
@@ -92,16 +96,17 @@ export function resultOf(run: RunFold, now?: number): RunResult | undefined {
       return { ...ended, status: 'completed', output: copyJson(settled.output ?? null) };
     case 'paused':
       return { ...ended, status: 'paused', approvals: approvalsOf(run, now) as [Approval, ...Approval[]], waiting: waitingOf(run) };
-    case 'stopped': {
-      const approvals = asksPeople(run) && { approvals: approvalsOf(run, now) as [Approval, ...Approval[]] };
-      return { ...ended, status: 'stopped', limit: settled.limit ?? { name: 'steps', max: 0, used: 0 }, ...approvals };
-    }
+    case 'stopped':
+      return { ...ended, status: 'stopped', limit: settled.limit ?? { name: 'steps', max: 0, used: 0 }, ...asking(run, now) };
     case 'failed':
-      return { ...ended, status: 'failed', error: { ...(settled.error as Failure) } };
+      return { ...ended, status: 'failed', error: { ...(settled.error as Failure) }, ...asking(run, now) };
     case 'cancelled':
       return settled.reason === undefined ? { ...ended, status: 'cancelled' } : { ...ended, status: 'cancelled', reason: settled.reason };
   }
 }
+
+const asking = (run: RunFold, now: number | undefined): Asking =>
+  asksPeople(run) ? { approvals: approvalsOf(run, now) as [Approval, ...Approval[]] } : {};
 
 /** @param now the store's time, to tell which of them have expired. */
 export const approvalsOf = (run: RunFold, now?: number): Approval[] => openApprovals(run).map((a) => view(run, a, now));

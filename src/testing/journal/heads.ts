@@ -136,7 +136,7 @@ export const headCases: readonly Case[] = [
     },
   ],
   [
-    'paused runs with an open approval are found by their mark, page by page, until they are written without it',
+    'runs with an open approval are found by their mark, page by page, until they are written without it',
     async (journal) => {
       for (let i = 0; i < 7; i++) {
         await start(journal, `asks${i}`, 1, { status: 'paused', asks: true, startedAt: 100 + (i % 3), tenant: i < 4 ? 't' : 'u' });
@@ -158,13 +158,15 @@ export const headCases: readonly Case[] = [
       assert.deepEqual(await found(), [...named(1, 2, 4, 5), 'sleeps0']);
       await next('asks3', 2, { status: 'paused', asks: true });
       assert.deepEqual(await found(), [...named(1, 2, 3, 4, 5), 'sleeps0']);
-      await start(journal, 'limited', 1, { status: 'stopped' });
-      await start(journal, 'limited and asks', 1, { status: 'stopped', asks: true });
-      assert.deepEqual(await found(), [...named(1, 2, 3, 4, 5), 'sleeps0']);
-      assert.deepEqual(await found({ status: 'stopped' }), ['limited and asks']);
-      assert.deepEqual((await ids(journal, { status: 'stopped' })).sort(), ['limited', 'limited and asks']);
-      await journal.append('limited and asks', 1, [entry(1)], head('limited and asks', { status: 'stopped', seq: 2 }));
-      assert.deepEqual(await found({ status: 'stopped' }), []);
+      for (const status of ['stopped', 'failed'] as const) {
+        await start(journal, status, 1, { status });
+        await start(journal, `${status} and asks`, 1, { status, asks: true });
+        assert.deepEqual(await found(), [...named(1, 2, 3, 4, 5), 'sleeps0']);
+        assert.deepEqual(await found({ status }), [`${status} and asks`]);
+        assert.deepEqual((await ids(journal, { status })).sort(), [status, `${status} and asks`]);
+        await journal.append(`${status} and asks`, 1, [entry(1)], head(`${status} and asks`, { status, seq: 2 }));
+        assert.deepEqual(await found({ status }), []);
+      }
     },
   ],
   [

@@ -63,9 +63,9 @@ export function headItem(stored: StoredHead): Key & Row {
   return item as Key & Row;
 }
 
-/** The partition of the list of runs. Paused and stopped runs with an open approval have one of their own. */
+/** The partition of the list of runs. Those with an open approval have one of their own. */
 export const listOf = (status: string, asks?: true) => (asks && mayAsk(status) ? 'runs#asks' : `runs#${status}`);
-export const mayAsk = (status: string) => status === 'paused' || status === 'stopped';
+export const mayAsk = (status: string) => status === 'paused' || status === 'stopped' || status === 'failed';
 export const placeOf = ({ startedAt, runId }: Pick<RunHead, 'startedAt' | 'runId'>) => `${ordered(startedAt)}#${runId}`;
 
 /** Where a run stands among those that are due. Queued ones are by tenant first. */
