@@ -79,7 +79,10 @@ export const SOURCES: Readonly<Record<string, Source>> = {
       'it is READY at once; a name in use is a ConflictException; endpoints of vendors with a configuration of their own are known, of others they are in the request; secrets of Secrets Manager, keys of KMS and ID tokens of IAM are refused; private endpoints are kept and not used',
   },
   GetOauth2CredentialProvider: { from: 'documentation: the configuration without the secret' },
-  UpdateOauth2CredentialProvider: { from: 'documentation', guess: 'the callback URL and the tokens of users stay' },
+  UpdateOauth2CredentialProvider: {
+    from: 'documentation',
+    guess: 'the callback URL and the tokens of users stay; a refresh token is sent to no other server or client than its own',
+  },
   DeleteOauth2CredentialProvider: { from: 'documentation', guess: 'the tokens that were got with it are forgotten' },
   ListOauth2CredentialProviders: { from: 'documentation', guess: 'the order, by creation; pages of 20' },
   GetTokenVault: { from: 'documentation: the one vault `default`', guess: 'its key is that of the service until it is changed' },
@@ -101,7 +104,7 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   CompleteResourceTokenAuth: {
     from: 'documentation, and measured: only the token or the user id that the workload token was made for, byte for byte; else AccessDeniedException `Invalid or expired session`',
     guess:
-      'once, within 10 minutes, after the browser came back, with a JWT that has not expired since; the code is exchanged here, and not before',
+      'once, within 10 minutes, after the browser came back, with a JWT that has not expired since; the code is exchanged here, and not before; a session whose workload identity or provider was deleted since, whose return URL is not registered any more, or whose provider has another server or client, has FAILED',
   },
   GetResourceApiKey: {
     from: 'documentation',

@@ -3,6 +3,7 @@
 import type { Configuration, ServerMetadata, TokenEndpointResponse } from 'openid-client';
 import { invalid } from '../../errors.ts';
 import { lazy } from '../../flight.ts';
+import { digest } from '../../journal/canonical.ts';
 import type { Json } from '../../json.ts';
 import type { Assertion } from '../../ports/identity.ts';
 import { publicFetch } from '../../server/egress.ts';
@@ -23,6 +24,8 @@ export interface Tokens {
   /** Who gave it, and for which scopes, where that is found out at run time. */
   issuer?: string;
   scope?: string;
+  /** The `party` of the {@link OAuth} that got it. */
+  party?: string;
   /** What it is for has taken it. */
   worked?: true;
 }
@@ -48,6 +51,11 @@ export interface Asked {
 }
 
 export interface OAuth {
+  /**
+   * Which server is asked, and as which client; the same text for the same two. What began with one of them, a consent or a refresh token, is sent to no
+   * other: the provider of a name may have changed since.
+   */
+  readonly party: string;
   /** The URL where a person consents. @param more parameters, which replace those of the provider. */
   consentUrl(asked: Asked, wanted: Wanted, more?: Readonly<Record<string, string>>): Promise<string>;
   /**
@@ -91,6 +99,7 @@ const library = lazy(
 export function oauth(name: string, provider: Provider, { fetch, timeout = 10_000, now = Date.now }: OAuthOptions = {}): OAuth {
   // the endpoints that a discovery document names come from outside, and the client's secret is sent to them
   const send = fetch ?? publicFetch({ allow: configuredOrigins(provider) });
+  const party = partyOf(provider);
   let known: { server: ServerMetadata; until: number } | undefined;
 
   async function serverOf(lib: Library): Promise<ServerMetadata> {
@@ -146,12 +155,14 @@ export function oauth(name: string, provider: Provider, { fetch, timeout = 10_00
     return {
       access,
       at,
+      party,
       ...(typeof refresh === 'string' && refresh !== '' && { refresh }),
       ...(typeof seconds === 'number' && seconds >= 0 && { expiresAt: at + Math.floor(seconds) * 1_000 }),
     };
   }
 
   return {
+    party,
     async ask(callback, scopes) {
       const lib = await library();
       const nonce = scopes.includes('openid') ? lib.randomNonce() : undefined;
@@ -222,11 +233,19 @@ function authOf(lib: Library, { clientSecret, clientKey, clientAuth = 'basic' }:
   return clientAuth === 'post' ? lib.ClientSecretPost(clientSecret) : lib.ClientSecretBasic(clientSecret);
 }
 
-/** A discovery document sends secrets nowhere but over https, or to this machine. */
+/** Not the secret: a new one is that of the same client. */
+const partyOf = ({ discovery, endpoints, clientId }: Provider): string =>
+  digest([discovery ?? null, endpoints ? [endpoints.issuer, endpoints.token] : null, clientId ?? null]);
+
+/** Whether a refresh token may be sent there. One that was kept before it had a party may. */
+export const isFrom = ({ party }: Pick<OAuth, 'party'>, token: Pick<Tokens, 'party'>): boolean =>
+  token.party === undefined || token.party === party;
+
 /** Where this application was told to look, which may be inside of its network. */
 const configuredOrigins = ({ discovery, endpoints }: Provider): string[] =>
   [discovery, ...Object.values(endpoints ?? {})].flatMap((url) => (url === undefined ? [] : new URL(url).origin));
 
+/** A discovery document sends secrets nowhere but over https, or to this machine. */
 function checkServer(name: string, server: ServerMetadata): void {
   if (!server.token_endpoint) throw invalidAnswer(name, 'no token endpoint');
   for (const url of [server.token_endpoint, server.authorization_endpoint, server.revocation_endpoint])

@@ -5,8 +5,8 @@ import type { OAuth, Asked as Request, Wanted } from '../../../identity/oauth.ts
 import type { World } from '../call.ts';
 import type { Output } from '../codec/encode.ts';
 import { AwsError, because, refused } from '../codec/error.ts';
-import { callbackUrl, type Oauth2Provider, oauth2Of, urlOf } from './oauth2-provider.ts';
-import { workloadOf } from './resources.ts';
+import { callbackUrl, type Oauth2Provider, urlOf } from './oauth2-provider.ts';
+import { OAUTH2, type OfWorkload, type Workload, workloadIn, workloadOf } from './resources.ts';
 import type { TokenStore } from './token-store.ts';
 import type { UserTokens } from './user-tokens.ts';
 import { type User, userKey, type WorkloadToken } from './workload-token.ts';
@@ -14,12 +14,13 @@ import { type User, userKey, type WorkloadToken } from './workload-token.ts';
 /** `OPEN`: the browser is away. `RETURNED`: it came back with a code. `USED`: the code is being exchanged. */
 type Status = 'OPEN' | 'RETURNED' | 'USED' | 'COMPLETED' | 'FAILED';
 
-interface Session {
+interface Session extends OfWorkload {
   id: string;
   status: Status;
-  workload: string;
   provider: string;
   callbackId: string;
+  /** Who was asked: see `OAuth`. */
+  party: string;
   user: User;
   /** Where its token is kept. */
   place: string;
@@ -29,6 +30,8 @@ interface Session {
   sealed: string;
   /** Epoch milliseconds. */
   expiresAt: number;
+  /** For some time it is known that a session was used. */
+  goneAt: number;
 }
 
 interface Secrets {
@@ -66,7 +69,6 @@ const KIND = 'consent-session';
 const URN = 'urn:ietf:params:oauth:request_uri:';
 /** Milliseconds that a user has. The SDK asks for as long. */
 export const LIFETIME = 600_000;
-/** For how long it is known that a session was used. */
 const REMEMBERED = 3_600_000;
 
 const denied = (why: string) => because(new AwsError('AccessDeniedException', 'Invalid or expired session'), why);
@@ -105,19 +107,37 @@ export function consents(world: World, { clientOf, tokens, users, ended }: Conse
     return secrets;
   }
 
+  // an open one was measured by users at gateways
+  const isReturnUrl = ({ returnUrls, openReturns }: Workload, url: string) =>
+    returnUrls.includes(url) || (returnUrls.length === 0 && openReturns === true);
+
   /** @throws AwsError `ValidationException`, whose first text was measured on AWS. */
-  function returnUrlOf(workload: string, given: string | undefined): string {
-    const { returnUrls, openReturns } = workloadOf(world, workload);
-    // measured by users at gateways
-    if (given !== undefined && returnUrls.length === 0 && openReturns) return given;
-    if (given === undefined || returnUrls.length === 0)
+  function returnUrlOf(name: string, given: string | undefined): string {
+    const workload = workloadOf(world, name);
+    if (given === undefined || (workload.returnUrls.length === 0 && !workload.openReturns))
       throw refused('You must register and use at least one ResourceOauth2ReturnUrl on your workload identity to use this flow');
-    if (!returnUrls.includes(given))
+    if (!isReturnUrl(workload, given))
       throw because(
         refused('The resourceOauth2ReturnUrl is not registered on your workload identity'),
-        `${given} is not one of allowedResourceOauth2ReturnUrls of ${workload}, letter for letter.`,
+        `${given} is not one of allowedResourceOauth2ReturnUrls of ${name}, letter for letter.`,
       );
     return given;
+  }
+
+  /** The provider of a session, which is over where what it was begun with was deleted or changed since. @throws AwsError `AccessDeniedException` */
+  function providerOf(session: Session): Oauth2Provider {
+    const over = (why: string) => {
+      put({ ...session, status: 'FAILED', sealed: '' });
+      return denied(why);
+    };
+    const workload = workloadIn(world, session);
+    if (!workload) throw over(`The workload ${session.workload} of the session was deleted.`);
+    if (!isReturnUrl(workload, session.returnUrl)) throw over(`${session.returnUrl} is not a return URL of ${session.workload} any more.`);
+    const provider = state.get<Oauth2Provider>(OAUTH2, session.provider);
+    if (provider?.callbackId !== session.callbackId) throw over(`The credential provider ${session.provider} of the session was deleted.`);
+    if (clientOf(provider).party !== session.party)
+      throw over(`The credential provider ${session.provider} has another server or client than when the session began.`);
+    return provider;
   }
 
   /** @throws AwsError `AccessDeniedException` */
@@ -142,23 +162,27 @@ export function consents(world: World, { clientOf, tokens, users, ended }: Conse
   return {
     async begin({ resourceOauth2ReturnUrl, customState }, token, provider, wanted, place) {
       const returnUrl = returnUrlOf(token.workload, resourceOauth2ReturnUrl);
-      for (const old of state.list<Session>(KIND)) if (clock.now() >= old.expiresAt + REMEMBERED) state.delete(KIND, old.id);
       const id = randomBytes(24).toString('base64url');
-      const request = await clientOf(provider).ask(callbackUrl(world, provider), wanted.scopes ?? []);
+      const client = clientOf(provider);
+      const request = await client.ask(callbackUrl(world, provider), wanted.scopes ?? []);
       // the session is found by it when the browser comes back
       request.state = `${id}.${request.state}`;
+      const expiresAt = clock.now() + LIFETIME;
       const session: Session = {
         id,
         status: 'OPEN',
         workload: token.workload,
+        uid: token.uid,
         provider: provider.name,
         callbackId: provider.callbackId,
+        party: client.party,
         user: token.user,
         place,
         wanted,
         returnUrl,
         sealed: state.sealing.seal(about(id), { request, customState } satisfies Secrets),
-        expiresAt: clock.now() + LIFETIME,
+        expiresAt,
+        goneAt: expiresAt + REMEMBERED,
       };
       put(session);
       const sessionUri = `${URN}${id}`;
@@ -177,7 +201,7 @@ export function consents(world: World, { clientOf, tokens, users, ended }: Conse
       const session = sessionOf(idOf(sessionUri));
       if (session.status !== 'OPEN') throw denied('The browser has been at the provider with this session already.');
       const { request } = secretsOf(session);
-      return clientOf(oauth2Of(world, session.provider)).consentUrl(request, session.wanted);
+      return clientOf(providerOf(session)).consentUrl(request, session.wanted);
     },
 
     returned(callbackId, query) {
@@ -187,6 +211,7 @@ export function consents(world: World, { clientOf, tokens, users, ended }: Conse
       if (query.get('state') !== secrets.request.state) throw denied('The state is not the one that the session was begun with.');
       if (session.callbackId !== callbackId) throw denied('The browser came back to the callback URL of another provider.');
       if (session.status !== 'OPEN') throw denied('The browser has come back with this session before.');
+      providerOf(session);
       const error = query.get('error');
       const returned = `${secrets.request.callback}?${query}`;
       put({
@@ -208,11 +233,11 @@ export function consents(world: World, { clientOf, tokens, users, ended }: Conse
       if (session.status === 'FAILED') throw denied('The user declined, or the provider refused.');
       if (session.status !== 'RETURNED') throw denied('The session was completed before. It can be used once.');
       const { request, returned = '' } = secretsOf(session);
-      const provider = oauth2Of(world, session.provider);
+      const provider = providerOf(session);
       // before the first await: of two at once, one exchanges the code
       put({ ...session, status: 'USED' });
       try {
-        tokens.put(session.place, session.workload, provider, await clientOf(provider).code(returned, request, session.wanted));
+        tokens.put(session.place, session, provider, await clientOf(provider).code(returned, request, session.wanted));
         put({ ...session, status: 'COMPLETED', sealed: '' });
       } catch (error) {
         // a code that was not tried can be tried again

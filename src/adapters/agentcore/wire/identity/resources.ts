@@ -1,10 +1,12 @@
 /** What Identity keeps: workload identities, and providers of credentials with their sealed secrets. */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { arnOf, type World } from '../call.ts';
 import { AwsError, refused } from '../codec/error.ts';
 
 export interface Workload {
   name: string;
+  /** Random: a workload of the same name that is made later is another one. */
+  uid: string;
   returnUrls: readonly string[];
   createdAt: Date;
   updatedAt: Date;
@@ -75,11 +77,27 @@ export function managedSecret(secret: string | undefined, source: string | undef
   return secret;
 }
 
-/** The workload identity that comes with a runtime or a gateway. */
-export function addWorkloadOf({ state, clock }: World, runtime: string, more: Pick<Workload, 'openReturns'> = {}): void {
+export function addWorkload({ state, clock }: World, given: Pick<Workload, 'name'> & Partial<Workload>): Workload {
   const at = new Date(clock.now());
-  const workload: Workload = { name: runtime, returnUrls: [], createdAt: at, updatedAt: at, tags: {}, runtime, ...more };
-  state.put(WORKLOAD, runtime, workload);
+  const workload: Workload = { uid: randomUUID(), returnUrls: [], createdAt: at, updatedAt: at, tags: {}, ...given };
+  state.put(WORKLOAD, workload.name, workload);
+  return workload;
+}
+
+/** The workload identity that comes with a runtime or a gateway. */
+export const addWorkloadOf = (world: World, runtime: string, more: Pick<Workload, 'openReturns'> = {}): void =>
+  void addWorkload(world, { name: runtime, runtime, ...more });
+
+/** Which workload something is of. */
+export interface OfWorkload {
+  workload: string;
+  uid: string;
+}
+
+/** Undefined where it was deleted, whether or not there is another one of its name. */
+export function workloadIn({ state }: World, { workload, uid }: OfWorkload): Workload | undefined {
+  const found = state.get<Workload>(WORKLOAD, workload);
+  return found?.uid === uid ? found : undefined;
 }
 
 /** With what is kept for its users. */

@@ -5,7 +5,7 @@ import { joining } from '../../../../flight.ts';
 import type { Tokens, Wanted } from '../../../identity/oauth.ts';
 import type { World } from '../call.ts';
 import type { Oauth2Provider } from './oauth2-provider.ts';
-import { OAUTH2, TOKEN, WORKLOAD, type Workload } from './resources.ts';
+import { OAUTH2, type OfWorkload, TOKEN, WORKLOAD, type Workload, workloadIn } from './resources.ts';
 import { userKey, type WorkloadToken } from './workload-token.ts';
 
 interface Kept {
@@ -36,7 +36,7 @@ export function placeOf(
 
 export interface TokenStore {
   get(id: string): Tokens | undefined;
-  put(id: string, workload: string, provider: Oauth2Provider, tokens: Tokens): void;
+  put(id: string, of: OfWorkload, provider: Oauth2Provider, tokens: Tokens): void;
   delete(id: string): void;
   /**
    * The token that is there and lasts, else a new one. Those who ask meanwhile get the same.
@@ -44,29 +44,30 @@ export interface TokenStore {
    */
   current(
     id: string,
-    workload: string,
+    of: OfWorkload,
     provider: Oauth2Provider,
     renew: (old: Tokens | undefined) => Promise<Tokens | undefined>,
   ): Promise<Tokens | undefined>;
   forgetProvider(name: string): void;
 }
 
-export function tokenStore({ state, clock }: World): TokenStore {
+export function tokenStore(world: World): TokenStore {
+  const { state, clock } = world;
   const join = joining<string, Tokens | undefined>();
   const own: TokenStore = {
     get(id) {
       const kept = state.get<Kept>(TOKEN, id);
       return kept && state.sealing.open<Tokens>(about(id), kept.sealed);
     },
-    put(id, workload, { name, callbackId }, tokens) {
+    put(id, of, { name, callbackId }, tokens) {
       // what was deleted meanwhile leaves nothing
-      if (!state.get(WORKLOAD, workload)) return;
+      if (!workloadIn(world, of)) return;
       if (state.get<Oauth2Provider>(OAUTH2, name)?.callbackId !== callbackId) return;
       const kept: Kept = { id, provider: name, sealed: state.sealing.seal(about(id), tokens) };
-      state.put(TOKEN, id, kept, workload);
+      state.put(TOKEN, id, kept, of.workload);
     },
     delete: (id) => state.delete(TOKEN, id),
-    async current(id, workload, provider, renew) {
+    async current(id, of, provider, renew) {
       const before = state.get<Kept>(TOKEN, id)?.sealed;
       const old = own.get(id);
       if (old && (old.expiresAt === undefined || old.expiresAt - MARGIN > clock.now())) return old;
@@ -74,7 +75,7 @@ export function tokenStore({ state, clock }: World): TokenStore {
         const tokens = await renew(old);
         // a consent that ended meanwhile is newer than what was renewed
         if (state.get<Kept>(TOKEN, id)?.sealed !== before) return own.get(id);
-        if (tokens) own.put(id, workload, provider, tokens);
+        if (tokens) own.put(id, of, provider, tokens);
         else own.delete(id);
         return tokens;
       });

@@ -1,16 +1,13 @@
 /** Workload access tokens: which workload, and for which user. Opaque to others, and kept nowhere. */
 import type { World } from '../call.ts';
 import { AwsError, because } from '../codec/error.ts';
-import { WORKLOAD, type Workload } from './resources.ts';
+import { type OfWorkload, type Workload, workloadIn } from './resources.ts';
 import type { JwtUser } from './user-tokens.ts';
 
 /** The user that a workload acts for, and what said so. */
 export type User = JwtUser | { kind: 'id'; id: string };
 
-export interface WorkloadToken {
-  workload: string;
-  /** When its workload was created: a workload of the same name that is made later is another one. */
-  born: number;
+export interface WorkloadToken extends OfWorkload {
   user: User | undefined;
   /** Epoch milliseconds. */
   expiresAt: number;
@@ -20,19 +17,19 @@ const ABOUT = 'a workload access token';
 /** Milliseconds. */
 const LIFETIME = 3_600_000;
 
-export function newWorkloadToken({ state, clock }: World, { name, createdAt }: Workload, user: User | undefined): string {
-  const token: WorkloadToken = { workload: name, born: createdAt.getTime(), user, expiresAt: clock.now() + LIFETIME };
+export function newWorkloadToken({ state, clock }: World, { name, uid }: Workload, user: User | undefined): string {
+  const token: WorkloadToken = { workload: name, uid, user, expiresAt: clock.now() + LIFETIME };
   return state.sealing.seal(ABOUT, token);
 }
 
 /** @throws AwsError `UnauthorizedException`. */
-export function openWorkloadToken({ state, clock }: World, text: string): WorkloadToken {
+export function openWorkloadToken(world: World, text: string): WorkloadToken {
+  const { state, clock } = world;
   const invalid = (why: string) => because(new AwsError('UnauthorizedException', 'The workload access token is invalid or expired.'), why);
   const token = state.sealing.open<WorkloadToken>(ABOUT, text);
   if (!token) throw invalid('The workload token was not issued by this server, or was changed.');
   if (clock.now() >= token.expiresAt) throw invalid(`The workload token is older than ${LIFETIME / 60_000} minutes.`);
-  const workload = state.get<Workload>(WORKLOAD, token.workload);
-  if (workload?.createdAt.getTime() !== token.born) throw invalid(`The workload ${token.workload} of the token was deleted.`);
+  if (!workloadIn(world, token)) throw invalid(`The workload ${token.workload} of the token was deleted.`);
   return token;
 }
 

@@ -1,5 +1,5 @@
 /** Tokens of resources: of the workload itself, of a user who consented, and on behalf of a user. */
-import type { OAuth, Tokens, Wanted } from '../../../identity/oauth.ts';
+import { isFrom, type OAuth, type Tokens, type Wanted } from '../../../identity/oauth.ts';
 import { refusal } from '../../../identity/oauth-errors.ts';
 import type { Operations, World } from '../call.ts';
 import type { Output } from '../codec/encode.ts';
@@ -51,8 +51,8 @@ export function resourceTokenOperations(world: World, { clientOf, tokens, users,
   const listed = (parameters: Readonly<Record<string, string>> = {}) => Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1));
 
   /** A token that needs no person: it is asked for again when it ends. */
-  async function alone(id: string, { workload }: WorkloadToken, provider: Oauth2Provider, ask: () => Promise<Tokens>): Promise<Output> {
-    return given((await tokens.current(id, workload, provider, ask)) as Tokens);
+  async function alone(id: string, token: WorkloadToken, provider: Oauth2Provider, ask: () => Promise<Tokens>): Promise<Output> {
+    return given((await tokens.current(id, token, provider, ask)) as Tokens);
   }
 
   const machine: Answer = (input, token, provider) => {
@@ -82,7 +82,7 @@ export function resourceTokenOperations(world: World, { clientOf, tokens, users,
 
   const federation: Answer = async (input, token, provider) => {
     const { sessionUri, forceAuthentication = false } = input;
-    const { user, workload } = token;
+    const { user } = token;
     if (!user) throw refused('This flow needs a workload access token that was made for a user.');
     const wanted = wantedOf(input);
     const id = placeOf('USER', token, provider.name, wanted);
@@ -92,7 +92,7 @@ export function resourceTokenOperations(world: World, { clientOf, tokens, users,
       if (status !== 'COMPLETED') return { sessionUri, sessionStatus: status };
     }
     if (!forceAuthentication) {
-      const stored = await tokens.current(id, workload, provider, (old) => refreshed(provider, wanted, old));
+      const stored = await tokens.current(id, token, provider, (old) => refreshed(provider, wanted, old));
       if (stored) return given(stored);
     }
     return consents.begin(input, { ...token, user }, provider, wanted, id);
@@ -100,9 +100,10 @@ export function resourceTokenOperations(world: World, { clientOf, tokens, users,
 
   /** Undefined if the user has to consent again. */
   async function refreshed(provider: Oauth2Provider, wanted: Wanted, old: Tokens | undefined): Promise<Tokens | undefined> {
-    if (old?.refresh === undefined) return undefined;
+    const client = clientOf(provider);
+    if (old?.refresh === undefined || !isFrom(client, old)) return undefined;
     try {
-      const renewed = await clientOf(provider).refresh(old.refresh, wanted);
+      const renewed = await client.refresh(old.refresh, wanted);
       return { refresh: old.refresh, ...renewed };
     } catch (error) {
       if (refusal(error) === 'invalid_grant') return undefined;

@@ -1,7 +1,7 @@
 /** Workload identities: the names under which agents get credentials. */
 import type { Operations, World } from '../call.ts';
 import { AwsError, refused } from '../codec/error.ts';
-import { removeWorkload, WORKLOAD, type Workload, workloadArn, workloadOf } from '../identity/resources.ts';
+import { addWorkload, removeWorkload, WORKLOAD, type Workload, workloadArn, workloadOf } from '../identity/resources.ts';
 import type { PageRequest } from '../state.ts';
 
 interface Named {
@@ -22,9 +22,7 @@ export function workloadOperations(world: World): Operations {
     CreateWorkloadIdentity(input: Named & { allowedResourceOauth2ReturnUrls?: readonly string[]; tags?: Record<string, string> }) {
       const { name, allowedResourceOauth2ReturnUrls: returnUrls = [], tags = {} } = input;
       if (state.get(WORKLOAD, name)) throw refused(`A workload identity with the name ${name} exists already.`, 'ResourceConflict');
-      const workload: Workload = { name, returnUrls, createdAt: date(), updatedAt: date(), tags };
-      state.put(WORKLOAD, name, workload);
-      return told(workload);
+      return told(addWorkload(world, { name, returnUrls, tags }));
     },
     GetWorkloadIdentity: ({ name }: Named) => whole(workloadOf(world, name)),
     UpdateWorkloadIdentity({ name, allowedResourceOauth2ReturnUrls }: Named & { allowedResourceOauth2ReturnUrls?: readonly string[] }) {
