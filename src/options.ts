@@ -67,6 +67,7 @@ const shown = (value: unknown): string =>
 export function checkPort(port: unknown, { needs, may = [] }: Functions, what: string, example: string): void {
   const list = needs.length > 0 ? `the function${needs.length === 1 ? '' : 's'} ${needs.join(', ')}` : `a function ${may.join(' or ')}`;
   const wrong = (why: string) => invalid(`${what} is an object with ${list}${why} For example: { ${example} }.`);
+  if (typeof (port as { then?: unknown } | null)?.then === 'function') throw wrong(', not a promise. Await it first.');
   if (!isObject(port)) throw wrong(`, not ${shown(port)}.`);
   const has = (name: string) => (port as Readonly<Record<string, unknown>>)[name];
   const all = [...needs, ...may];

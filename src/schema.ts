@@ -95,7 +95,10 @@ export function describe(schema: Schema, where: string): JsonSchema {
     return copyJson(made);
   } catch (error) {
     if (RondoError.is(error)) throw error;
-    throw invalid(`${where} cannot be written as JSON Schema: ${(error as Error).message}`, { cause: error });
+    const { message } = error as Error;
+    // what Zod says of z.date()
+    const advice = message.startsWith('Date cannot') ? '. JSON has no dates: take one as a text: z.iso.datetime()' : '';
+    throw invalid(`${where} cannot be written as JSON Schema: ${message}${advice}`, { cause: error });
   }
 }
 

@@ -6,6 +6,7 @@ import { checkOptions } from '../options.ts';
 import type { Compaction } from '../ports/compaction.ts';
 import type { Memory } from '../ports/memory.ts';
 import type { AgentInput, Message, Model, ToolChoice } from '../ports/model.ts';
+import { modelProblem } from '../ports/model-problem.ts';
 import type { ContextOfTool, Tool, ToolSource } from '../ports/tool.ts';
 import type { Out, Schema, SchemaLike } from '../schema.ts';
 import { checkCompaction } from './context/policies.ts';
@@ -106,10 +107,12 @@ export function agent<
   checkOptions(o, AGENT, typeof o?.name === 'string' ? `agent "${o.name}"` : 'agent()');
   const { name, model } = o;
   checkName(name, 'agent', "agent({ name: 'support', ... })");
-  if (typeof model?.generate !== 'function')
+  if (model === undefined)
     throw invalid(
       `agent "${name}" has no model. Pass one, such as bedrock("<model id>") of rondo/bedrock, or scripted([...]) of rondo/testing.`,
     );
+  const wrong = modelProblem(model);
+  if (wrong !== undefined) throw invalid(`the model of agent "${name}" is ${wrong}`);
   if (typeof o.instructions !== 'string' && typeof o.instructions !== 'function')
     throw invalid(`agent "${name}" needs instructions: a text, or a function that returns one: instructions: 'Answer the customer.'.`);
   const { tools, sources } = offered(name, o.tools ?? [], o.agents ?? []);

@@ -1,5 +1,9 @@
+import { RunnableLambda } from '@langchain/core/runnables';
+import { FakeListChatModel } from '@langchain/core/utils/testing';
+import { MockLanguageModelV4 } from 'ai/test';
 import { describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
+import { facts, sqliteMemory } from '../../src/adapters/memory/index.ts';
 import {
   agent,
   Engine,
@@ -22,6 +26,7 @@ import { anything, asks, ends, nothing, refused } from '../kit/runs.ts';
 
 const model = scripted(['done']);
 const ok = { name: 'a', instructions: '', model };
+const chat = new FakeListChatModel({ responses: [''] });
 const t = (name: string) => tool({ name, description: '', input: nothing, execute: () => 1 });
 const options = { description: '', input: nothing, execute: () => 1 };
 const bad = (value: unknown) => value as never;
@@ -46,7 +51,12 @@ describe('a tool that makes no sense is refused where it is declared, and the me
     ['a context that is not a schema', () => tool(bad({ name: 'x', ...options, context: { tenant: 'text' } })), 'context of tool "x"'],
     ['a schema that cannot describe itself', () => tool({ name: 'x', ...options, input: mute }), 'quiet'],
     ['a schema that is not an object', () => tool({ name: 'x', ...options, input: z.string() }), 'z.object'],
-    ['a schema that JSON Schema cannot say', () => tool({ name: 'x', ...options, input: z.object({ d: z.date() }) }), '"x"'],
+    [
+      'a schema that JSON Schema cannot say',
+      () => tool({ name: 'x', ...options, input: z.object({ d: z.map(z.string(), z.string()) }) }),
+      '"x"',
+    ],
+    ['a schema with a date', () => tool({ name: 'x', ...options, input: z.object({ d: z.date() }) }), 'as a text: z.iso.datetime()'],
     ['an effect that there is not', () => tool({ name: 'x', ...options, effect: bad('twice') }), 'twice'],
     ['a timeout of 0', () => tool({ name: 'x', ...options, timeout: 0 }), 'timeout'],
     ['a negative bound', () => tool({ name: 'x', ...options, maxBytes: -1 }), 'maxBytes'],
@@ -59,7 +69,22 @@ describe('an agent that makes no sense is refused where it is declared', () => {
   test.each<[string, () => unknown, string]>([
     ['no name', () => agent({ ...ok, name: '' }), 'name'],
     ['no model', () => agent(bad({ name: 'a', instructions: '' })), 'bedrock'],
-    ['a model by its name', () => agent({ ...ok, model: bad('gpt') }), 'bedrock'],
+    ['a model by its name', () => agent({ ...ok, model: bad('gpt') }), 'the model of agent "a" is the text "gpt". Pass bedrock('],
+    [
+      'a model of the AI SDK',
+      () => agent({ ...ok, model: bad(new MockLanguageModelV4()) }),
+      'is one of the AI SDK. Wrap it: aiSdkModel(model)',
+    ],
+    ['a model of LangChain', () => agent({ ...ok, model: bad(chat) }), 'is one of LangChain. Wrap it: langchainModel(model)'],
+    ['a chat model with tools', () => agent({ ...ok, model: bad(RunnableLambda.from(() => '')) }), 'langchainModel(model)'],
+    ['a model of something else', () => agent({ ...ok, model: bad({ getResponse: () => 1 }) }), 'has no function generate'],
+    ['a fallback of such models', () => fallback([model, bad(chat)]), 'is one of LangChain'],
+    ['a memory with such a model', () => facts({ model: bad(chat) }), 'is one of LangChain'],
+    [
+      'a memory whose extraction has one',
+      () => sqliteMemory(':memory:', { strategies: [facts()], model: bad(chat) }),
+      'is one of LangChain',
+    ],
     ['no instructions', () => agent(bad({ name: 'a', model })), 'instructions'],
     ['two tools of one name', () => agent({ ...ok, tools: [t('same'), t('same')] }), 'same'],
     ['a tool that is none', () => agent({ ...ok, tools: [bad({ name: 'x' })] }), 'tool()'],
@@ -110,6 +135,7 @@ describe('an engine or a run that makes no sense is refused at once', () => {
       () => new Engine({ policy: bad({ decide: undefined, access: () => 1 }) }),
       'decide is undefined',
     ],
+    ['a policy that was not awaited', () => new Engine({ policy: bad(Promise.resolve({})) }), 'not a promise. Await it first'],
     ['a policy that only hides tools', () => new Engine({ policy: { offers: () => [] } }), 'it has "offers"'],
     ['an id that is empty', () => engine.run(a, 'go', { id: '' }), 'id'],
     ['an id too long', () => engine.run(a, 'go', { id: 'x'.repeat(501) }), 'id'],

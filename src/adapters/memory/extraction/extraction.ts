@@ -3,6 +3,7 @@ import { invalid } from '../../../errors.ts';
 import { checkOptions } from '../../../options.ts';
 import type { Explanation, MemoryStore, SearchQuery } from '../../../ports/memory-store.ts';
 import type { Model } from '../../../ports/model.ts';
+import { modelProblem } from '../../../ports/model-problem.ts';
 import { eventAt, findEvent } from '../event-rows.ts';
 import type { Settings } from '../settings.ts';
 import type { StoreHooks } from '../store.ts';
@@ -34,8 +35,8 @@ export interface Extraction extends Pick<MemoryStore, 'jobs' | 'redeliver' | 'se
 export function extraction(settings: Settings, o: ExtractionOptions): Extraction {
   const { db } = settings;
   const { model } = o;
-  if (model !== undefined && typeof model?.generate !== 'function')
-    throw invalid('sqliteMemory(): model has a function generate, as bedrock() and scripted() make it.');
+  const wrong = model === undefined ? undefined : modelProblem(model);
+  if (wrong !== undefined) throw invalid(`sqliteMemory(): its model is ${wrong}`);
   const strategies = declaredStrategies(o.strategies ?? [], model);
   let search: Attempting['search'] = async () => [];
   const worker = extractionWorker({

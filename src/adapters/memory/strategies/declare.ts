@@ -3,6 +3,7 @@ import { invalid } from '../../../errors.ts';
 import { checkOptions, type Examples } from '../../../options.ts';
 import type { Origin } from '../../../ports/memory-store.ts';
 import type { Model } from '../../../ports/model.ts';
+import { modelProblem } from '../../../ports/model-problem.ts';
 import { checkTemplate } from '../templates.ts';
 import { decided } from './prompts.ts';
 import type { Strategy } from './types.ts';
@@ -60,8 +61,8 @@ export function declared(o: StrategyOptions, { others = {}, ...own }: Declared, 
   if (!Array.isArray(origins) || origins.length === 0 || origins.some((one) => !ORIGINS.includes(one)))
     throw invalid(`${where}: origins is a list of ${ORIGINS.join(', ')}.`);
   if (expires !== undefined && !(Number.isFinite(expires) && expires > 0)) throw invalid(`${where}: expires is milliseconds, more than 0.`);
-  if (model !== undefined && typeof model?.generate !== 'function')
-    throw invalid(`${where}: model has a function generate, as bedrock() and scripted() make it.`);
+  const wrong = model === undefined ? undefined : modelProblem(model);
+  if (wrong !== undefined) throw invalid(`${where}: its model is ${wrong}`);
   for (const template of Object.values(others)) checkTemplate(template, where);
   return {
     ...own,
