@@ -3,6 +3,7 @@ import { MockLanguageModelV4 } from 'ai/test';
 import { expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { type AiSdkAgentOptions, aiSdkTurn } from '../../src/adapters/ai-sdk/agent.ts';
+import { aiSdkAgent } from '../../src/adapters/ai-sdk/index.ts';
 import type { AiSdkState } from '../../src/adapters/ai-sdk/state.ts';
 import { ToolError } from '../../src/index.ts';
 import type { Ask, Turn, TurnResult } from '../../src/ports/foreign.ts';
@@ -320,4 +321,15 @@ test('pictures are passed on, and kept over a pause', async () => {
     });
   const bad: Turn<AiSdkState> = { type: 'start', input: [{ type: 'toolCall', id: 'x', name: 'y', input: {} }] };
   expect(await failed(turn(bad, context()))).toMatchObject({ code: 'VALIDATION', outcome: 'not-run' });
+});
+
+test.each<[string, object, string]>([
+  ['the settings of an agent', { agent: { model: fakeModel([]), tools: {} } }, 'agent: new ToolLoopAgent('],
+  ['nothing to run', {}, 'needs agent or generate'],
+  ['a generate that is no function', { generate: 'x' }, 'generate: (call) =>'],
+  ['both', { agent: new ToolLoopAgent({ model: fakeModel([]) }), generate: () => undefined }, 'not both'],
+])('%s is refused where it is declared', (_, o, why) => {
+  expect(() => aiSdkAgent({ name: 'desk', ...o } as never)).toThrow(
+    expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(why) }),
+  );
 });

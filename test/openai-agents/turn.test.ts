@@ -12,6 +12,7 @@ import {
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { type OpenAiAgentOptions, openaiTurn } from '../../src/adapters/openai-agents/agent.ts';
+import { openaiAgent } from '../../src/adapters/openai-agents/index.ts';
 import type { OpenAiState } from '../../src/adapters/openai-agents/state.ts';
 import { ToolError } from '../../src/index.ts';
 import type { Ask, Turn, TurnResult } from '../../src/ports/foreign.ts';
@@ -271,4 +272,11 @@ test('pictures and structured output are passed on', async () => {
   expect(model.seen[0]?.input).toMatchObject([
     { role: 'user', content: [{ type: 'input_text' }, { type: 'input_image' }, { type: 'input_file' }] },
   ]);
+});
+
+test('what is not an agent of the SDK is refused where it is declared', () => {
+  for (const agent of [{}, { name: 'desk', instructions: '' }, undefined])
+    expect(() => openaiAgent({ name: 'desk', agent } as never)).toThrow(
+      expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining('agent: new Agent(') }),
+    );
 });

@@ -1,3 +1,4 @@
+import { invalid } from '../../errors.ts';
 import { FRAMEWORK, foreignAgent } from '../../foreign/foreign.ts';
 import type { Agent } from '../../loop/types.ts';
 import { checkOptions } from '../../options.ts';
@@ -27,7 +28,12 @@ const OPTIONS = {
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function aiSdkAgent<O = string>(o: AiSdkAgentOptions<O>): Agent<AgentInput, O, Record<never, never>> {
-  checkOptions(o, OPTIONS, 'aiSdkAgent()');
+  checkOptions(o, OPTIONS, 'aiSdkAgent()', { generate: 'function', call: 'function' });
   const { agent, call, generate, output, ...common } = o as AiSdkAgentOptions<O> & { call?: unknown };
+  if (agent === undefined && generate === undefined)
+    throw invalid(`aiSdkAgent() needs agent or generate: { ${OPTIONS.agent} }, or { ${OPTIONS.generate} }.`);
+  if (agent !== undefined && generate !== undefined) throw invalid('aiSdkAgent() takes agent or generate, not both.');
+  if (agent !== undefined && (typeof agent?.generate !== 'function' || typeof agent.stream !== 'function'))
+    throw invalid(`aiSdkAgent(): agent is not an agent of the AI SDK. Make one: { ${OPTIONS.agent} }.`);
   return foreignAgent<O, AiSdkState>({ ...common, turn: aiSdkTurn(o) });
 }

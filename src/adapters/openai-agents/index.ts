@@ -29,7 +29,8 @@ const OPTIONS = {
  */
 export function openaiAgent<O = string>(o: OpenAiAgentOptions<O>): Agent<AgentInput, O, Record<never, never>> {
   checkOptions(o, OPTIONS, 'openaiAgent()');
-  if (typeof o.agent !== 'object' || o.agent === null) throw invalid(`openaiAgent() has no agent: { ${OPTIONS.agent} }.`);
+  if (typeof o.agent?.getSystemPrompt !== 'function')
+    throw invalid(`openaiAgent(): agent is not an agent of the OpenAI Agents SDK. Make one: { ${OPTIONS.agent} }.`);
   const { agent, runner, context, maxTurns, output, ...common } = o;
   return foreignAgent<O, OpenAiState>({ ...common, turn: openaiTurn(o) });
 }
