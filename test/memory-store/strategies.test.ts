@@ -323,3 +323,15 @@ test.each<[string, () => unknown]>([
 ])('%s is refused where it is declared', (_, declare) => {
   expect(declare).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
 });
+
+test('a namespace with a misspelt variable is refused where it is declared: nothing would give it a value', () => {
+  for (const [namespace, meant] of [
+    ['/facts/{actor}/', '{actorId}'],
+    ['/facts/{actorID}/', '{actorId}'],
+    ['/facts/{actorId}/{session}/', '{sessionId}'],
+  ] as const)
+    expect(() => facts({ namespace })).toThrow(
+      expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(`Did you mean ${meant}? There are {actorId}`) }),
+    );
+  facts({ namespace: '/facts/{team}/{city}/{api}/' });
+});

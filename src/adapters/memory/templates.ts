@@ -1,8 +1,11 @@
 /** Templates of namespaces: paths with variables, such as `/facts/{actorId}/`. */
 import { invalid } from '../../errors.ts';
+import { nearest } from '../../options.ts';
 
 /** Most characters of a template. */
 const LONGEST = 512;
+/** The variables that every event has; the application gives values for others. */
+const KNOWN = ['actorId', 'sessionId', 'memoryStrategyId'];
 const VARIABLE = /\{([^{}]*)\}/g;
 
 /** A template with its values in place, or the variables that have none. */
@@ -26,6 +29,13 @@ export function checkTemplate(template: unknown, where: string): string {
   if (/[{}]/.test(template.replace(VARIABLE, ''))) throw refuse('has a brace without its other half');
   const odd = variablesOf(template).find((name) => !/^[a-zA-Z][a-zA-Z0-9_]{0,31}$/.test(name));
   if (odd !== undefined) throw refuse(`has the variable {${odd}}, and a name is 1 to 32 letters, digits and _`);
+  for (const name of variablesOf(template)) {
+    const meant = KNOWN.includes(name) ? undefined : nearest(name, KNOWN);
+    if (meant !== undefined)
+      throw refuse(
+        `has the variable {${name}}. Did you mean {${meant}}? There are ${KNOWN.map((one) => `{${one}}`).join(', ')}, and your own by other names`,
+      );
+  }
   return template;
 }
 
