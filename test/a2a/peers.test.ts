@@ -118,8 +118,8 @@ describe('a peer', () => {
   });
 
   it.each([
-    [401, 'UNAUTHENTICATED', 'Check the headers'],
-    [403, 'ACCESS_DENIED', 'Check the headers'],
+    [401, 'UNAUTHENTICATED', 'Check auth, or headers, of a2aAgent()'],
+    [403, 'ACCESS_DENIED', 'Check auth, or headers, of a2aAgent()'],
     [429, 'THROTTLING', '429'],
     [502, 'SERVICE_UNAVAILABLE', '502'],
     [503, 'SERVICE_UNAVAILABLE', '503'],

@@ -64,7 +64,7 @@ async function failed(name: string, response: Response): Promise<Response> {
   const known = ofStatus(status);
   const kind = known ?? { code: 'A2A_BAD_RESPONSE', retryable: false };
   const wait = kind.retryable ? askedWait({ headers: response.headers }) : undefined;
-  const hint = status === 401 || status === 403 ? ' Check the headers of a2aAgent().' : '';
+  const hint = status === 401 || status === 403 ? ' Check auth, or headers, of a2aAgent().' : '';
   throw new ToolError(kind.code, `agent "${name}" answered HTTP ${status}.${hint}`, {
     outcome: known ? outcomeOf(known, status) : 'unknown',
     retryable: kind.retryable,

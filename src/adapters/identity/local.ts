@@ -210,7 +210,10 @@ function check(o: LocalIdentityOptions): void {
   checkOptions(o, EXAMPLES, WHERE);
   const { vault, providers, callback, signIn, bind, consentLifetime, timeout } = o;
   if (typeof vault?.alone !== 'function') throw invalid(`${WHERE} needs a vault: { ${EXAMPLES.vault} }.`);
-  if (typeof providers !== 'object' || providers === null) throw invalid(`${WHERE} needs providers, by name: { ${EXAMPLES.providers} }.`);
+  if (typeof providers !== 'object' || providers === null)
+    throw invalid(
+      `${WHERE} needs providers, by name: { ${EXAMPLES.providers} }, or { providers: { shop: {} } } for an API key that setKey() keeps.`,
+    );
   for (const [name, provider] of Object.entries(providers)) checkProvider(name, provider);
   for (const [name, url] of Object.entries({ callback, signIn }))
     if (url !== undefined && !(URL.canParse(url) && isTrusted(new URL(url))))

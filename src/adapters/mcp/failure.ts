@@ -207,7 +207,7 @@ function httpError(error: HttpStatus, of: string, asked: Asked): { failure: Tool
   const lost = status === 404 || (status === 400 && !(said && !/session|initiali[sz]/i.test(said.message)));
   if (lost) return fail('MCP_SESSION_LOST', text, 'not-run', true, true);
   if (status === 400) return rpcError(said as RpcFailure, of, asked, error);
-  const advice = status === 401 ? ' Check the headers of mcpTools().' : '';
+  const advice = status === 401 ? ' Check headers, or auth, of mcpTools().' : '';
   return fail(kind.code, text + advice, outcomeOf(kind, status), kind.retryable);
 }
 
