@@ -1,5 +1,7 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { ownTime } from '../../src/adapters/agentcore/wire/clock.ts';
 import { movableClock } from '../../src/adapters/agentcore/wire/index.ts';
+import { deferred } from '../kit/time.ts';
 
 const START = Date.UTC(2030, 0, 1);
 
@@ -58,4 +60,42 @@ test('a running clock calls in real time, from the time at which it starts', asy
   expect(at).toBeGreaterThanOrEqual(START + 20);
   expect(at).toBeLessThan(START + 3_600_000);
   clock.stop();
+});
+
+test('a call that fails on a running clock is told to the operator, and the clock goes on', async () => {
+  const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+  const clock = movableClock({ start: START });
+  clock.after(0, () => {
+    throw new Error('at once');
+  });
+  clock.after(0, async () => {
+    throw new Error('later');
+  });
+  await new Promise<void>((resolve) => clock.after(1, resolve));
+  await expect.poll(() => warned.mock.calls.length).toBe(2);
+  expect(warned.mock.calls.map(String)).toEqual([expect.stringContaining('at once'), expect.stringContaining('later')]);
+  clock.stop();
+  warned.mockRestore();
+});
+
+test('the time of a server ends when what it has begun is over, and the clock goes on for others', async () => {
+  const clock = movableClock({ start: START, frozen: true });
+  const own = ownTime(clock);
+  const work = deferred();
+  const called: string[] = [];
+  own.after(1_000, async () => {
+    called.push('begun');
+    await work.promise;
+    called.push('over');
+  });
+  own.after(2_000, () => void called.push('of the server'));
+  clock.after(2_000, () => void called.push('of another'));
+  const moved = clock.advance(5_000);
+  await expect.poll(() => called).toEqual(['begun']);
+  const ended = own.end().then(() => called.push('ended'));
+  own.after(0, () => void called.push('after its end'));
+  work.resolve();
+  await Promise.all([moved, ended]);
+  expect(called.slice(0, 2)).toEqual(['begun', 'over']);
+  expect(called.slice(2).sort()).toEqual(['ended', 'of another']);
 });

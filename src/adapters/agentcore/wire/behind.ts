@@ -91,6 +91,7 @@ export function behind(world: World, bound: Bound, o: ServiceOptions): Behind {
     sessions: () => ({ running: host.list().map(told), ended: host.ended() }),
     streams: () => memories.streams(),
     explainMemory: (id, search) => memories.explain(id, search),
+    resume: () => gateways.resume(),
     async stop() {
       identities.authorization.stop();
       await Promise.all([host.close(), memories.stop(), gateways.stop()]);

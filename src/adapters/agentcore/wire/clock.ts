@@ -1,5 +1,6 @@
-import { checkOptions } from '../../../options.ts';
 /** The time of the local server: the real one, or one that a test moves. */
+import { checkOptions } from '../../../options.ts';
+import { report } from '../../../server/report.ts';
 
 export interface Clock {
   /** Epoch milliseconds. */
@@ -15,6 +16,12 @@ export interface MovableClock extends Clock {
   stop(): void;
 }
 
+/** The part of a clock that one server uses. */
+export interface OwnTime extends Clock {
+  /** Begins nothing more. Resolves when what it has begun is over. */
+  end(): Promise<void>;
+}
+
 interface Due {
   at: number;
   act: () => void | Promise<void>;
@@ -22,6 +29,7 @@ interface Due {
 
 /** The longest delay of a timer of Node. */
 const LONGEST = 2_147_483_647;
+const tell = report('movableClock()');
 
 /**
  * @param o.frozen the time stands still between calls of `advance`. Default: it runs on, from now.
@@ -50,7 +58,9 @@ export function movableClock(o: { frozen?: boolean; start?: number } = {}): Mova
     try {
       for (let next = waiting[0]; next && next.at <= now(); next = waiting[0]) {
         waiting.shift();
-        void next.act();
+        // by itself: there is no caller to tell of a failure
+        const { act } = next;
+        (async () => act())().catch(tell);
       }
     } finally {
       arm();
@@ -98,6 +108,30 @@ export function movableClock(o: { frozen?: boolean; start?: number } = {}): Mova
     stop() {
       clearTimeout(timer);
       waiting.length = 0;
+    },
+  };
+}
+
+/** The time of a server, which ends with it: a clock may be a test's own, and go on. */
+export function ownTime(clock: Clock): OwnTime {
+  const running = new Set<Promise<void>>();
+  let ended = false;
+  return {
+    now: clock.now,
+    after: (ms, act) =>
+      clock.after(ms, async () => {
+        if (ended) return;
+        const run = (async () => act())();
+        running.add(run);
+        try {
+          await run;
+        } finally {
+          running.delete(run);
+        }
+      }),
+    async end() {
+      ended = true;
+      await Promise.allSettled(running);
     },
   };
 }

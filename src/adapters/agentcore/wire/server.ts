@@ -13,7 +13,7 @@ import { type Answering, answer, type Broken, callerOf, type Received, recordOf,
 import type { AuthorizationClient } from './authorization/options.ts';
 import { bodyOf } from './body.ts';
 import type { Caller, Operations, World } from './call.ts';
-import { type MovableClock, movableClock } from './clock.ts';
+import { type MovableClock, movableClock, ownTime } from './clock.ts';
 import { AwsError, type Encoded, encodeError } from './codec/error.ts';
 import { type Fault, faultOf, faults, throttle } from './faults.ts';
 import type { Routed } from './gateway/endpoint.ts';
@@ -77,6 +77,8 @@ export interface Behind {
   streams(): Promise<object>;
   /** What of a memory is otherwise than on AWS, and why a search found what it found. */
   explainMemory(id: string, search?: { namespace: string; text: string }): Promise<object>;
+  /** Goes on with what the server before this one had begun. Called when this one listens. */
+  resume(): void;
   /** Stops what runs. */
   stop(): Promise<void>;
   /** Forgets what is not in the state. */
@@ -133,7 +135,9 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
   const tell = report(WHERE);
   const clock = o.clock ?? movableClock();
   const state = openState(o.state, clock);
-  const world: World = { state, clock, region, account, throttle: o.throttle === false ? undefined : throttle(clock), env: () => env };
+  const time = ownTime(clock);
+  const throttled = o.throttle === false ? undefined : throttle(clock);
+  const world: World = { state, clock: time, region, account, throttle: throttled, env: () => env };
   const behind = behindOf(world);
   const injected = faults(
     (o.faults ?? []).map((fault) => (typeof fault === 'string' ? faultOf(fault) : fault)),
@@ -239,10 +243,11 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
     AWS_SECRET_ACCESS_KEY: first.secretAccessKey,
     ...(first.sessionToken !== undefined && { AWS_SESSION_TOKEN: first.sessionToken }),
   };
+  behind.resume();
   let closed: Promise<void> | undefined;
   const close = () => {
     closed ??= (async () => {
-      const over = new Promise<void>((resolve) => server.close(() => resolve()));
+      const over = Promise.all([new Promise<void>((resolve) => server.close(() => resolve())), time.end()]);
       await behind.stop();
       server.closeAllConnections();
       await over;

@@ -72,6 +72,8 @@ export interface Target extends Changing {
   gateway: string;
   name: string;
   settings: TargetSettings;
+  /** What has become of the last change is not known yet. */
+  unsettled?: true;
   /** Why the last change failed, and what the status is then. */
   failed?: { status: 'FAILED' | 'UPDATE_UNSUCCESSFUL' | 'SYNCHRONIZE_UNSUCCESSFUL'; reasons: readonly string[] };
   lastSynchronizedAt?: Date;
@@ -136,15 +138,15 @@ export const putTarget = ({ state }: World, target: Target): void =>
 
 const WAITING = { CREATING: 'CREATE_PENDING_AUTH', UPDATING: 'UPDATE_PENDING_AUTH', SYNCHRONIZING: 'SYNCHRONIZE_PENDING_AUTH' } as const;
 
-/** The status by the clock. A failure is told when the change is over. */
+/** The status by the clock, and of a target by what was found of it. A failure is told when the change is over. */
 export function statusOf(
   { clock }: World,
-  { goneAt, readyAt, until, administrator }: Changing & Pick<Target, 'administrator'>,
+  { goneAt, readyAt, until, administrator, unsettled }: Changing & Pick<Target, 'administrator' | 'unsettled'>,
   failed?: { status: string },
 ): string {
   if (goneAt !== undefined) return 'DELETING';
   if (administrator?.open) return WAITING[until];
-  if (clock.now() < readyAt) return until;
+  if (unsettled || clock.now() < readyAt) return until;
   return failed?.status ?? 'READY';
 }
 

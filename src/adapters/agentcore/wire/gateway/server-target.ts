@@ -6,7 +6,9 @@ import { foreignSchema } from '../../../../json-schema.ts';
 import { definition, executeOf, tool } from '../../../../loop/tools/tool.ts';
 import type { Assertion, CredentialRequest } from '../../../../ports/identity.ts';
 import type { Materials, SourceCaller, Tool, ToolContext, ToolSource } from '../../../../ports/tool.ts';
+import { CancelSource } from '../../../../reliability/cancel.ts';
 import { classify, messageOf } from '../../../../reliability/classify.ts';
+import { unlessHalted } from '../../../../reliability/patience.ts';
 import { Secrets } from '../../../../secrets.ts';
 import { type Outbound, outbound } from '../../../gateway/outbound/auth.ts';
 import type { Midway } from '../../../mcp/dialect.ts';
@@ -275,15 +277,20 @@ function authorizing(out: Outbound, given: () => Given | undefined, secrets: Sec
   };
 }
 
-/** What the tools of a source are, for a gateway that keeps the list. */
+/** What the tools of a source are, for a gateway that keeps the list. The signal ends the list too, which takes none itself. */
 export async function listOf(source: ToolSource, caller: { signal: AbortSignal } & SourceCaller): Promise<readonly ListedTool[]> {
   const opened = await source.open(caller);
+  const { source: halt, unlink } = CancelSource.follow(caller.signal);
   try {
-    return (await opened.list()).map((one) => {
+    return (await unlessHalted(opened.list(), halt)).map((one) => {
       const { name, description, input } = definition(one).spec;
       return { name, description, inputSchema: input };
     });
+  } catch (error) {
+    if (!halt.cancelled) throw error;
+    throw new Error(`${source.name} did not list its tools in time.`, { cause: error });
   } finally {
+    unlink();
     await opened.close();
   }
 }

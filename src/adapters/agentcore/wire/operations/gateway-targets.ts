@@ -57,9 +57,9 @@ export interface TargetEvents {
    * Looks at a target that was made or changed, as the service does in the time until it is ready. Rejects with what is told as the reason of the
    * failure.
    */
-  looked(target: Target): Promise<Looked>;
+  looked(target: Target, signal: AbortSignal): Promise<Looked>;
   /** Asks for a token of an administrator, by the id that the gateway gives them. */
-  asked(target: Target, administrator: string): Promise<Token | ConsentNeeded>;
+  asked(target: Target, administrator: string, signal: AbortSignal): Promise<Token | ConsentNeeded>;
   /** The targets of a gateway are others. */
   changed(gateway: string): void;
 }
@@ -68,6 +68,10 @@ export interface GatewayTargets {
   operations: Operations;
   /** Goes on with the target that has waited for a consent. */
   consented: ConsentEnded;
+  /** Goes on with what the server before this one had begun. */
+  resume(): void;
+  /** Ends what is under way. The targets stay as they are, for the next `resume`. */
+  stop(): void;
 }
 
 export function gatewayTargets(world: World, { looked, asked, changed }: TargetEvents): GatewayTargets {
@@ -75,6 +79,7 @@ export function gatewayTargets(world: World, { looked, asked, changed }: TargetE
   const soon = () => clock.now() + TAKES;
   const date = () => new Date(clock.now());
   const join = joining<string, Output>();
+  let stopping = new AbortController();
 
   function told(target: Target) {
     const { id, gateway, name, createdAt, updatedAt, settings, failed, lastSynchronizedAt, administrator } = target;
@@ -105,7 +110,7 @@ export function gatewayTargets(world: World, { looked, asked, changed }: TargetE
   /** Stores a change, and ends it when it has taken its time. */
   function put(target: Target, takes: number): Target {
     const { failed: _, ...changing } = target;
-    const begun: Target = { ...changing, readyAt: clock.now() + takes };
+    const begun: Target = { ...changing, readyAt: clock.now() + takes, unsettled: true };
     putTarget(world, begun);
     clock.after(takes, () => end(begun));
     return begun;
@@ -122,20 +127,21 @@ export function gatewayTargets(world: World, { looked, asked, changed }: TargetE
   async function begunWith(begun: Target): Promise<Output> {
     const { administrator } = begun;
     if (!administrator) return told(begun);
+    const { signal } = stopping;
     try {
-      const got = await asked(begun, administrator.userId);
+      const got = await asked(begun, administrator.userId, signal);
       const open = 'consentUrl' in got && { authorizationUrl: got.consentUrl, sessionUri: got.handle };
       if (still(begun)) put({ ...begun, administrator: { ...administrator, ...(open && { open }) } }, open ? LIFETIME : TAKES);
     } catch (error) {
-      settle(begun, failure(begun, reasonOf(error)));
+      if (!signal.aborted) settle(begun, failure(begun, reasonOf(error)));
     }
     return told(targetOf(world, begun.gateway, begun.id));
   }
 
-  /** The target, if it was neither deleted nor changed again since. */
+  /** The target, if its change goes on: it was neither deleted nor changed again since. */
   function still({ gateway, id, readyAt, administrator }: Target): Target | undefined {
     const now = state.get<Target>(TARGET, `${gateway}/${id}`);
-    if (!now || now.goneAt !== undefined || now.readyAt !== readyAt) return undefined;
+    if (!now?.unsettled || now.goneAt !== undefined || now.readyAt !== readyAt) return undefined;
     return now.administrator?.open?.sessionUri === administrator?.open?.sessionUri ? now : undefined;
   }
 
@@ -143,7 +149,7 @@ export function gatewayTargets(world: World, { looked, asked, changed }: TargetE
   function settle(begun: Target, result: Partial<Target>): void {
     const now = still(begun);
     if (!now) return;
-    const { administrator: _, ...settled } = now;
+    const { administrator: _, unsettled: __, ...settled } = now;
     putTarget(world, { ...settled, ...result });
     changed(begun.gateway);
   }
@@ -154,15 +160,19 @@ export function gatewayTargets(world: World, { looked, asked, changed }: TargetE
   });
 
   async function end(begun: Target): Promise<void> {
+    if (!still(begun)) return;
     if (begun.administrator?.open)
       return settle(begun, failure(begun, `The authorization was not completed within ${LIFETIME / 60_000} minutes.`));
+    const { signal } = stopping;
     let result: Partial<Target>;
     try {
-      const found = await looked(begun);
+      const found = await looked(begun, signal);
       result = { ...found, ...(found.listed && { lastSynchronizedAt: date() }) };
     } catch (error) {
       result = failure(begun, reasonOf(error));
     }
+    // the state may be closed; the next server looks again
+    if (signal.aborted) return;
     settle(begun, result);
   }
 
@@ -174,10 +184,6 @@ export function gatewayTargets(world: World, { looked, asked, changed }: TargetE
   };
 
   const every = () => state.list<Gateway>(GATEWAY).flatMap(({ id }) => state.list<Target>(TARGET, id));
-
-  // what the server before this one had begun
-  for (const target of every())
-    if (target.readyAt > clock.now() || target.administrator) clock.after(target.readyAt - clock.now(), () => end(target));
 
   function checkName(gateway: string, name: string, own?: string): void {
     if (partsOf<Target>(world, TARGET, gateway).some((other) => other.name.toLowerCase() === name.toLowerCase() && other.id !== own))
@@ -260,7 +266,18 @@ export function gatewayTargets(world: World, { looked, asked, changed }: TargetE
     },
   };
 
-  return { operations, consented };
+  return {
+    operations,
+    consented,
+    resume() {
+      for (const target of every()) if (target.unsettled) clock.after(target.readyAt - clock.now(), () => end(target));
+    },
+    stop() {
+      stopping.abort(new Error('the server stops'));
+      // a server that was reset goes on
+      stopping = new AbortController();
+    },
+  };
 
   /** A change that failed can be followed by another. */
   function checkNotBusy(target: Target): void {

@@ -33,11 +33,14 @@ export interface GatewayService {
   consented: ConsentEnded;
   /** The tools of a gateway by their full names, as they are now. */
   toolsOf: ToolsOf;
+  /** Goes on with what the server before this one had begun. */
+  resume(): void;
   stop(): Promise<void>;
 }
 
 /** Milliseconds in which a target must tell what it has. */
 const LOOKS = 30_000;
+const within = (signal: AbortSignal) => AbortSignal.any([signal, AbortSignal.timeout(LOOKS)]);
 
 /** What gateways need of other services. */
 export interface OtherServices {
@@ -86,7 +89,7 @@ export function gatewayService(world: World, bound: Bound, o: GatewayOptions, { 
   }
 
   /** Rejects for a target that cannot be opened. */
-  async function looked(given: Target): Promise<Looked> {
+  async function looked(given: Target, signal: AbortSignal): Promise<Looked> {
     const { targetConfiguration } = given.settings;
     const place = placeOf(targetConfiguration);
     const read = place !== undefined && { document: await readBound(bound, place) };
@@ -100,12 +103,12 @@ export function gatewayService(world: World, bound: Bound, o: GatewayOptions, { 
       kept ? withoutList(target) : target,
       { debug: false },
     );
-    const tools = await listOf(source, { signal: AbortSignal.timeout(LOOKS) });
+    const tools = await listOf(source, { signal: within(signal) });
     return { ...read, ...(kept && { listed: tools }) };
   }
 
-  const asked: TargetEvents['asked'] = (target, administrator) =>
-    tokenFor({ world, identity: identityOf(target.gateway, administrator) }, target, AbortSignal.timeout(LOOKS));
+  const asked: TargetEvents['asked'] = (target, administrator, signal) =>
+    tokenFor({ world, identity: identityOf(target.gateway, administrator) }, target, within(signal));
 
   const targets = gatewayTargets(world, { changed, looked, asked });
   return {
@@ -115,6 +118,7 @@ export function gatewayService(world: World, bound: Bound, o: GatewayOptions, { 
       ...gatewayRateLimitOperations(world),
     },
     consented: targets.consented,
+    resume: targets.resume,
     toolsOf: (gateway) => executed(gateway).tools(),
     endpoint: gatewayEndpoint(
       world,
@@ -128,6 +132,7 @@ export function gatewayService(world: World, bound: Bound, o: GatewayOptions, { 
       callers,
     ),
     async stop() {
+      targets.stop();
       await Promise.all([...running.values()].map((one) => one.close()));
       running.clear();
     },
