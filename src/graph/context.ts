@@ -234,7 +234,8 @@ export class Context implements NodeContext {
     try {
       await (hold ? appendWithRetry(scope, make, fsync) : scope.append(make, fsync));
     } catch (error) {
-      this.trouble ??= { error };
+      // a claim that another call got first is looked at again
+      if (!RondoError.is(error, 'INTENT_CLAIMED')) this.trouble ??= { error };
       throw error;
     }
     if (refused) throw refused.error;

@@ -1,5 +1,5 @@
 /** How a task of a node ends: its update or its failure is appended. */
-import type { Failure } from '../errors.ts';
+import { type Failure, isResumable } from '../errors.ts';
 import type { Draft } from '../journal/entries/entries.ts';
 import type { Call } from '../journal/fold/fold.ts';
 import type { Make } from '../journal/log.ts';
@@ -8,6 +8,7 @@ import type { Scope } from '../loop/types.ts';
 import { failureOf } from '../reliability/classify.ts';
 import type { NodeTrace } from '../telemetry/trace.ts';
 import type { GraphDefinition } from './definition.ts';
+import { nodeFailure } from './failure.ts';
 import type { State } from './state.ts';
 
 /** The part of the scheduler that a task uses. */
@@ -32,18 +33,40 @@ export function end(
   task: Call,
   update: unknown,
   since: number,
-  span?: NodeTrace,
-  more?: Parameters<Scheduling['ending']>[3],
+  span: NodeTrace | undefined,
 ): undefined | Promise<undefined> {
   let ending: Make;
   try {
-    ending = schedule.ending(task, update, since, more);
+    ending = schedule.ending(task, update, since);
   } catch (error) {
     return fail(schedule, task, error, span);
   }
   const pending = schedule.scope.append(ending);
   if (pending) return pending.then(() => span?.end({}) as undefined);
   span?.end({});
+  return undefined;
+}
+
+/**
+ * Ends a task that has waited for an answer, a time or an event. If what the graph makes of that fails, and the run can be resumed, the task stays
+ * open: no person is asked twice, and nothing is awaited twice.
+ * @param update what the node makes of it.
+ */
+export async function endWaited(
+  schedule: Scheduling,
+  task: Call,
+  since: number,
+  update: () => unknown,
+  more?: Parameters<Scheduling['ending']>[3],
+): Promise<{ failed: Failure } | undefined> {
+  let ending: Make;
+  try {
+    ending = schedule.ending(task, update(), since, more);
+  } catch (error) {
+    const failed = nodeFailure(task, error);
+    return isResumable(failed) ? { failed } : fail(schedule, task, error);
+  }
+  await schedule.scope.append(ending);
   return undefined;
 }
 

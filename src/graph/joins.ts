@@ -68,6 +68,12 @@ export class Joins {
     });
   }
 
+  /** The joins among these arrivals where a task waits already. */
+  joined(next: readonly Reached[]): readonly string[] {
+    const names = next.flatMap(({ node, input }) => (input === undefined && this.#waiting.has(node) ? [node] : []));
+    return [...new Set(names)];
+  }
+
   /**
    * Records that a task ended and which nodes follow it.
    * @returns released tasks that have not started although an upstream node starts again. The caller journals their start, because a

@@ -1,6 +1,6 @@
 /** Runs one task of a node: a function, an agent, a question to a person, or a wait. */
 
-import { ToolError } from '../errors.ts';
+import { type Failure, ToolError } from '../errors.ts';
 import { assertBound, request } from '../hitl/approvals.ts';
 import type { Call } from '../journal/fold/fold.ts';
 import type { Make } from '../journal/log.ts';
@@ -12,12 +12,11 @@ import type { End } from '../loop/types.ts';
 
 import { inputOf, isConversation } from '../ports/input.ts';
 import type { ApprovalRule } from '../ports/tool.ts';
-import { Halted, unlessHalted } from '../reliability/patience.ts';
+import { Halted, judged, unlessHalted } from '../reliability/patience.ts';
 import { isThenable } from '../reliability/timeout.ts';
-import { validate } from '../schema.ts';
 import { Context } from './context.ts';
 import type { Node } from './definition.ts';
-import { end, fail, itemOf, type Scheduling } from './ending.ts';
+import { end, endWaited, fail, itemOf, type Scheduling } from './ending.ts';
 import { nodeFailure } from './failure.ts';
 import { keep } from './state.ts';
 import { runEvent, runWait } from './waits.ts';
@@ -96,14 +95,15 @@ async function runAgent(
     try {
       return schedule.ending(task, output(copyJson(ended.output), schedule.state), since, { output: ended.output });
     } catch (error) {
-      const failure = nodeFailure(task, error);
+      // the agent has ended: a node that can be resumed would run it again
+      const failure: Failure = { ...nodeFailure(task, error), retryable: false, outcome: 'failed' };
       return () => [schedule.failure(task, failure)];
     }
   };
   return driveChild(scope, { call: task, agent, given, closing, fatal: true });
 }
 
-async function runQuestion(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'ask' }>): Promise<Blocked | undefined> {
+async function runQuestion(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'ask' }>): Promise<Left | undefined> {
   const since = Date.now();
   const { scope } = schedule;
   const now = await scope.host.now();
@@ -116,16 +116,10 @@ async function runQuestion(schedule: Scheduling, task: Call, node: Extract<Node,
     if (expiresAt === undefined || now < expiresAt) return { waiting: true };
     return fail(schedule, task, new ToolError('APPROVAL_EXPIRED', `node "${task.name}" got no answer in time.`));
   }
-  const valid = await validate(node.answer.schema, copyJson(decision.answer));
+  const valid = await judged(node.answer.schema, copyJson(decision.answer), scope.cancel);
   // decide() checks only the JSON Schema. Checks in the schema's own code run here, so if one fails the person is asked again
   if (!valid.ok) return askPerson(schedule, task, node, now, { ...node.rule, reason: `The last answer does not fit: ${valid.problem}.` });
-  let update: unknown;
-  try {
-    update = node.output(valid.value, schedule.state);
-  } catch (error) {
-    return fail(schedule, task, error);
-  }
-  return end(schedule, task, update, since);
+  return endWaited(schedule, task, since, () => node.output(valid.value, schedule.state));
 }
 
 /** Asks a person the node's question. */

@@ -20,8 +20,7 @@ import { closingOf } from '../loop/conclude.ts';
 import type { Left } from '../loop/sub-agent-frame.ts';
 import type { Scope, Settlement } from '../loop/types.ts';
 import { failureOf } from '../reliability/classify.ts';
-import { Halted } from '../reliability/patience.ts';
-import { validate } from '../schema.ts';
+import { Halted, judged } from '../reliability/patience.ts';
 import type { GraphDefinition } from './definition.ts';
 import type { Scheduling } from './ending.ts';
 import { nodeFailure } from './failure.ts';
@@ -45,12 +44,13 @@ async function begin(scope: Scope, graph: GraphDefinition): Promise<Settlement |
   let next: readonly Reached[];
   let output: Json = null;
   try {
-    const valid = await validate(graph.input.schema, copyJson(scope.frame.input ?? null));
+    const valid = await judged(graph.input.schema, copyJson(scope.frame.input ?? null), scope.cancel);
     if (!valid.ok) throw new ToolError('INVALID_INPUT', `the input of graph "${graph.name}" does not fit its state: ${valid.problem}.`);
     state = keep(valid.value) as State;
     next = routed(graph, 'start', state);
     if (next.length === 0) output = resultOf(graph, state);
   } catch (error) {
+    if (error instanceof Halted) throw error;
     return { status: 'failed', error: failureOf(error, 'NODE_FAILED') };
   }
   const closing = next.length === 0 ? await closingOf(scope, output) : () => [];
@@ -90,7 +90,10 @@ class Schedule implements Scheduling {
     this.graph = graph;
     this.state = keep(scope.frame.state) as State;
     this.#conflicts = new WriteConflicts(scope.frame, scope.run.next);
-    this.#joins = new Joins(graph.shape, (task) => this.#queue.push(task));
+    this.#joins = new Joins(graph.shape, (task) => {
+      this.#conflicts.released(task);
+      this.#queue.push(task);
+    });
     const tasks = [...(scope.frame.tasks?.values() ?? [])];
     for (const task of tasks) this.#joins.count(task.name, 1);
     for (const task of tasks) {
@@ -252,7 +255,9 @@ class Schedule implements Scheduling {
     const keys = patch && 'keys' in patch ? Object.keys(patch.keys) : [];
     const waitedFor = (node: string) => this.#joins.waitedFor(task, node);
     for (const key of keys) if (!Object.hasOwn(graph.reducers, key)) this.#conflicts.assertAlone(task, key, waitedFor);
-    const next = this.#joins.arrivals(routed(graph, task.name, state));
+    const reached = routed(graph, task.name, state);
+    const next = this.#joins.arrivals(reached);
+    const joined = this.#joins.joined(reached);
     // what asks somebody first cannot be in the append that ends a task
     const last = !this.scope.leaving && this.#joins.total === 1 && next.length === 0;
     const output = last ? resultOf(graph, state) : undefined;
@@ -267,6 +272,7 @@ class Schedule implements Scheduling {
     finished.frame = frame;
     if (patch) finished.state = patch;
     if (next.length > 0) finished.next = next;
+    if (joined.length > 0) finished.joined = joined;
     const drafts = last ? [finished] : [...overtaken, finished];
     if (last) this.#ended = { status: 'completed', output: output as Json, committed: true };
     const closing = last ? this.scope.closing({ ok: true, output: output as Json }) : undefined;

@@ -3,20 +3,20 @@ import { ToolError } from '../errors.ts';
 import { type Began, dueOf } from '../journal/entries/wait.ts';
 import type { Call } from '../journal/fold/fold.ts';
 import { arrival, awaiting, timedOut } from '../loop/call/arrival.ts';
-import type { Blocked } from '../loop/call/call.ts';
 import { beginning } from '../loop/call/wait.ts';
+import type { Left } from '../loop/sub-agent-frame.ts';
 import type { Node } from './definition.ts';
-import { end, fail, itemOf, type Scheduling } from './ending.ts';
+import { endWaited, fail, itemOf, type Scheduling } from './ending.ts';
 
-export async function runWait(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'wait' }>): Promise<Blocked | undefined> {
+export async function runWait(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'wait' }>): Promise<Left | undefined> {
   const since = Date.now();
   const now = await schedule.scope.host.now();
   const failed = await begin(schedule, task, () => beginning(node.wait(schedule.state, itemOf(task)), now));
   if (failed) return fail(schedule, task, failed.error);
-  return task.wait && now < dueOf(task.wait) ? { waiting: true } : end(schedule, task, undefined, since);
+  return task.wait && now < dueOf(task.wait) ? { waiting: true } : endWaited(schedule, task, since, () => undefined);
 }
 
-export async function runEvent(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'event' }>): Promise<Blocked | undefined> {
+export async function runEvent(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'event' }>): Promise<Left | undefined> {
   const since = Date.now();
   const { scope } = schedule;
   const { event: name, schema } = node;
@@ -34,15 +34,12 @@ export async function runEvent(schedule: Scheduling, task: Call, node: Extract<N
     arrived = await arrival(scope, wait, schema.schema);
   }
   if (!arrived && now < dueOf(wait)) return { waiting: true };
-  let update: unknown;
-  try {
-    if (arrived) update = node.output(arrived.value, schedule.state);
-    else if (node.timeout) update = node.timeout(schedule.state);
-    else throw new ToolError('EVENT_TIMEOUT', timedOut(wait), { outcome: 'not-run', retryable: false });
-  } catch (error) {
-    return fail(schedule, task, error);
-  }
-  return end(schedule, task, update, since, undefined, arrived && { output: arrived.data, event: arrived.taken });
+  const update = () => {
+    if (arrived) return node.output(arrived.value, schedule.state);
+    if (node.timeout) return node.timeout(schedule.state);
+    throw new ToolError('EVENT_TIMEOUT', timedOut(wait), { outcome: 'not-run', retryable: false });
+  };
+  return endWaited(schedule, task, since, update, arrived && { output: arrived.data, event: arrived.taken });
 }
 
 /** Appends the begin of a wait, unless it has begun. @returns why it cannot begin. */

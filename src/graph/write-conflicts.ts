@@ -7,6 +7,7 @@ export class WriteConflicts {
   readonly #written: Map<string, { at: number; node: string }>;
   readonly #reached = new Map<Call, number>();
   readonly #ended = new Map<Call, number>();
+  readonly #released = new Map<Call, number>();
   #clock: number;
 
   constructor({ written }: Frame, next: number) {
@@ -16,6 +17,11 @@ export class WriteConflicts {
 
   reached(task: Call, at: number): void {
     this.#reached.set(task, at);
+  }
+
+  /** Records that a task may start. If it waited at a join, it has seen what the nodes before it wrote until now, or until it began. */
+  released(task: Call): void {
+    this.#released.set(task, task.begun ?? this.#clock);
   }
 
   /** Records that a task ends and writes these fields. */
@@ -29,17 +35,19 @@ export class WriteConflicts {
   ended(task: Call): number {
     const at = this.#ended.get(task) ?? task.finished?.seq ?? 0;
     this.#reached.delete(task);
+    this.#released.delete(task);
     this.#ended.delete(task);
     return at;
   }
 
   /**
-   * @param waitedFor whether the task waited for a node to end, and so has seen its updates.
+   * @param waitedFor whether the task waited for a node to end, and so has seen the updates of it until the task was released.
    * @throws ToolError `UPDATE_CONFLICT` if a node that ran in parallel wrote the field: one of the updates would be lost.
    */
   assertAlone(task: Call, key: string, waitedFor: (node: string) => boolean): void {
     const written = this.#written.get(key);
-    if (!written || written.at <= (this.#reached.get(task) ?? 0) || waitedFor(written.node)) return;
+    if (!written || written.at <= (this.#reached.get(task) ?? 0)) return;
+    if (waitedFor(written.node) && written.at <= (this.#released.get(task) ?? 0)) return;
     throw new ToolError(
       'UPDATE_CONFLICT',
       `node "${task.name}" wrote "${key}", which node "${written.node}" wrote beside it. Give it a reducer: reducers: { ${key}: (now, update) => ... }.`,

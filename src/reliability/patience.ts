@@ -1,3 +1,4 @@
+import { type Schema, type Validated, validate } from '../schema.ts';
 import type { CancelSource } from './cancel.ts';
 
 /** Thrown if the run is halted while it waits for user code. */
@@ -13,6 +14,12 @@ export class Late extends Error {}
 /** The value, unless the run is halted first. A later result is ignored. @throws Halted */
 export function unlessHalted<T>(value: PromiseLike<T>, cancel: CancelSource): Promise<T> {
   return first(value, undefined, cancel);
+}
+
+/** What a schema says of a value. It may be code of the user, which may take for ever. @throws Halted */
+export function judged<T>(schema: Schema<unknown, T>, value: unknown, cancel: CancelSource): Validated<T> | Promise<Validated<T>> {
+  const judging = validate(schema, value);
+  return judging instanceof Promise ? unlessHalted(judging, cancel) : judging;
 }
 
 /**

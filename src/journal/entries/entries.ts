@@ -230,6 +230,8 @@ type Body =
       /** For a node or a foreign agent's turn: the change of state, and what runs next. */
       state?: Patch;
       next?: readonly Reached[];
+      /** The joins that it reached where a task waits already, by name. */
+      joined?: readonly string[];
       /** Attempts at a foreign agent's turn that were given up while they ran. The sums are unknown until each has said what it used. */
       abandoned?: number;
       /** The call did not run: its intent was done before, by this call, at this time by the store's clock. */

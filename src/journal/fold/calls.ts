@@ -11,6 +11,7 @@ import {
   everyCallOf,
   isCutOff,
   isOwn,
+  joined,
   midTurn,
   newFrame,
   openFrames,
@@ -33,6 +34,7 @@ export function begun(run: RunFold, frame: Frame, entry: EntryOf<'call.started'>
   if (call.status === 'open' && !frame.tasks && !call.approval?.asked.midway && entry.seq > run.inherited)
     for (let f: Frame | undefined = frame; f; f = f.parent) f.spent.toolCalls++;
   call.status = 'started';
+  call.begun ??= entry.seq;
   call.effect = entry.effect;
   call.epoch = run.epoch;
   if (entry.input !== undefined) call.agreed = { input: entry.input };
@@ -54,6 +56,7 @@ export function requested(run: RunFold, frame: Frame, entry: EntryOf<'approval.r
   const approval: Approval = { asked: entry, call, frame };
   run.approvals.set(entry.id, approval);
   call.approval = approval;
+  call.begun ??= entry.seq;
   // a node asks while it runs, so it becomes open again
   if (frame.kind === 'graph') call.status = 'open';
   if (entry.midway) {
@@ -74,6 +77,7 @@ export function requested(run: RunFold, frame: Frame, entry: EntryOf<'approval.r
 export function waits(run: RunFold, frame: Frame, began: EntryOf<'wait.began'>): void {
   const call = callOf(run, frame, began.call);
   call.wait = { began, call, frame };
+  call.begun ??= began.seq;
   if (began.event) run.listens = true;
   // a node is open while it waits, as a call of a tool is
   call.status = 'open';
@@ -109,6 +113,7 @@ export function opened(run: RunFold, parent: Frame, entry: EntryOf<'frame.opened
   });
   frame.input = entry.input;
   call.status = 'started';
+  call.begun ??= entry.seq;
   parent.children.push(frame);
   call.frame = frame;
   run.frames.set(call.id, frame);
@@ -167,6 +172,7 @@ function ended(run: RunFold, frame: Frame, call: Call, entry: EntryOf<'call.fini
   if (entry.ok) frame.tasks?.delete(call.id);
   visited(frame, call.name, entry);
   reach(frame, entry.seq, entry.next, call.step + 1);
+  for (const node of entry.joined ?? []) joined(frame, node, call.step + 1);
 }
 
 /** Ends a frame and all frames below it, and drops their content. Their spending stays. */
@@ -207,6 +213,7 @@ export function reopen(run: RunFold): void {
       call.status = 'open';
       call.finished = undefined;
       call.since = undefined;
+      call.begun = undefined;
       call.frame = undefined;
       call.approval = undefined;
       call.wait = undefined;

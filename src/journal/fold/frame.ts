@@ -117,6 +117,14 @@ export function reach(frame: Frame, seq: number, next: readonly Reached[] | unde
   if (next.length > 0) frame.step = Math.max(frame.step, step);
 }
 
+/** A task that waits at a join is reached once more, by a path of as many nodes. */
+export function joined(frame: Frame, node: string, step: number): void {
+  // there may be older ones, which have begun
+  const waits = [...(frame.tasks?.values() ?? [])].findLast((task) => task.name === node && !task.sent && task.status === 'open');
+  if (waits) waits.step = Math.max(waits.step, step);
+  frame.step = Math.max(frame.step, step);
+}
+
 const newTask = (id: CallId, name: string, input: Json, step: number): Call => ({
   id,
   name,

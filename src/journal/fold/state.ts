@@ -177,12 +177,14 @@ export interface Call {
   readonly input: Json;
   /** The node was reached by `send`, with an input of its own. */
   readonly sent?: true;
-  /** The step of the answer that asked for it; for a node, its layer. */
-  readonly step: number;
+  /** The step of the answer that asked for it; for a node, its layer: how many nodes are on the longest path to it. */
+  step: number;
   /** `open`: not started. It waits for its turn, a decision, or a higher limit. */
   status: 'open' | 'started' | 'finished';
   /** Set when the call starts. */
   effect?: Effect;
+  /** A node: the number of the entry that first says that it began, which is at the latest when an upstream node starts again. */
+  begun?: number | undefined;
   /** The number of the claim in which it started. If that is not the current claim, a crash interrupted the call. */
   epoch?: number;
   /** The newest approval asked for it, and how many were asked. */

@@ -5,7 +5,8 @@ import type { Wait } from '../../journal/fold/fold.ts';
 import { copyJson, type Json } from '../../json.ts';
 import { foreignSchema } from '../../json-schema.ts';
 import { isName } from '../../ports/principal.ts';
-import { type JsonSchema, type Schema, validate } from '../../schema.ts';
+import { judged } from '../../reliability/patience.ts';
+import type { JsonSchema, Schema } from '../../schema.ts';
 import type { Scope } from '../types.ts';
 import { beginning } from './wait.ts';
 
@@ -35,14 +36,14 @@ export function awaiting(
 /** `value`: what the schema made of the data. */
 export type Arrived = { ok: true; data: Json; value: unknown; taken: TakenEvent } | { ok: false; id: string; problem: string };
 
-/** The event that was assigned to a call that waits. @param schema default: the one that the wait began with. */
-export async function arrival({ host, run }: Pick<Scope, 'host' | 'run'>, wait: Wait, schema?: Schema): Promise<Arrived | undefined> {
+/** The event that was assigned to a call that waits. @param schema default: the one that the wait began with. @throws Halted */
+export async function arrival({ host, run, cancel }: Scope, wait: Wait, schema?: Schema): Promise<Arrived | undefined> {
   const assigned = (await host.inbox?.assigned(run.runId)) ?? [];
   const found = assigned.find(({ call }) => call === wait.call.id);
   if (!found) return undefined;
   const { id, at, by, data = null } = found.event;
   const fits = schema ?? foreignSchema(wait.began.event?.schema ?? {}, 'the schema of the event');
-  const checked = await validate(fits, copyJson(data));
+  const checked = await judged(fits, copyJson(data), cancel);
   if (!checked.ok) return { ok: false, id, problem: checked.problem };
   return { ok: true, data, value: checked.value, taken: { id, at, by } };
 }

@@ -14,8 +14,9 @@ import type { Call, Frame } from '../../journal/fold/fold.ts';
 import { openApprovals, openWaits } from '../../journal/fold/frame.ts';
 import { type Json, plainJson } from '../../json.ts';
 import type { Effect } from '../../ports/tool.ts';
-import { unlessHalted } from '../../reliability/patience.ts';
-import { type Schema, validate } from '../../schema.ts';
+import type { CancelSource } from '../../reliability/cancel.ts';
+import { judged, unlessHalted } from '../../reliability/patience.ts';
+import type { Schema } from '../../schema.ts';
 import type { AnyToolOptions, Scope, ToolDefinition } from '../types.ts';
 import { observed } from './output.ts';
 
@@ -79,7 +80,7 @@ async function stateOf({ host, run }: Scope, holder: Holder): Promise<'live' | '
 
 async function conflict(scope: Scope, tool: Subject, claim: Claim, shown: Json): Promise<Looked> {
   const first = claim.holder && (await scope.host.intents.read(claim.holder, scope.run.started.by));
-  const fields = first?.input === undefined ? [] : await differingFields(tool, first.input, shown);
+  const fields = first?.input === undefined ? [] : await differingFields(tool, first.input, shown, scope.cancel);
   const what = fields.length > 0 ? `other values of ${fields.join(', ')}` : 'other arguments';
   const state = claim.state === 'done' ? 'was done' : claim.state === 'held' ? 'is being done' : 'may have been done';
   return refuse(
@@ -91,11 +92,11 @@ async function conflict(scope: Scope, tool: Subject, claim: Claim, shown: Json):
 }
 
 /** The names of the fields in which what must be the same differs. The first values are not told. */
-async function differingFields({ options }: Subject, first: Json, now: Json): Promise<readonly string[]> {
+async function differingFields({ options }: Subject, first: Json, now: Json, cancel: CancelSource): Promise<readonly string[]> {
   const { same, input } = options;
   if (!same || !input) return differing(first, now);
   const of = async (json: Json): Promise<Json> => {
-    const valid = await validate(input, json);
+    const valid = await judged(input, json, cancel);
     return valid.ok ? (plainJson(same(valid.value)) ?? null) : null;
   };
   try {
