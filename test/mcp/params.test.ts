@@ -1,5 +1,5 @@
 /** Wrong params of a request are the caller's fault: -32602 and the member, in every revision, and no text of a library. */
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { gatewayHandler, type McpHandlerOptions, mcpHandler } from '../../src/adapters/mcp/index.ts';
 import { agent, Engine } from '../../src/index.ts';
 import type { Handler } from '../../src/server/index.ts';
@@ -145,4 +145,53 @@ test('a method that is not offered stays unknown, whatever its params', async ()
     expect((await send({ jsonrpc: '2.0', id: 1, method, params: { name: 7 } })).messages).toMatchObject([
       { id: 1, error: { code: -32601 } },
     ]);
+});
+
+/** A server with sessions or without, and how a client of 2025-11-25 speaks to it. */
+async function spokenTo(sessions: boolean) {
+  const handler = servers['of agents']({ ...materials, sessions });
+  const { session } = await sender(handler)({ jsonrpc: '2.0', id: 0, method: 'initialize', params: begin });
+  const headers = { 'mcp-protocol-version': '2025-11-25', ...(session && { 'mcp-session-id': session }) };
+  return { handler, headers, send: sender(handler, headers) };
+}
+
+test.each([false, true])('the wish for a task is passed over, with sessions: %s', async (sessions) => {
+  const { send } = await spokenTo(sessions);
+  for (const task of [{}, { ttl: 1_000 }, 7])
+    expect(
+      (await send({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'x', arguments: { prompt: 'hi' }, task } })).messages,
+    ).toMatchObject([{ id: 1, result: { structuredContent: { output: 'done' } } }]);
+});
+
+test.each([false, true])("what a client does wrong is not in the operator's log, with sessions: %s", async (sessions) => {
+  const warned = vi.spyOn(process, 'emitWarning');
+  onTestFinished(() => warned.mockRestore());
+  const { handler, headers, send } = await spokenTo(sessions);
+  const answer = { jsonrpc: '2.0', id: 99, result: {} };
+  const progress = { jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: 99, progress: 1 } };
+  const cancelled = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: {} } };
+  for (const body of [
+    {},
+    [],
+    { jsonrpc: '1.0', id: 1, method: 'ping' },
+    { jsonrpc: '2.0', id: {}, method: 'ping' },
+    answer,
+    progress,
+    cancelled,
+  ])
+    await send(body);
+  const status = async (method: string, own: Record<string, string>) => {
+    const response = await handler(
+      new Request('http://localhost/mcp', {
+        method,
+        headers: { 'content-type': 'application/json', ...headers, ...own },
+        ...(method === 'POST' && { body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' }) }),
+      }),
+    );
+    return response.status;
+  };
+  expect(await status('POST', { accept: 'text/html' })).toBe(406);
+  if (sessions) expect(await status('GET', { accept: 'text/event-stream', 'last-event-id': 'none' })).toBe(400);
+  expect((await send({ jsonrpc: '2.0', id: 2, method: 'ping' })).messages).toMatchObject([{ result: {} }]);
+  expect(warned).not.toHaveBeenCalled();
 });

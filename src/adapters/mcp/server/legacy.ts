@@ -9,7 +9,7 @@ import type { Change } from './changes.ts';
 import { decisionOf, elicitationOf, showsOf } from './elicit.ts';
 import { isLogged, type LogLevel } from './logs.ts';
 import { type Caller, type Exchange, INTERNAL, INVALID_PARAMS, type Offering, RpcError, type Served } from './offering.ts';
-import { REQUEST_TYPES, type RequestSchema, wrongParams } from './params.ts';
+import { REQUEST_TYPES, type RequestSchema, withoutTask, wrongParams } from './params.ts';
 import { capabilitiesOf, listsOf, readsOf, requestOf } from './requests.ts';
 import { MOST_WATCHED, mayWatch } from './watching.ts';
 
@@ -38,7 +38,11 @@ export interface LegacyServer {
   tell(change: Change): void;
 }
 
-/** @param callerOf the caller of one request. @param lasting undefined: each request has a server of its own. */
+/**
+ * What the SDK reports to `onerror` is heard by no one: messages that are no JSON-RPC, answers to nothing, clients that left. Any caller could fill
+ * the operator's log with that, and it was answered. The failures of the server itself are told where they arise, by the offering.
+ * @param callerOf the caller of one request. @param lasting undefined: each request has a server of its own.
+ */
 export function legacyServer(sdk: Sdk, served: Served, callerOf: (extra: Extra) => Caller, lasting?: Lasting): LegacyServer {
   const { offering, info, instructions } = served;
   const server = new sdk.Server(info, {
@@ -102,11 +106,12 @@ export function legacyServer(sdk: Sdk, served: Served, callerOf: (extra: Extra) 
     async connect(transport) {
       await server.connect(transport);
       const { onmessage } = transport;
-      transport.onmessage = (message, extra) => {
+      transport.onmessage = (given, extra) => {
+        const message = withoutTask(given);
         const wrong = wrongParams(message, schemas);
         if (wrong === undefined) return onmessage?.(message, extra);
         const { id } = message as { id: string | number };
-        transport.send({ jsonrpc: '2.0', id, error: { code: INVALID_PARAMS, message: wrong } }).catch((error) => server.onerror?.(error));
+        transport.send({ jsonrpc: '2.0', id, error: { code: INVALID_PARAMS, message: wrong } }).catch(() => undefined);
       };
     },
     tell(change) {

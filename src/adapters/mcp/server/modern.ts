@@ -12,7 +12,7 @@ import type { Change } from './changes.ts';
 import { approving } from './consents.ts';
 import { decisionOf, type ElicitAnswer, elicitationOf, showsOf } from './elicit.ts';
 import { type Caller, type CallParams, type Exchange, INTERNAL, INVALID_PARAMS, type Offering, RpcError, type Served } from './offering.ts';
-import { REQUEST_TYPES, type RequestSchema, wrongParams } from './params.ts';
+import { REQUEST_TYPES, type RequestSchema, withoutTask, wrongParams } from './params.ts';
 import { capabilitiesOf, listsOf, readsOf, requestOf } from './requests.ts';
 import { rpcAnswer } from './rpc-answer.ts';
 import { MOST_WATCHED, mayWatch } from './watching.ts';
@@ -56,19 +56,13 @@ export async function modernServer(
   return {
     isOurs: async (request, body) => !(await sdk.isLegacyRequest(request, body)),
     async answer(caller, request, parsedBody) {
-      const wrong = wrongParams(known(parsedBody), schemas);
+      const wrong = wrongParams(withoutTask(parsedBody), schemas);
       if (wrong !== undefined) return rpcAnswer(200, parsedBody, INVALID_PARAMS, wrong);
       const refused = await refusedWatch(offering, caller, parsedBody);
       if (refused) return refused;
       return handler.fetch(request, { parsedBody, authInfo: authInfoOf(caller) });
     },
   };
-}
-
-/** A request without what the SDK's types have of earlier revisions, and this one passes over. */
-function known(body: unknown): unknown {
-  const { params, ...request } = (body ?? {}) as { params?: object };
-  return { ...request, params: { ...params, task: undefined } };
 }
 
 const callerOf = (ctx: ServerContext): Caller => callerIn(ctx.http?.authInfo);

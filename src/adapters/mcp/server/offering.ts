@@ -90,7 +90,6 @@ export interface Served {
   readonly offering: Offering;
   readonly info: { name: string; version: string };
   readonly instructions: string | undefined;
-  readonly tell: (error: unknown) => void;
 }
 
 /** An error of the protocol, in place of a result. The caller gets the message. */

@@ -47,6 +47,14 @@ function problem({ path = [], expected, values }: Issue, request: object): strin
   return `${member} is not valid`;
 }
 
+/** A message without the wish for a task: a server that has no tasks passes over it, and the SDKs answer it with an error. */
+export function withoutTask<M>(message: M): M {
+  const { params } = (message ?? {}) as { params?: unknown };
+  if (!isObject(params) || !Object.hasOwn(params, 'task')) return message;
+  const { task: _, ...others } = params;
+  return { ...message, params: others };
+}
+
 const RELATED_TASK = 'io.modelcontextprotocol/related-task';
 
 /** As `wrongParams`, of what holds for every method. An SDK answers it as a text that is not JSON. */

@@ -81,7 +81,7 @@ export function serveMcp(
   checkAuth(o.auth, where);
   const path = pathOf(o.path ?? '/mcp', where, '/mcp');
   const { info, instructions, decide = typeof o.auth === 'function', elicit = o.auth !== 'none' } = o;
-  const served: Served = { offering, info, instructions, tell };
+  const served: Served = { offering, info, instructions };
   const options = sessionOptions(o.sessions, where);
   const sessions = options && new McpSessions(served, options);
   const modern = lazy(() => modernServer(served));

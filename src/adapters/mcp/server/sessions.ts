@@ -82,7 +82,6 @@ export class McpSessions {
   }
 
   async #begin(caller: Caller, request: Request, body: unknown): Promise<Response> {
-    const { tell, offering } = this.#served;
     const sdk = await loadServer();
     // the SDK would say that there is no session
     const wrong = wrongParams(body, new Map([['initialize', sdk.InitializeRequestSchema]]));
@@ -94,18 +93,11 @@ export class McpSessions {
     const streams = new RequestStreams(transport, log);
     const session: Session = { id: randomUUID(), by: caller.by, transport, log, streams, busy: 1, closed: false };
     this.#sessions.set(session.id, session);
-    const {
-      server,
-      connect,
-      tell: told,
-    } = legacyServer(sdk, this.#served, (extra) => callerIn(extra.authInfo), {
+    const { server, connect, tell } = legacyServer(sdk, this.#served, (extra) => callerIn(extra.authInfo), {
       elicitTimeout: this.#o.elicitTimeout,
       isClosed: () => session.closed,
     });
-    server.onerror = (error) => {
-      if (!session.closed) tell(error);
-    };
-    const leave = offering.changes.on(told);
+    const leave = this.#served.offering.changes.on(tell);
     server.onclose = () => {
       session.closed = true;
       leave();
