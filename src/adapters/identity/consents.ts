@@ -4,7 +4,7 @@ import { sha256 } from '../../journal/canonical.ts';
 import type { Json, JsonObject } from '../../json.ts';
 import type { ConsentNeeded, ConsentReturn, ConsentReturned, CredentialRequest, Occasion } from '../../ports/identity.ts';
 import { addressOf } from './address.ts';
-import type { Asked, OAuth } from './oauth.ts';
+import { type Asked, isFrom, type OAuth } from './oauth.ts';
 import { refusal } from './oauth-errors.ts';
 import { aboutOf, fingerprint, type KeptToken, lockOf, ownerOf, tokenPlace } from './places.ts';
 import type { Place, Vault } from './vault.ts';
@@ -16,6 +16,8 @@ type Pending = {
   wanted: { scopes: readonly string[]; resources: readonly string[]; audiences: readonly string[] };
   asked: { callback: string; state: string; verifier: string; nonce: string | null; more?: Json };
   url: string;
+  /** The `party` of the OAuth that asks, if it has one. */
+  party?: string;
   /** The callback that it was asked with, where `ask` made another one of it. */
   given?: string;
   /** The provider was told to ask again, whatever it knows. */
@@ -29,7 +31,8 @@ type Pending = {
 
 export interface ConsentsOptions {
   vault: Vault;
-  oauthOf(provider: string): Pick<OAuth, 'ask' | 'consentUrl' | 'code'>;
+  /** Without a `party` it knows by `asked.more` where a code goes. */
+  oauthOf(provider: string): Pick<OAuth, 'ask' | 'consentUrl' | 'code'> & Partial<Pick<OAuth, 'party'>>;
   /** The callback that `ask` of a provider is given. */
   callbackOf(provider: string): string;
   /** Milliseconds. */
@@ -61,7 +64,7 @@ export function consents({ vault, oauthOf, callbackOf, lifetime, binds, now }: C
       const found = (await vault.get(place)) as Pending | undefined;
       if (found?.state !== 'open' || found.runId !== r.runId || found.expiresAt <= now() + lifetime / 2) continue;
       if (aboutOf({ ...found.wanted, provider: found.provider }) !== aboutOf(r) || found.bound !== boundBy(r)) continue;
-      if (found.forced !== (r.force === true)) continue;
+      if (found.forced !== (r.force === true) || !isFrom(oauthOf(r.provider), found)) continue;
       if ((found.given ?? found.asked.callback) === callbackOf(r.provider)) return { consentUrl: found.url, handle: place.about };
     }
     return undefined;
@@ -84,6 +87,7 @@ export function consents({ vault, oauthOf, callbackOf, lifetime, binds, now }: C
         wanted: { scopes, resources, audiences },
         asked: { ...asked, nonce: asked.nonce ?? null },
         url,
+        ...(oauth.party !== undefined && { party: oauth.party }),
         ...(asked.callback !== given && { given }),
         forced: force === true,
         bound: boundBy(r),
@@ -116,6 +120,12 @@ export function consents({ vault, oauthOf, callbackOf, lifetime, binds, now }: C
         outcome: found.state,
       });
     if (found.expiresAt <= now()) throw no('CONSENT_EXPIRED', 'This consent took too long. The assistant asks again.', details);
+    if (!isFrom(oauthOf(found.provider), found))
+      throw no(
+        'CONSENT_EXPIRED',
+        'This consent was given at another server than the application asks now. The assistant asks again.',
+        details,
+      );
     return found;
   }
 

@@ -237,9 +237,9 @@ function authOf(lib: Library, { clientSecret, clientKey, clientAuth = 'basic' }:
 const partyOf = ({ discovery, endpoints, clientId }: Provider): string =>
   digest([discovery ?? null, endpoints ? [endpoints.issuer, endpoints.token] : null, clientId ?? null]);
 
-/** Whether a refresh token may be sent there. One that was kept before it had a party may. */
-export const isFrom = ({ party }: Pick<OAuth, 'party'>, token: Pick<Tokens, 'party'>): boolean =>
-  token.party === undefined || token.party === party;
+/** Whether what was kept may be sent there: a refresh token, or the code of a consent. What was kept without a party may. */
+export const isFrom = ({ party }: { party?: string | undefined }, kept: Pick<Tokens, 'party'>): boolean =>
+  kept.party === undefined || kept.party === party;
 
 /** Where this application was told to look, which may be inside of its network. */
 const configuredOrigins = ({ discovery, endpoints }: Provider): string[] =>

@@ -1,6 +1,6 @@
 /** Tokens in the vault: got once, renewed once, revoked, over all processes that have it open. */
 import { RondoError } from '../../errors.ts';
-import type { OAuth } from './oauth.ts';
+import { isFrom, type OAuth } from './oauth.ts';
 import { isGrantOver } from './oauth-errors.ts';
 import { type KeptToken, lockOf } from './places.ts';
 import type { Place, Vault } from './vault.ts';
@@ -22,7 +22,8 @@ export const isUsable = ({ expiresAt }: Kept, now: number): boolean => expiresAt
 export interface Tokens {
   /**
    * A token of a user that was renewed with its refresh token, by this process or by another one meanwhile. If the provider cannot be asked, the one
-   * that is there, as long as it lasts. Undefined if the provider takes its refresh token no more: then it is removed, and the user must consent.
+   * that is there, as long as it lasts. Undefined if the provider takes its refresh token no more, or has another server or client since: then it is
+   * removed, and the user must consent.
    */
   renewed(place: Place): Promise<{ token: KeptToken; refreshed: boolean } | undefined>;
   /** A token that is got without a person, and is kept. */
@@ -33,7 +34,7 @@ export interface Tokens {
 /** What became of the tokens of a user at a provider. */
 export interface Revoked {
   provider: string;
-  /** `revoked`: the provider did. `forgotten`: it has no endpoint for that, or could not be asked. The vault has none of them any more. */
+  /** `revoked`: the provider did. `forgotten`: it has no endpoint for that, could not be asked, or is not the one that gave them. The vault has none of them any more. */
   outcome: 'revoked' | 'forgotten';
   /** Why it could not be asked. */
   code?: string;
@@ -48,8 +49,13 @@ export function tokens(vault: Vault, oauthOf: (provider: string) => OAuth, now: 
       if (!found) return undefined;
       if (isFresh(found, now()) || found.refresh === undefined) return { token: found, refreshed: false };
       const { scopes, resources, audiences } = wantedOf(place);
+      const oauth = oauthOf(place.provider);
+      if (!isFrom(oauth, found)) {
+        await vault.remove(place);
+        return undefined;
+      }
       try {
-        const got = await oauthOf(place.provider).refresh(found.refresh, { scopes, resources, audiences }, held.assert);
+        const got = await oauth.refresh(found.refresh, { scopes, resources, audiences }, held.assert);
         // a server that does not rotate gives no new one
         const token: KeptToken = { refresh: found.refresh, ...got };
         await vault.put(place, { value: token });
@@ -101,9 +107,11 @@ export function tokens(vault: Vault, oauthOf: (provider: string) => OAuth, now: 
   }
 
   /** @returns `before` if the provider has no endpoint for it. The first failure is told. */
-  async function revokedAt(provider: string, { access, refresh }: KeptToken, before: Revoked): Promise<Revoked> {
+  async function revokedAt(provider: string, token: KeptToken, before: Revoked): Promise<Revoked> {
+    const { access, refresh } = token;
     try {
       const oauth = oauthOf(provider);
+      if (!isFrom(oauth, token)) return before;
       // a refresh token takes its access tokens along, at servers that do as RFC 7009 says they should
       if (refresh !== undefined && !(await oauth.revoke(refresh, 'refresh_token'))) return before;
       if (!(await oauth.revoke(access, 'access_token')) || before.code !== undefined) return before;
