@@ -1,4 +1,5 @@
 /** The protocols of AgentCore Runtime beside HTTP, each served by `serve()` and driven by its own official client. */
+import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -84,6 +85,37 @@ describe('mcp', () => {
     expect([done.content, paid]).toEqual([[{ type: 'text', text: 'Done: paid 5 to eve' }], [{ to: 'eve', cents: 5 }]]);
     expect((await (await connected(url, {})).listTools()).tools.map((t) => t.name)).toEqual(['clerk']);
     expect(await ping(url)).toEqual(HEALTHY);
+  });
+
+  test('only a caller who is known is asked to approve its own calls', async () => {
+    const { clerk, paid } = obedient();
+    const { url } = await serving(clerk, { protocol: 'mcp' });
+    let asked = 0;
+    const paying = async (headers: Record<string, string>) => {
+      const versions = { versionNegotiation: { mode: { pin: '2026-07-28' as const } }, capabilities: { elicitation: { form: {} } } };
+      const client = new ModernClient({ name: 'test', version: '1' }, versions);
+      client.setRequestHandler('elicitation/create', () => {
+        asked++;
+        return { action: 'accept', content: { decision: 'approve' } };
+      });
+      await client.connect(new ModernTransport(new URL(`${url}/mcp`), { requestInit: { headers } }));
+      onTestFinished(() => client.close());
+      return client.callTool({ name: 'clerk', arguments: { prompt: 'call pay {"to":"eve","cents":5}' } });
+    };
+    expect(await paying({})).toMatchObject({ structuredContent: { status: 'paused' } });
+    expect([asked, paid]).toEqual([0, []]);
+    expect(await paying({ [USER]: 'ana' })).toMatchObject({ structuredContent: { status: 'completed' } });
+    expect([asked, paid.length]).toEqual([1, 1]);
+  });
+
+  test('a page of another site is refused where no one authenticates', async () => {
+    const status = async (server: { url: string }, origin: string) => {
+      const headers = { origin, 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' });
+      return (await fetch(`${server.url}/mcp`, { method: 'POST', headers, body })).status;
+    };
+    const own = await serving(obedient().clerk, { protocol: 'mcp' });
+    expect([await status(own, 'https://evil.example'), await status(own, 'http://localhost:3000')]).toEqual([403, 200]);
   });
 
   test('the context and the invocation reach the tools; a caller without a token is refused', async () => {

@@ -103,11 +103,16 @@ export const PROTOCOLS = {
     at: '/mcp',
     async mount({ app, o }) {
       const { mcpHandler } = await import('../../mcp/server/handler.ts');
-      // a platform that authenticates callers says who they are
-      const decide = ({ id }: Principal) => typeof o.auth === 'function' || id !== 'anonymous';
-      const handler = mcpHandler(o.engine, o.agent, { ...shared(o), ...limitsOf(o), path: '/mcp', decide });
+      const { checkOrigin } = await import('../../mcp/server/origin.ts');
+      // a platform that authenticates callers says who they are; the handler itself sees a function in any case, so its own defaults do not hold
+      const known = ({ id }: Principal) => typeof o.auth === 'function' || id !== 'anonymous';
+      const handler = mcpHandler(o.engine, o.agent, { ...shared(o), ...limitsOf(o), path: '/mcp', decide: known, elicit: known });
       // its session id is that of the platform, in a header of MCP
-      route(app, ['POST'], '/mcp', passed({ ...o, needsSession: false }, handler));
+      const answer = passed({ ...o, needsSession: false }, handler);
+      route(app, ['POST'], '/mcp', (request) => {
+        checkOrigin(request, o.auth);
+        return answer(request);
+      });
     },
   },
   a2a: {
