@@ -36,7 +36,7 @@ export interface Retry {
   maxDelay?: number;
 }
 
-/** When a service that fails is left alone for a while. Each tool has a breaker of its own in each engine, over all runs. */
+/** When a service that fails is left alone for a while. Each tool has a circuit of its own in each engine, over all runs that call it with the same options. */
 export interface Breaker {
   /** Consecutive service faults that open the circuit. Default 5. */
   failures?: number;
@@ -191,7 +191,8 @@ export interface ToolOptions<Name extends string, S extends SchemaLike, C extend
   execute(input: Out<S>, ctx: ToolContext<Out<C>, K>): O | Promise<O>;
   /**
    * For a `once` tool: finds out whether a call ran, after a crash, a timeout or another failure, and before a call of the same key. It has 60
-   * seconds. Right after a failure only `done` is believed, because the service may still be at work.
+   * seconds. Right after a failure only `done` is believed, because the service may still be at work. A tool of another effect is called again, so
+   * its declaration with a `check` is refused with `CONFIG_INVALID`.
    */
   check?(
     q: { idempotencyKey: string; input: Out<S>; context: Out<C>; by: Principal | undefined; session: string | undefined },

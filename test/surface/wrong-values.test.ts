@@ -113,6 +113,8 @@ const wrong: readonly [what: string, act: () => unknown, ...says: string[]][] = 
   // wrong values
   ["approval: 'yes'", () => pays({ approval: 'yes' }), 'approval', 'true, false, or an object'],
   ['credentials: { git: {} }', () => pays({ credentials: { git: {} } }), '"git"', 'provider'],
+  ["check of effect: 'read'", () => pays({ effect: 'read', check: () => 1 }), 'tool "pay": check', "effect: 'once'"],
+  ["check of effect: 'idempotent'", () => pays({ effect: 'idempotent', check: () => 1 }), 'tool "pay": check', "effect: 'once'"],
   ['retry: 3', () => pays({ retry: 3 }), 'retry', '{ attempts: 3 }'],
   ["durability: 'ful'", () => loose(sqliteJournal)('x.db', { durability: 'ful' }), "'power' or 'process'"],
   ['new Engine({ agents: a })', () => engineOf({ agents: one }), 'agents is a list', 'agents: [support]'],

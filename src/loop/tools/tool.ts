@@ -116,6 +116,10 @@ function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolD
   for (const field of ['check', 'toModel'] as const)
     if (options[field] !== undefined && typeof options[field] !== 'function')
       throw invalid(`tool "${name}": ${field} is a function: ${TOOL[field]}.`);
+  if (options.check !== undefined && (options.effect ?? 'once') !== 'once')
+    throw invalid(
+      `tool "${name}": check is for a tool that must not be called twice, and one with effect: '${options.effect}' is simply called again. Leave out check, or declare effect: 'once'.`,
+    );
   checkCost(options.cost, `tool "${name}"`);
   for (const field of ['timeout', 'deadline', 'maxBytes'] as const) {
     const value = options[field];
