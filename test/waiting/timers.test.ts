@@ -70,6 +70,7 @@ describe.each(journals)('a tool that waits, on $name', ({ make }) => {
     ['a negative time', { seconds: -1 }],
     ['a time without its offset', { until: '2026-01-02T09:00:00' }],
     ['a text that is not a time', { until: 'tomorrow' }],
+    ['a day that there is not', { until: '2025-02-30T09:00:00Z' }],
     ['more than it may', { minutes: 31 * 24 * 60 }],
     ['a time farther than it may', { until: '2027-01-01T00:00:00Z' }],
   ])('%s goes back to the model, with what is wrong', async (_, input) => {
@@ -262,6 +263,7 @@ describe.each(journals)('a node that waits, on $name', ({ make }) => {
     ['a negative time', () => ({ for: -1 })],
     ['a time that is none', () => ({ for: Number.NaN })],
     ['a text without an offset', () => ({ until: '2026-01-01T00:00' })],
+    ['a day that there is not', () => ({ until: '2026-02-29T00:00:00Z' })],
     ['a promise', async () => ({ for: 1 })],
     ['nothing', () => undefined],
     ['more than ten years', () => ({ for: 4_000 * DAY })],

@@ -88,7 +88,7 @@ test('a time in ISO 8601 and bytes in base64 are taken in no other form', () => 
   const at = 'dataSourceConfig.cloudWatchLogs.filterConfig.timeRange.startTime';
   expect(read(batch, sent(range('2026-11-29T14:00:00.250Z')))).toEqual(range(new Date('2026-11-29T14:00:00.250Z')));
   expect(read(batch, sent(range('2026-11-29T14:00:00+02:00')))).toEqual(range(new Date('2026-11-29T12:00:00Z')));
-  for (const wrong of [1_790_000_000, '29 Nov 2026', '2026-11-29', '2026-13-40T00:00:00Z', ''])
+  for (const wrong of [1_790_000_000, '29 Nov 2026', '2026-11-29', '2026-13-40T00:00:00Z', '2026-02-30T00:00:00Z', ''])
     expect(refused(() => read(batch, sent(range(wrong)))).message).toBe(`Value at '${at}' is not a time.`);
   const tool = named('InvokeCodeInterpreter');
   const blob = (text: unknown) => ({ arguments: { content: [{ path: 'a', blob: text }] } });

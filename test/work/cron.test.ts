@@ -104,7 +104,14 @@ describe('a date instead of a pattern', () => {
   });
 
   test('that is none is refused', async () => {
-    for (const cron of ['2027-02-32T12:00:00Z', '2027-06-01', 'tomorrow'])
+    for (const cron of [
+      '2027-02-32T12:00:00Z',
+      '2027-02-30T12:00:00Z',
+      '2027-04-31T12:00:00',
+      '2027-02-29T12:00:00+02:00',
+      '2027-06-01',
+      'tomorrow',
+    ])
       await refused('CONFIG_INVALID', timesOf(cron, 'America/New_York', 'test'));
   });
 });

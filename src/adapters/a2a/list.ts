@@ -1,5 +1,6 @@
 import { type ListTasksRequest, type ListTasksResponse, type Task, TaskState } from '@a2a-js/sdk';
 import { RequestMalformedError } from '@a2a-js/sdk/errors';
+import { timeIn } from '../../days.ts';
 import type { RunSummary } from '../../engine/options.ts';
 import { type Caller, contextOf, sessionsOf } from './caller.ts';
 import { assertHistoryLength, type Reading, see, trimmed } from './tasks.ts';
@@ -48,11 +49,9 @@ function checked({ pageSize = 50, status, statusTimestampAfter, historyLength }:
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/;
 
 function timeOf(text: string): number {
-  const time = TIME.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(time)) throw new RequestMalformedError('statusTimestampAfter is a time such as 2026-11-28T12:00:00Z.');
-  // Date.parse turns February 30 into March 2
-  if (new Date(`${text.slice(0, 10)}T00:00:00Z`).toISOString().slice(0, 10) !== text.slice(0, 10))
-    throw new RequestMalformedError('statusTimestampAfter names a day that there is not.');
+  const time = TIME.test(text) ? timeIn(text) : Number.NaN;
+  if (Number.isNaN(time))
+    throw new RequestMalformedError('statusTimestampAfter is a time such as 2026-11-28T12:00:00Z, of a day that there is.');
   return time;
 }
 

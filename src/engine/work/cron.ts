@@ -5,6 +5,7 @@
  * I2. A time of day that the clock shows twice comes once, the first time.
  * I3. A pattern of every hour, however it is written, comes in each real one: a gap or a repetition changes nothing.
  */
+import { isDay } from '../../days.ts';
 import { invalid } from '../../errors.ts';
 import { lazy } from '../../flight.ts';
 import { messageOf } from '../../reliability/classify.ts';
@@ -28,6 +29,8 @@ export async function timesOf(cron: string, timezone: string, where: string): Pr
     const clock = wallClock(timezone);
     const inUtc = inZone('UTC');
     const date = inUtc.getOnce()?.getTime();
+    // croner takes 30 February for 2 March
+    if (date !== undefined && !isDay(cron.trim().slice(0, 10))) throw new Error('there is no such day');
     if (date !== undefined) return once(inZone(ELSEWHERE).getOnce()?.getTime() === date ? date : clock.first(date));
     // some patterns are refused only now
     inUtc.nextRun(new Date(0));

@@ -1,4 +1,5 @@
 /** Waits without a process: how long a call waits, and how its wait ends. */
+import { timeIn } from '../../days.ts';
 import type { Began } from '../../journal/entries/wait.ts';
 
 /** A wait from now on, in milliseconds, or until a time: epoch milliseconds, a Date, or ISO 8601 with its offset from UTC. */
@@ -30,10 +31,10 @@ export function beginning(wait: unknown, now: number, longest = LONGEST): Began 
       : typeof until === 'number'
         ? until
         : typeof until === 'string' && ISO.test(until)
-          ? Date.parse(until)
+          ? timeIn(until)
           : Number.NaN;
   if (!Number.isFinite(time))
-    return `${JSON.stringify(until) ?? String(until)} is not a time: it is epoch milliseconds, a Date, or a text such as 2026-03-01T09:00:00+01:00`;
+    return `${JSON.stringify(until) ?? String(until)} is not a time: it is epoch milliseconds, a Date, or a text such as 2026-03-01T09:00:00+01:00, of a day that there is`;
   if (time > now + longest) return `${new Date(time).toISOString()} is more than ${longest} milliseconds away`;
   return { until: Math.ceil(time) };
 }

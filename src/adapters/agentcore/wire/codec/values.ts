@@ -1,4 +1,5 @@
 /** Values of the model as JSON, and back. */
+import { timeIn } from '../../../../days.ts';
 import { MAX_DEPTH } from '../../../../json.ts';
 import { type Plane, type Ref, type Shape, shapeOf } from '../model/model.ts';
 import { unreadable } from './error.ts';
@@ -43,7 +44,7 @@ export function fromJson(plane: Plane, type: Ref, value: unknown, at: string, de
     case 'epoch':
       return timeOf(typeof value === 'number' ? Math.round(value * 1000) : Number.NaN, at);
     case 'iso':
-      return timeOf(typeof value === 'string' && ISO.test(value) ? Date.parse(value) : Number.NaN, at);
+      return timeOf(typeof value === 'string' && ISO.test(value) ? timeIn(value) : Number.NaN, at);
     case 'blob':
     case 'stream':
       if (typeof value !== 'string' || value.length % 4 !== 0 || !BASE64.test(value)) throw wrong(at, 'bytes in base64');
