@@ -81,6 +81,22 @@ function crossedAt(
   return undefined;
 }
 
+/** A crossed limit with what is used by now: what ran beside the call that it stopped may have ended since. */
+export function usedNow(crossed: Crossed, { frame: { spent } }: Pick<Scope, 'frame'>): Crossed {
+  switch (crossed.name) {
+    case 'tokens':
+      return { ...crossed, used: isUnmetered(spent) ? null : totalOf(spent.usage) };
+    case 'costUsd':
+      return { ...crossed, used: costUsd(spent) ?? null };
+    case 'toolCalls':
+      return { ...crossed, used: spent.toolCalls };
+    case 'amounts':
+      return { ...crossed, used: usedOf(spent, crossed.unit as string) / 1e6 };
+    default:
+      return crossed;
+  }
+}
+
 /** What the calls need beyond what is used. For a call that is reserved already (`calls` is 0), what that one needs. */
 const needed = (each: number | undefined, calls: number, { guess }: Estimate): Pick<Crossed, 'needed'> =>
   each === undefined || guess ? {} : { needed: each * Math.max(calls, 1) };

@@ -12,6 +12,7 @@ import type { Frame } from '../journal/fold/fold.ts';
 import type { Make } from '../journal/log.ts';
 import { Halted } from '../reliability/patience.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
+import { usedNow } from './budget.ts';
 import { clears, withReading } from './context/read-result.ts';
 import { isLoop } from './definition.ts';
 import { granted } from './grants.ts';
@@ -105,6 +106,7 @@ const ifHalted = (tools: Tools) => (error: unknown) => {
 export async function attempt(scope: Scope): Promise<Settlement | undefined> {
   try {
     const settlement = await scope.agent.drive(scope);
+    if (settlement?.status === 'stopped') return { ...settlement, limit: usedNow(settlement.limit, settlement.at) };
     if (settlement) return settlement;
   } catch (error) {
     if (error instanceof ToolError) {

@@ -1,5 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { agent, Engine, foreignAgent, type Limits, memoryJournal, supervisor, tool } from '../../src/index.ts';
+import { z } from 'zod';
+import {
+  agent,
+  Engine,
+  foreignAgent,
+  graph,
+  type Limits,
+  memoryJournal,
+  type NodeContext,
+  send,
+  supervisor,
+  tool,
+} from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
 import { later } from '../kit/journals.ts';
 import { anything, asks, ends, failure, shown } from '../kit/runs.ts';
@@ -33,6 +45,25 @@ describe('a limit that stops a run reports what the next call would have needed'
     expect(model.requests).toHaveLength(asked);
     await ends(engine.resume(run.id, { limits: { [name]: enough } }), 'stopped');
     expect(model.requests).toHaveLength(asked + 1);
+  });
+
+  test('what ended beside the call that was stopped is in it', async () => {
+    const pay = async (_: unknown, { durable, item }: NodeContext) => {
+      await durable(`pay-${item}`, () => settle(2), { amount: { usd: 2 } });
+      return {};
+    };
+    const g = graph({
+      name: 'g',
+      state: z.object({}),
+      nodes: { pay },
+      edges: { start: () => [1, 2, 3, 4].map((n) => send('pay', n)), pay: 'end' },
+    });
+    // in a store that answers later, all ask for their place before one has it
+    const engine = new Engine({ journal: later(memoryJournal()), agents: [g] });
+    const run = engine.run(g, {}, { limits: { amounts: { usd: 6 } } });
+    const { limit } = await ends(run, 'stopped');
+    expect(limit).toEqual({ name: 'amounts', unit: 'usd', max: 6, used: 6, needed: 2 });
+    await ends(engine.resume(run.id, { limits: { amounts: { usd: 8 } } }), 'completed');
   });
 
   test('steps and tool calls: one more', async () => {

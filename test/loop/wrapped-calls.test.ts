@@ -152,7 +152,7 @@ describe('a wrapper that asks again', () => {
   test('where the first answer leaves no room: that one is charged, and the model is not asked again', async () => {
     const { model, calls } = dear();
     const result = await ends(new Engine({ prices }).run(wrapping(model, twice, { costUsd: 1.5 }), 'go'), 'stopped');
-    expect(result).toMatchObject({ limit: { name: 'costUsd', used: 0, needed: 2 }, costUsd: 1 });
+    expect(result).toMatchObject({ limit: { name: 'costUsd', used: 1, needed: 2 }, costUsd: 1 });
     expect(calls).toHaveLength(1);
   });
 
@@ -161,7 +161,7 @@ describe('a wrapper that asks again', () => {
       if (n > 1) throw new ToolError('STREAM_BROKEN', 'broken', { retryable: true });
     });
     const result = await ends(new Engine({ prices }).run(wrapping(model, twice, { costUsd: 2.5 }), 'go'), 'stopped');
-    expect(result).toMatchObject({ limit: { name: 'costUsd', used: 1, needed: 2 }, costUsd: 2 });
+    expect(result).toMatchObject({ limit: { name: 'costUsd', used: 2, needed: 2 }, costUsd: 2 });
     expect(calls).toHaveLength(2);
   });
 
