@@ -80,7 +80,8 @@ export function gatewayEndpoint(
 
   function found(id: string): Gateway {
     const gateway = gatewayOf(world, id);
-    if (statusOf(world, gateway) === 'CREATING') throw new AwsError('ResourceNotFoundException', `Gateway ${id} is being created.`);
+    const status = statusOf(world, gateway);
+    if (status === 'CREATING' || status === 'DELETING') throw new AwsError('ResourceNotFoundException', `Gateway ${id} is ${status}.`);
     return gateway;
   }
 

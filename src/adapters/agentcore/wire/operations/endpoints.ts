@@ -1,7 +1,7 @@
 /** The control plane of Runtime: endpoints, names that point to a version. */
 import type { Operations, World } from '../call.ts';
 import type { PageRequest } from '../state.ts';
-import { TAKES } from './resource.ts';
+import { checkStays, TAKES } from './resource.ts';
 import {
   conflict,
   DEFAULT,
@@ -64,6 +64,7 @@ export function endpointOperations(world: World, deleted: (runtime: string, name
       } = input as EndpointInput & { name: string };
       return state.once('CreateAgentRuntimeEndpoint', clientToken, input, () => {
         const runtime = runtimeOf(world, id);
+        checkStays(`Agent runtime ${id}`, runtime);
         const { version } = versionOf(world, runtime, Number(agentRuntimeVersion ?? runtime.version));
         if (state.list<Endpoint>(ENDPOINT, id).some((other) => other.name === name))
           throw conflict(`Agent runtime ${id} has an endpoint ${name} already.`);
@@ -93,6 +94,7 @@ export function endpointOperations(world: World, deleted: (runtime: string, name
         const runtime = runtimeOf(world, id);
         const before = endpointOf(world, runtime, endpointName);
         if (endpointName === DEFAULT) throw conflict(`The endpoint ${DEFAULT} follows the newest version by itself.`);
+        checkStays(`The endpoint ${endpointName} of ${id}`, before);
         const { version } = versionOf(world, runtime, Number(agentRuntimeVersion ?? before.version));
         const after = { ...before, version, updatedAt: date(), readyAt: soon(), ...(description && { description }) };
         const { name: _, id: __, description: ___, ...told } = endpointSummary(runtime, putEndpoint(world, runtime, after));
@@ -110,8 +112,10 @@ export function endpointOperations(world: World, deleted: (runtime: string, name
         const runtime = runtimeOf(world, id);
         const endpoint = endpointOf(world, runtime, endpointName);
         if (endpointName === DEFAULT) throw conflict(`The endpoint ${DEFAULT} is deleted with its runtime.`);
-        putEndpoint(world, runtime, { ...endpoint, goneAt: soon() });
-        deleted(id, endpointName);
+        if (endpoint.goneAt === undefined) {
+          putEndpoint(world, runtime, { ...endpoint, goneAt: soon() });
+          deleted(id, endpointName);
+        }
         return { status: 'DELETING', agentRuntimeId: id, endpointName };
       });
     },

@@ -4,7 +4,7 @@ import { AwsError } from '../codec/error.ts';
 import { checkLimit, type LimitEntry, type LimitSettings, type RateLimit } from '../gateway/rate-limits.ts';
 import { conflict, gatewayOf, partOf, partsOf, RATE_LIMIT } from '../gateway/resources.ts';
 import type { PageRequest } from '../state.ts';
-import { suffix } from './resource.ts';
+import { checkStays, suffix } from './resource.ts';
 
 interface InGateway {
   gatewayIdentifier: string;
@@ -54,7 +54,7 @@ export function gatewayRateLimitOperations(world: World): Operations {
   }
 
   function change(gateway: string, before: RateLimit, entries: readonly LimitEntry[], description: string | undefined) {
-    if (before.goneAt !== undefined) throw conflict(`The rate limit ${before.id} is being deleted.`);
+    checkStays(`The rate limit ${before.id}`, before);
     const changes = { entries, ...(description !== undefined && { description }) };
     return put(gateway, { ...before, ...changes, updatedAt: date(), until: 'UPDATING', readyAt: soon() });
   }
@@ -62,7 +62,7 @@ export function gatewayRateLimitOperations(world: World): Operations {
   return {
     CreateGatewayRateLimit(input: Put & InGateway & { clientToken?: string }) {
       const { gatewayIdentifier: gateway, clientToken, ...settings } = input;
-      gatewayOf(world, gateway);
+      checkStays(`Gateway ${gateway}`, gatewayOf(world, gateway));
       return state.once('CreateGatewayRateLimit', clientToken, input, () => add(gateway, settings));
     },
     GetGatewayRateLimit: (named: Named) => told(named.gatewayIdentifier, limitOf(named)),
@@ -82,7 +82,7 @@ export function gatewayRateLimitOperations(world: World): Operations {
     /** All of them, or none. */
     BatchPutGatewayRateLimits(input: InGateway & { rateLimits: readonly Put[]; clientToken?: string }) {
       const { gatewayIdentifier: gateway, rateLimits, clientToken } = input;
-      gatewayOf(world, gateway);
+      checkStays(`Gateway ${gateway}`, gatewayOf(world, gateway));
       return state.once('BatchPutGatewayRateLimits', clientToken, input, () => ({
         rateLimits: rateLimits.map((given) => {
           const here = partsOf<RateLimit>(world, RATE_LIMIT, gateway);

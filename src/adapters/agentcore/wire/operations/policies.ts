@@ -21,7 +21,7 @@ import {
 } from '../policy/resources.ts';
 import type { PageRequest } from '../state.ts';
 import type { Changed } from './policy-engines.ts';
-import { suffix, TAKES } from './resource.ts';
+import { checkStays, suffix, TAKES } from './resource.ts';
 
 interface InEngine {
   policyEngineId: string;
@@ -123,7 +123,7 @@ export function policyOperations(world: World, toolsOf: ToolsOf): Operations {
       const reasons = await reasonsFor(engine, statement, input);
       return state.once(`CreatePolicy ${engine}`, clientToken, input, () => {
         const owner = engineOf(world, engine);
-        if (owner.goneAt !== undefined) throw conflict(`Policy engine ${engine} is DELETING.`);
+        checkStays(`Policy engine ${engine}`, owner);
         const here = policiesOf(world, engine);
         if (here.some((policy) => policy.name === name)) throw conflict(`A policy with the name ${name} exists already.`);
         if (here.length >= MOST) throw new AwsError('ServiceQuotaExceededException', `A policy engine has at most ${MOST} policies.`);

@@ -31,7 +31,10 @@ export interface Targets {
   of(named: Named, caller: Caller, host: string): Promise<Target>;
   /** The protected-resource document of a runtime; undefined for one without tokens. @throws AwsError `ResourceNotFoundException`. */
   metadata(named: Named, host: string): object | undefined;
-  /** @throws AwsError `RuntimeClientError` if nothing is bound to the image of the runtime. */
+  /**
+   * What a call of the runtime runs, or starts.
+   * @throws AwsError `RuntimeClientError` if nothing is bound to the image of the runtime, `ResourceNotFoundException` if it is being deleted.
+   */
   wanted(target: Target, id: string, host: string): Wanted;
 }
 
@@ -71,6 +74,9 @@ export function targets(world: World, bound: Bound): Targets {
       return authorizerFor(runtime, version)?.metadata(urlOf(host, arn));
     },
     wanted({ runtime, version, endpoint, arn, owner }, id, host) {
+      // asked right before a session starts: the deletion ends those that have started until then
+      if (endpointOf(world, runtime, endpoint).goneAt !== undefined)
+        throw new AwsError('ResourceNotFoundException', `The endpoint ${endpoint} of ${runtime.id} is DELETING. Call another one.`);
       const { configuration } = version;
       const { agentRuntimeArtifact, environmentVariables, protocolConfiguration } = configuration;
       const uri = agentRuntimeArtifact.containerConfiguration?.containerUri;

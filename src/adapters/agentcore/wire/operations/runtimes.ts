@@ -6,7 +6,7 @@ import type { Operations, World } from '../call.ts';
 import { invalidInput } from '../codec/error.ts';
 import { addWorkloadOf, removeWorkload, workloadArn } from '../identity/resources.ts';
 import type { PageRequest } from '../state.ts';
-import { isHere, suffix, TAKES } from './resource.ts';
+import { checkStays, isHere, suffix, TAKES } from './resource.ts';
 import {
   type Configuration,
   conflict,
@@ -62,9 +62,11 @@ export function runtimeOperations(world: World, deleted: (id: string) => void): 
   }
 
   function remove(runtime: Runtime): void {
+    if (runtime.goneAt !== undefined) return;
     state.put(RUNTIME, runtime.id, { ...runtime, goneAt: soon() });
     removeWorkload(world, runtime.id);
-    for (const endpoint of state.list<Endpoint>(ENDPOINT, runtime.id)) putEndpoint(world, runtime, { ...endpoint, goneAt: soon() });
+    for (const endpoint of state.list<Endpoint>(ENDPOINT, runtime.id))
+      putEndpoint(world, runtime, { ...endpoint, goneAt: endpoint.goneAt ?? soon() });
     deleted(runtime.id);
   }
 
@@ -104,7 +106,7 @@ export function runtimeOperations(world: World, deleted: (id: string) => void): 
       checkConfiguration(configuration);
       return state.once('UpdateAgentRuntime', clientToken, input, () => {
         const before = runtimeOf(world, id);
-        if (before.goneAt !== undefined) throw conflict(`Agent runtime ${id} is being deleted.`);
+        checkStays(`Agent runtime ${id}`, before);
         const runtime: Runtime = { ...before, version: before.version + 1 };
         state.put(RUNTIME, id, runtime);
         const version = addVersion(runtime, configuration);
