@@ -49,7 +49,7 @@ export function checkOptions(given: unknown, examples: Examples, where: string, 
 }
 
 /** A value in a message: short, and without what it holds. */
-const shown = (value: unknown): string =>
+export const shown = (value: unknown): string =>
   value === null || typeof value === 'number' || typeof value === 'boolean'
     ? String(value)
     : typeof value === 'string'

@@ -1,12 +1,12 @@
 /** Asks the policy and the guardrails about a value on its way in or out. What they cannot be asked about is withheld. */
 import { copyJson, type Json } from '../json.ts';
 import type { Guardrail, GuardrailVerdict, Judged } from '../ports/guardrail.ts';
-import type { ContentRequest, ContentRuling, Policy } from '../ports/policy.ts';
+import type { ContentRequest, Policy } from '../ports/policy.ts';
 import type { CancelSource } from '../reliability/cancel.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { inTime } from '../reliability/patience.ts';
 import { type Asking, guarded, guards } from './guardrails.ts';
-import { HOOK_TIMEOUT, reasonOf } from './policy.ts';
+import { HOOK_TIMEOUT, reasonOf, ruledBy } from './policy.ts';
 
 /** What an engine was given. */
 export interface Checks {
@@ -52,9 +52,10 @@ function ruling({ value, changed, blocked, verdicts: all }: Awaited<ReturnType<t
 async function allowedByPolicy(policy: Pick<Policy, 'content'> | undefined, r: ContentRequest, cancel?: CancelSource): Promise<Allowed> {
   if (!policy?.content) return { ok: true };
   try {
-    const said: ContentRuling = await inTime(policy.content({ ...r, value: copyJson(r.value) }), HOOK_TIMEOUT, 'the policy', cancel);
-    if (said.allow !== true) return { ok: false, reason: reasonOf(said.reason, 'the policy does not allow it') };
-    return said.value === undefined ? { ok: true } : { ok: true, replaced: copyJson(said.value) };
+    const said = await inTime(policy.content({ ...r, value: copyJson(r.value) }), HOOK_TIMEOUT, 'the policy', cancel);
+    const { allow, reason, value } = ruledBy(policy, 'content', said);
+    if (allow !== true) return { ok: false, reason: reasonOf(reason, 'the policy does not allow it') };
+    return value === undefined ? { ok: true } : { ok: true, replaced: copyJson(value as Json) };
   } catch (error) {
     // also if the run was halted meanwhile: the result is still journaled, without the value
     return { ok: false, reason: `the policy could not be asked: ${messageOf(error)}` };

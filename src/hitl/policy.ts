@@ -1,11 +1,13 @@
 /** Asks the policy. A policy that throws, hangs or returns an invalid ruling denies. */
 import { copyJson } from '../json.ts';
+import { shown } from '../options.ts';
 import type { AccessRequest, CallRequest, Policy } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { ApprovalRule } from '../ports/tool.ts';
 import type { CancelSource } from '../reliability/cancel.ts';
 import { bounded, messageOf } from '../reliability/classify.ts';
 import { Halted, inTime } from '../reliability/patience.ts';
+import { warnOnce } from '../reliability/warn.ts';
 import { ruleProblem } from './rules.ts';
 
 /** Milliseconds that a policy or an approval rule may take. After that it denies. */
@@ -40,7 +42,7 @@ export async function permission(
     try {
       const asked = policy.decide({ ...copyJson(call), by, agent, context, runId, session });
       const ruling: unknown = await inTime(asked, HOOK_TIMEOUT, 'the policy', cancel);
-      const { allow, ask, reason } = (ruling ?? {}) as { allow?: unknown; ask?: unknown; reason?: unknown };
+      const { allow, ask, reason } = ruledBy(policy, 'decide', ruling);
       if (ask === undefined) {
         if (allow !== true) return { denied: reasonOf(reason, 'The policy does not allow this call.'), asks };
         continue;
@@ -59,6 +61,27 @@ export async function permission(
   return { asks };
 }
 
+/** What the methods of a policy return, for the message about one that returns something else. */
+const RULINGS = {
+  decide: '{ allow: true }, { allow: false, reason }, or { ask: true }',
+  access: '{ allow: true }, or { allow: false, reason }',
+  content: '{ allow: true }, { allow: true, value }, or { allow: false, reason }',
+};
+
+/** The fields of a ruling, none of which is checked. The operator is told once of an answer that is no ruling, because all that it does is deny. */
+export function ruledBy(
+  policy: object,
+  method: keyof typeof RULINGS,
+  said: unknown,
+): { readonly allow?: unknown; readonly ask?: unknown; readonly reason?: unknown; readonly value?: unknown } {
+  const ruling = typeof said === 'object' && said !== null ? (said as { readonly allow?: unknown; readonly ask?: unknown }) : {};
+  if (typeof ruling.allow !== 'boolean' && !(method === 'decide' && ruling.ask !== undefined)) {
+    const returned = said === undefined ? 'nothing' : shown(said);
+    warnOnce(policy, method, `policy.${method} returned ${returned}, which denies. It returns ${RULINGS[method]}.`);
+  }
+  return ruling;
+}
+
 /** The policy if it is asked about calls. */
 export const callPolicy = (policy: Partial<Policy> | undefined): Policy | undefined => (decides(policy) ? policy : undefined);
 
@@ -68,7 +91,7 @@ const decides = (policy: Partial<Policy> | undefined): policy is Policy => Boole
 export async function accessProblem(policy: Pick<Policy, 'access'> | undefined, r: AccessRequest): Promise<string | undefined> {
   if (!policy?.access) return undefined;
   try {
-    const { allow, reason } = await inTime(policy.access(r), HOOK_TIMEOUT, 'the policy');
+    const { allow, reason } = ruledBy(policy, 'access', await inTime(policy.access(r), HOOK_TIMEOUT, 'the policy'));
     return allow === true ? undefined : reasonOf(reason, 'The policy does not allow it.');
   } catch (error) {
     return `The policy could not be asked: ${messageOf(error)}`;

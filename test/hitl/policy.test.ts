@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { type AccessRequest, agent, type CallRequest, Engine, memoryJournal, type Policy, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
@@ -358,5 +358,47 @@ describe('a run that is cancelled while the policy looks at a value', () => {
     stop.abort();
     expect((await ends(run, 'cancelled')).usage).toMatchObject(usage);
     expect(JSON.stringify(await entriesOf(store, run.id))).not.toContain('the answer');
+  });
+});
+
+describe('what a policy returns that is not a ruling', () => {
+  const told = () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    onTestFinished(() => warned.mockRestore());
+    return () => warned.mock.calls.map(([text]) => String(text)).filter((text) => text.includes('policy.'));
+  };
+
+  test.each<[unknown, string]>([
+    [true, 'true'],
+    [undefined, 'nothing'],
+    ['allow', '"allow"'],
+    [{ allow: 'yes' }, 'an object'],
+    [{ allowed: true }, 'an object'],
+  ])('denies each call, and the operator is told once what decide returns: %j', async (said, shownAs) => {
+    const warnings = told();
+    const engine = new Engine({ policy: { decide: () => said as never } });
+    for (let runs = 0; runs < 2; runs++) {
+      const { a, model, ledger } = refunding({ rule: false });
+      await ends(engine.run(a, 'go'), 'completed');
+      expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'NOT_PERMITTED' });
+      expect(ledger).toEqual([]);
+    }
+    expect(warnings()).toEqual([expect.stringContaining(`policy.decide returned ${shownAs}`)]);
+    expect(warnings()[0]).toContain('{ allow: true }');
+  });
+
+  test('so it does for access and for content', async () => {
+    const warnings = told();
+    const { a } = refunding({ rule: false });
+    await refused('NOT_PERMITTED', new Engine({ policy: { access: () => true as never } }).run(a, 'go'));
+    await refused('INPUT_REFUSED', new Engine({ policy: { content: () => undefined as never } }).run(a, 'go'));
+    expect(warnings().map((text) => text.split(' ')[0])).toEqual(['policy.access', 'policy.content']);
+  });
+
+  test('a ruling that denies is no mistake', async () => {
+    const warnings = told();
+    const { a } = refunding({ rule: false });
+    await ends(new Engine({ policy: { decide: () => ({ allow: false }) } }).run(a, 'go'), 'completed');
+    expect(warnings()).toEqual([]);
   });
 });
