@@ -101,19 +101,36 @@ export interface Problem {
   details?: Json;
 }
 
+const LATER = 'The server cannot do this now. Try again later.';
+
+/** A package that the operator did not install: nothing that the caller sent is wrong. */
+const isMissingPackage = (error: unknown): boolean =>
+  RondoError.is(error, 'CONFIG_INVALID') && (error.cause as { code?: unknown } | undefined)?.code === 'ERR_MODULE_NOT_FOUND';
+
+/** The message for a caller. That of a run that is not found tells who uses the library to name another principal, which no caller may. */
+function wordsOf({ code, message, details }: RondoError): string {
+  if (code !== 'RUN_NOT_FOUND') return message;
+  const { runId } = (details ?? {}) as { runId?: unknown };
+  return runId === undefined ? message : `There is no run ${JSON.stringify(runId)} that this caller may see.`;
+}
+
 /**
  * The status and the body for an error. For a server error (5xx) the body has only the code, because the message may expose internals;
  * `tell` gets the whole error.
  */
 export function problemOf(error: unknown, tell: (error: unknown) => void): { status: number; problem: Problem } {
   if (error instanceof HttpError) return { status: error.status, problem: { code: error.code, message: error.message } };
+  if (isMissingPackage(error)) {
+    tell(error);
+    return { status: 503, problem: { code: CODES[503], message: LATER } };
+  }
   const known = RondoError.is(error) && Object.hasOwn(STATUS, error.code);
   const status = known ? STATUS[error.code] : 500;
   if (known && status < 500) {
-    const { code, message, details } = error;
-    return { status, problem: { code, message, ...(details !== null && { details }) } };
+    const { code, details } = error;
+    return { status, problem: { code, message: wordsOf(error), ...(details !== null && { details }) } };
   }
   tell(error);
-  const message = status === 503 ? 'The server cannot do this now. Try again later.' : 'The server failed. Its operator was told why.';
+  const message = status === 503 ? LATER : 'The server failed. Its operator was told why.';
   return { status, problem: { code: known ? error.code : 'INTERNAL', message } };
 }

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { exportJWK, SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { agent, Engine, memoryJournal, RondoError } from '../../src/index.ts';
-import { bearer, jwt, listen, readJson, type ServeOptions, serve } from '../../src/server/index.ts';
+import { bearer, jwt, listen, problemOf, readJson, type ServeOptions, serve } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { around } from '../kit/journals.ts';
 import { refused } from '../kit/runs.ts';
@@ -253,4 +253,13 @@ test('a server error exposes only its code, and the operator gets the rest', asy
     body: { error: { code: 'JOURNAL_UNAVAILABLE', message: 'The server cannot do this now. Try again later.' } },
   });
   expect(String(vi.mocked(process.emitWarning).mock.calls[0]?.[0])).toContain('serve(): RondoError: the file /secret/runs.db is locked');
+});
+
+test('a package that is missing is told to the operator, and a caller may come again: nothing that they sent is wrong', () => {
+  const told: unknown[] = [];
+  const cause = Object.assign(new Error("Cannot find package 'x'"), { code: 'ERR_MODULE_NOT_FOUND' });
+  const missing = new RondoError('CONFIG_INVALID', 'It needs the package x: npm install x', { cause });
+  const { status, problem } = problemOf(missing, (error) => told.push(error));
+  expect({ status, problem }).toEqual({ status: 503, problem: { code: 'UNAVAILABLE', message: expect.not.stringContaining('npm') } });
+  expect(told).toEqual([missing]);
 });

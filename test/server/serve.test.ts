@@ -386,6 +386,8 @@ test('a run of another tenant is not found by any route', async () => {
   const answers = await asked(run);
   expect(answers.map((a) => [a.status, a.body.error.code])).toEqual(answers.map(() => [404, 'RUN_NOT_FOUND']));
   expect(answers).toEqual(await asked('no-such-run'));
+  // in words for a client of HTTP, who passes no { by }
+  expect(answers.map((a) => a.body.error.message)).toEqual(answers.map(() => 'There is no run "ID" that this caller may see.'));
   expect(await get(`${server.url}/runs/${run}`, as('ben'))).toMatchObject({ body: { status: 'paused' } });
 });
 
