@@ -48,6 +48,13 @@ const said = ({ content }: CallToolResult) => content.map((part) => (part.type =
 // biome-ignore lint/suspicious/noExplicitAny: what the tests look into
 const data = (result: CallToolResult): any => result.structuredContent;
 
+test('a call without its prompt is told which field is missing', async () => {
+  const { url } = await serving(agent({ name: 'desk', instructions: '', model: scripted([]) }));
+  const result = await call(await connected(url), 'desk', { message: 'hello' });
+  expect(result.isError).toBe(true);
+  expect(said(result)).toContain('"prompt" is missing');
+});
+
 describe('the official client', () => {
   test('finds each agent as a tool with its input, and calls it', async () => {
     const sum = graph({
@@ -109,6 +116,33 @@ describe('the official client', () => {
     await ends(engine.run(desk, 'go'), 'completed');
     expect(paid).toHaveLength(2);
   });
+
+  test.each(['2025-11-25', '2026-07-28'] as const)(
+    'a model that calls by mcpTools() does not approve its own call, over %s',
+    async (protocol) => {
+      const { clerk, paid } = obedient();
+      const { url } = await serving(clerk, { auth });
+      const offered: string[][] = [];
+      const answered: string[] = [];
+      const model = scripted(({ messages, tools }) => {
+        offered.push(tools.map(({ name }) => name));
+        if (messages.at(-1)?.role !== 'tool')
+          return { toolCalls: [{ name: 'clerk', input: { prompt: 'call pay {"to":"me","cents":5}' } }] };
+        answered.push(JSON.stringify(messages.at(-1)));
+        return 'It waits.';
+      });
+      await using engine = new Engine();
+      const calling = async (allow?: string[]) => {
+        const tools = [mcpTools({ url, protocol, headers: { authorization: 'Bearer ana' }, ...(allow && { allow }) })];
+        await ends(engine.run(agent({ name: `desk${allow?.length ?? ''}`, instructions: '', model, tools }), 'go'), 'completed');
+      };
+      await calling();
+      expect([offered[0], paid]).toEqual([['clerk'], []]);
+      expect(answered[0]).toMatch(/A person answers, not the model.*ap_/s);
+      await calling(['clerk', 'decide']);
+      expect(offered.at(-1)).toEqual(['clerk', 'decide']);
+    },
+  );
 
   test('leaves, and the run goes on; with cancelOnDisconnect it is cancelled', async () => {
     for (const cancelOnDisconnect of [false, true]) {

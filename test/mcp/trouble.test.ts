@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
 import { createServer, request as httpRequest, type ServerResponse } from 'node:http';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { callError } from '../../src/adapters/mcp/failure.ts';
 import { mcpTools } from '../../src/adapters/mcp/index.ts';
@@ -9,12 +8,37 @@ import { serveHttp } from './http.ts';
 import { alive, stdioServer, using } from './support.ts';
 
 const open = (o: Parameters<typeof mcpTools>[0], signal = new AbortController().signal) => mcpTools(o).open({ signal });
+const urlOf = (source: string) => new URL(`../../src/${source}`, import.meta.url).href;
+
+/** Runs a program where the packages of MCP are not installed. */
+function withoutSdk(program: string): { stdout: string; stderr: string } {
+  const block = `import { registerHooks } from 'node:module';
+    registerHooks({ resolve(name, context, next) {
+      if (name.startsWith('@modelcontextprotocol')) throw Object.assign(new Error("Cannot find package '" + name + "'"), { code: 'ERR_MODULE_NOT_FOUND' });
+      return next(name, context); } });`;
+  const hooks = `data:text/javascript,${encodeURIComponent(block)}`;
+  return spawnSync(process.execPath, ['--import', hooks, '--input-type=module', '-e', program], { encoding: 'utf8' });
+}
 const script = (code: string) => ({ name: 'bad', command: process.execPath, args: ['-e', code] });
 
 describe('a server that does not serve', () => {
   it('is not there', async () => {
     const refused = { code: 'CONFIG_INVALID', message: expect.stringContaining('cannot run "no-such-program-here" (ENOENT)') };
     await expect(open({ command: 'no-such-program-here' })).rejects.toMatchObject(refused);
+  });
+
+  it('cannot be reached: the message has the address and the cause, and nothing that may be secret', async () => {
+    const closed = createServer();
+    await new Promise<void>((done) => closed.listen(0, '127.0.0.1', done));
+    const { port } = closed.address() as { port: number };
+    await new Promise((done) => closed.close(done));
+    for (const protocol of ['2025-11-25', 'auto'] as const) {
+      const error = await open({ url: `http://127.0.0.1:${port}/tools/mcp?key=sesame`, protocol }).catch((e) => e);
+      expect(error).toMatchObject({ code: 'MCP_UNAVAILABLE', outcome: 'not-run', retryable: true });
+      expect(error.message).toContain(`(http://127.0.0.1:${port}/tools/mcp) did not start: `);
+      expect(error.message).toMatch(/fetch failed \(ECONNREFUSED\)\.$/);
+      expect(error.message).not.toContain('sesame');
+    }
   });
 
   it('exits: its last words are in the message, the values of its env are not', async () => {
@@ -87,27 +111,31 @@ describe('a server that does not serve', () => {
     const page = createServer((_, res) => res.writeHead(200, { 'content-type': 'text/html' }).end('<html>')).listen(0, '127.0.0.1');
     await new Promise((resolve) => page.once('listening', resolve));
     const { port } = page.address() as { port: number };
-    const message = expect.stringMatching(/http:\/\/127.0.0.1:\d+\).*Unexpected content type: text\/html/);
+    const message = expect.stringMatching(/http:\/\/127.0.0.1:\d+\/mcp\).*Unexpected content type: text\/html/);
     await expect(open({ url: `http://127.0.0.1:${port}/mcp?key=sesame` })).rejects.toMatchObject({ code: 'MCP_UNAVAILABLE', message });
     await new Promise((resolve) => page.close(resolve));
     await expect(open({ url: `http://127.0.0.1:${port}/mcp` })).rejects.toMatchObject({ code: 'MCP_UNAVAILABLE', outcome: 'not-run' });
   });
 
+  it('serves nothing without the SDK: clients are told to come again, and the operator what to install', () => {
+    const use = `const { mcpHandler } = await import(${JSON.stringify(urlOf('adapters/mcp/index.ts'))});
+      const { agent, Engine } = await import(${JSON.stringify(urlOf('index.ts'))});
+      const { scripted } = await import(${JSON.stringify(urlOf('testing/index.ts'))});
+      const handler = mcpHandler(new Engine(), agent({ name: 'a', instructions: '', model: scripted([]) }));
+      const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' });
+      const answer = await handler(new Request('http://127.0.0.1/mcp', { method: 'POST', headers, body }));
+      console.log(answer.status, await answer.text());`;
+    const { stdout, stderr } = withoutSdk(use);
+    expect(stdout).toContain('503 {"error":{"code":"UNAVAILABLE"');
+    expect(stdout).not.toContain('npm');
+    expect(stderr).toMatch(/RondoWarning: mcpHandler\(\): .*npm install @modelcontextprotocol/);
+  });
+
   it('needs the SDK, and says so where it is missing', () => {
-    const block = `import { registerHooks } from 'node:module';
-      registerHooks({ resolve(name, context, next) {
-        if (name.startsWith('@modelcontextprotocol')) throw Object.assign(new Error("Cannot find package '@modelcontextprotocol/sdk'"), { code: 'ERR_MODULE_NOT_FOUND' });
-        return next(name, context); } });`;
-    const door = fileURLToPath(new URL('../../src/adapters/mcp/index.ts', import.meta.url));
-    const use = `const { mcpTools } = await import(${JSON.stringify(door)});
+    const use = `const { mcpTools } = await import(${JSON.stringify(urlOf('adapters/mcp/index.ts'))});
       await mcpTools({ command: 'node' }).open({ signal: new AbortController().signal }).catch((e) => console.log(e.code, e.message));`;
-    const { stdout, stderr } = spawnSync(process.execPath, [
-      '--import',
-      `data:text/javascript,${encodeURIComponent(block)}`,
-      '--input-type=module',
-      '-e',
-      use,
-    ]);
+    const { stdout, stderr } = withoutSdk(use);
     expect(`${stdout}${stderr}`).toContain('CONFIG_INVALID mcpTools() needs the MCP SDK: npm install @modelcontextprotocol/sdk');
   });
 });

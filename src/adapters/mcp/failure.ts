@@ -21,13 +21,27 @@ export function unavailable(
   if (o.command !== undefined && (code === 'ENOENT' || code === 'EACCES'))
     return invalid(`MCP server "${name}": cannot run "${o.command}" (${code}). Check command and cwd of mcpTools().`, { cause });
   const where =
-    o.command === undefined ? new URL(o.url as string).origin : [o.command, ...(o.args ?? [])].map(hideSecret).join(' ').slice(0, 200);
-  const why = bounded(mask(cause instanceof Unanswered ? cause.message : (httpIn(cause) ?? (cause as Error).message)));
+    o.command === undefined ? mask(addressOf(o.url as string)) : [o.command, ...(o.args ?? [])].map(hideSecret).join(' ').slice(0, 200);
+  const why = bounded(mask(cause instanceof Unanswered ? cause.message : (httpIn(cause) ?? messageOf(cause as Error))));
   return new ToolError('MCP_UNAVAILABLE', `MCP server "${name}" (${where}) ${what}: ${why}.${notes}`, {
     outcome: 'not-run',
     retryable: true,
     cause,
   });
+}
+
+/** Without the query and the user, which may be secrets. */
+function addressOf(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`.slice(0, 200);
+}
+
+/** With the code of the error at the bottom: `fetch failed` alone says nothing. */
+function messageOf(error: Error): string {
+  let bottom: unknown = error;
+  for (let depth = 0; depth < 6 && bottom instanceof Error && bottom.cause instanceof Error; depth++) bottom = bottom.cause;
+  const { code } = bottom as { code?: unknown };
+  return bottom !== error && typeof code === 'string' && !error.message.includes(code) ? `${error.message} (${code})` : error.message;
 }
 
 /** Errors that say themselves what is wrong. */

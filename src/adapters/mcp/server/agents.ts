@@ -32,13 +32,15 @@ const wrapped = (schema: object): object =>
   isObject(schema) ? schema : { type: 'object', properties: { input: schema }, required: ['input'], additionalProperties: false };
 const isObject = (schema: object): boolean => 'type' in schema && schema.type === 'object';
 
-/** What an agent is asked, and in which session. @throws RondoError `INPUT_REFUSED` for a session that is not a text. */
+/** What an agent is asked, and in which session. @throws RondoError `INPUT_REFUSED` without a prompt, and for a session that is not a text. */
 export function askedOf(
   agent: Agent,
   { prompt, session, ...others }: { readonly [k: string]: unknown },
 ): { input: unknown; session?: string } {
   const { input } = agentDefinition(agent);
   if (!input) {
+    if (prompt === undefined)
+      throw new RondoError('INPUT_REFUSED', 'The turn was not taken: "prompt" is missing, what the agent is asked.');
     if (session === undefined) return { input: prompt };
     if (isName(session)) return { input: prompt, session };
     throw new RondoError('INPUT_REFUSED', 'The turn was not taken: session is a text of 1 to 500 characters.');
