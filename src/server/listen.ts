@@ -49,7 +49,7 @@ export const serverCloses = ({ reason }: AbortSignal): boolean => reason === CLO
 /** Milliseconds that a request may take to arrive. */
 const REQUEST_TIMEOUT = 60_000;
 /** Milliseconds for which the rest of a request body is read and discarded after the response. See {@link linger}. */
-const LINGER = 2_000;
+export const LINGER = 2_000;
 
 /** Milliseconds for which an idle connection is kept: longer than the minute of most proxies and clients, whose next request would else meet one that closes. */
 const IDLE_CONNECTION = 65_000;
@@ -121,8 +121,8 @@ export function checkHostHeader(host: string | undefined): void {
     throw new HttpError(400, 'The header Host is a name or an address, with a port or without.');
 }
 
-/** @throws HttpError 400 for a wrong `Host`, 404 for a target that is not a path, 405 for a method that `Request` does not allow. */
-function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request {
+/** A request as a handler gets it. @throws HttpError 400 for a wrong `Host`, 404 for a target that is not a path, 405 for a method that `Request` does not allow. */
+export function requestOf(incoming: IncomingMessage, signal?: AbortSignal): Request {
   const { method = 'GET', url = '', headers } = incoming;
   checkHostHeader(headers.host);
   const target = `http://${headers.host ?? 'localhost'}${url}`;

@@ -1,7 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
-import { createAdaptorServer, upgradeWebSocket } from '@hono/node-server';
+import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
-import { type WebSocket, WebSocketServer } from 'ws';
 import type { Engine } from '../../../engine/engine.ts';
 import type { WorkOptions } from '../../../engine/work/work.ts';
 import { invalid } from '../../../errors.ts';
@@ -9,21 +8,20 @@ import type { Limits } from '../../../journal/entries/entries.ts';
 import type { Agent } from '../../../loop/types.ts';
 import { checkOptions } from '../../../options.ts';
 import type { Principal } from '../../../ports/principal.ts';
-import { isLoopback } from '../../../server/addresses.ts';
 import { errorAnswer } from '../../../server/answer.ts';
 import { type AuthOption, checkOpen } from '../../../server/auth.ts';
 import { BODY, type BodyLimits } from '../../../server/body.ts';
 import { HttpError } from '../../../server/errors.ts';
 import { bound, checkHostHeader } from '../../../server/listen.ts';
 import { report } from '../../../server/report.ts';
-import { SESSION } from '../headers.ts';
+import { asksForSocket, connectionsOf } from '../../../server/upgrades.ts';
 import { TOKEN_HEADER } from '../session-token.ts';
 import type { Invocation } from './invocation.ts';
 import type { Invocations } from './invocations.ts';
 import { pings } from './ping.ts';
 import { checkJournal, inContainer, portFrom, sessionToken, warnIfGuessed } from './place.ts';
-import { type Mounting, PROTOCOLS, type Protocol, route } from './protocols.ts';
-import { FRAME } from './socket.ts';
+import { PROTOCOLS, type Protocol, route } from './protocols.ts';
+import { socketRoute, upgrades } from './socket-routes.ts';
 import { Owners } from './turn.ts';
 
 export interface ServeOptions<C = unknown> {
@@ -151,16 +149,18 @@ export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> 
     app,
     o: invocations,
     url: () => url,
-    socket: (path, begin) => socketRoute(app, path, auth, begin),
+    socket: socketRoute(app, auth),
   });
 
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: FRAME });
   const server = createAdaptorServer({
     fetch: app.fetch,
-    websocket: { server: sockets },
+    serverOptions: { shouldUpgradeCallback: asksForSocket },
     // it would replace Request and Response of the whole process
     overrideGlobalObjects: false,
   }) as import('node:http').Server;
+  const upgrade = upgrades(app, tell);
+  server.on('upgrade', (...asked) => void upgrade(...asked).catch(tell));
+  const cut = connectionsOf(server);
   await bound(server, { port, host, where: WHERE });
   server.on('error', tell);
   if (worker !== false) engine.work({ onError: tell, ...(typeof worker === 'object' && worker), signal: closing.signal });
@@ -173,10 +173,7 @@ export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> 
       const over = new Promise<void>((resolve) => server.close(() => resolve()));
       // connections become idle one by one, as their answers end
       const idle = setInterval(() => server.closeIdleConnections(), 50);
-      const late = setTimeout(() => {
-        for (const socket of sockets.clients) socket.terminate();
-        server.closeAllConnections();
-      }, grace);
+      const late = setTimeout(cut, grace);
       await over;
       clearInterval(idle);
       clearTimeout(late);
@@ -201,41 +198,3 @@ function isSame(given: string, own: string): boolean {
 }
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
-
-/** The token of a browser, which cannot set headers, as a subprotocol: `base64UrlBearerAuthorization.<token in base64url>`. */
-const SUBPROTOCOL = /(?:^|[\s,])base64UrlBearerAuthorization\.([\w-]+)/;
-
-/** A route that becomes a WebSocket once the caller is known. Before that it answers as any route. */
-function socketRoute(app: Hono, path: string, auth: AuthOption, begin: Parameters<Mounting['socket']>[1]): void {
-  const begun = new WeakMap<Request, (socket: WebSocket) => Promise<void>>();
-  app.get(
-    path,
-    async (c, next) => {
-      const { raw } = c.req;
-      if (raw.headers.get('upgrade')?.toLowerCase() !== 'websocket') throw new HttpError(400, 'This is a WebSocket.');
-      if (auth === undefined) checkOrigin(raw);
-      begun.set(raw, await begin(forSocket(raw)));
-      await next();
-    },
-    upgradeWebSocket((c) => ({
-      onOpen: (_, socket) => void begun.get(c.req.raw)?.(socket.raw as WebSocket),
-    })),
-  );
-}
-
-/** Without authentication a page of any site could connect to this machine, and a browser says which page it is. @throws HttpError 403. */
-function checkOrigin({ headers }: Request): void {
-  const origin = headers.get('origin');
-  if (origin !== null && !(URL.canParse(origin) && isLoopback(new URL(origin).hostname))) throw new HttpError(403, 'Not for this page.');
-}
-
-/** The request with what a browser says in the URL and the subprotocol as headers. */
-function forSocket(request: Request): Request {
-  const headers = new Headers(request.headers);
-  const { searchParams } = new URL(request.url);
-  for (const [name, value] of searchParams) if (name.toLowerCase() === SESSION && !headers.has(SESSION)) headers.set(SESSION, value);
-  const token = SUBPROTOCOL.exec(headers.get('sec-websocket-protocol') ?? '')?.[1];
-  if (token !== undefined && !headers.has('authorization'))
-    headers.set('authorization', `Bearer ${Buffer.from(token, 'base64url').toString('latin1')}`);
-  return new Request(request.url, { headers });
-}
