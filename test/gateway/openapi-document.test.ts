@@ -352,6 +352,12 @@ describe('the input of a tool', () => {
   });
 });
 
+test('a reason that several operations share is told once', async () => {
+  const { message } = await refused('CONFIG_INVALID', toolsOf(doc({ '/a': { get: get('a'), post: get('b') } }), { server: undefined }));
+  expect(message).toContain('"a", "b": ');
+  expect(message.match(/the server of the document is not given/g)).toHaveLength(1);
+});
+
 test('an operation that cannot be offered is left out with a word, and fails if allow names it', async () => {
   const huge = {
     type: 'object',

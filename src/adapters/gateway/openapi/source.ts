@@ -157,31 +157,37 @@ function offered(
     o.prefix ?? '',
   );
   const outside = ofDocument(publicFetch({ timeout: o.timeout ?? 60_000, maxBytes: (o.maxResponse ?? 1_000_000) + 1 }));
-  const left: string[] = chosen.length > MOST ? [`all after the first ${MOST}: name those you need in allow`] : [];
+  /** Names of operations, by why they are left out: the same may hold for all of them. */
+  const left = new Map<string, string[]>();
   const offers = chosen.slice(0, MOST).flatMap((operation): Offer[] => {
     const name = names.get(operation.name) as string;
     try {
       if (RESERVED_NAME.test(name)) throw invalid('its name is reserved for the engine: give it another with prefix');
       const effect = effectOf(operation, o);
       const known = manner.servedAt?.(operation) ?? server;
-      const to = known ?? serverUrl(operation.server, `${where}: ${operation.at}`, 'the server of the document');
+      const to = known ?? serverUrl(operation.server, where, 'the server of the document');
       const own = withoutReserved(operation, auth, o, to);
       const schema = foreignSchema(inputSchema(document, own, where), 'its input');
       return [{ operation: own, name, schema, effect, server: to, fetch: known ? fetch : outside }];
     } catch (error) {
       if (!RondoError.is(error) || o.allow) throw error;
-      left.push(`${JSON.stringify(operation.name.slice(0, 80))}: ${error.message.slice(0, 300)}`);
+      const same = left.get(error.message) ?? [];
+      left.set(error.message, [...same, JSON.stringify(operation.name.slice(0, 80))]);
       return [];
     }
   });
-  if (offers.length === 0) throw invalid(`${where}: no operation can be offered. ${left.slice(0, 5).join('; ')}`);
-  if (left.length > 0)
-    process.emitWarning(
-      `${where}: operations are left out. ${left.slice(0, 5).join('; ')}${left.length > 5 ? `; and ${left.length - 5} more` : ''}`,
-      'RondoWarning',
-    );
+  const why = [
+    ...(chosen.length > MOST ? [`all after the first ${MOST}: name those you need in allow`] : []),
+    ...[...left].map(([reason, of]) => `${few(of, ', ')}: ${reason.slice(0, 300)}`),
+  ];
+  if (offers.length === 0) throw invalid(`${where}: no operation can be offered. ${few(why, '; ')}`);
+  if (why.length > 0) process.emitWarning(`${where}: operations are left out. ${few(why, '; ')}`, 'RondoWarning');
   return offers;
 }
+
+/** The first of many texts, and how many there are besides. */
+const few = (texts: readonly string[], between: string): string =>
+  [...texts.slice(0, 5), ...(texts.length > 5 ? [`and ${texts.length - 5} more`] : [])].join(between);
 
 /** For a server that only the document names: what is refused there may be called if the application names it. */
 const ofDocument =
