@@ -127,7 +127,7 @@ describe('the official client', () => {
       const model = scripted(({ messages, tools }) => {
         offered.push(tools.map(({ name }) => name));
         if (messages.at(-1)?.role !== 'tool')
-          return { toolCalls: [{ name: 'clerk', input: { prompt: 'call pay {"to":"me","cents":5}' } }] };
+          return { toolCalls: [{ name: 'clerk', input: { prompt: 'call pay {"to":"eve","cents":5}' } }] };
         answered.push(JSON.stringify(messages.at(-1)));
         return 'It waits.';
       });

@@ -62,7 +62,7 @@ export interface McpOptions {
    * those of the server, for all callers. Default false: one connection for all runs of the engine.
    */
   perCaller?: boolean;
-  /** Offer only these of the server's tools. Default: all. */
+  /** Offer only these of the server's tools. Default: all but a tool that takes decisions about approvals, with which a model could approve its own calls. */
   allow?: readonly string[];
   /**
    * For a server with many tools: they are not in every request. The model finds them with `find_tools` and calls them with `call_tool`, see

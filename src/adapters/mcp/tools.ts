@@ -8,6 +8,7 @@ import type { Effect, Tool } from '../../ports/tool.ts';
 import type { Schema } from '../../schema.ts';
 import type { Connection } from './connection.ts';
 import { cut, toolError } from './failure.ts';
+import { DECIDES } from './names.ts';
 import type { McpOptions } from './options.ts';
 import type { Pins } from './pins.ts';
 import { output, toParts } from './result.ts';
@@ -54,7 +55,8 @@ export class Offer {
     const most = o.searched ? MOST_SEARCHED : MOST;
     const { allow, prefix = '' } = this.#options;
     const offered = new Map<string, ToolDescription>();
-    for (const d of described) if (!offered.has(d.name) && (!allow || allow.includes(d.name))) offered.set(d.name, d);
+    for (const d of described)
+      if (!offered.has(d.name) && (allow ? allow.includes(d.name) : d._meta?.[DECIDES] !== true)) offered.set(d.name, d);
     const left: string[] = o.missing === undefined ? [] : [o.missing];
     const known = new Map<string, Made>();
     const tools: Tool[] = [];

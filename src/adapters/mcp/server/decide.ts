@@ -3,6 +3,7 @@ import type { Tool } from '@modelcontextprotocol/sdk/types.js';
 import { RondoError } from '../../../errors.ts';
 import type { Approval } from '../../../hitl/approvals.ts';
 import type { Decision } from '../../../ports/tool.ts';
+import { DECIDES } from '../names.ts';
 
 export const DECIDE = 'decide';
 
@@ -38,6 +39,7 @@ export const decideTool = (where: 'session' | 'run', agents: readonly string[] =
     additionalProperties: false,
   },
   annotations: { destructiveHint: true },
+  _meta: { [DECIDES]: true },
 });
 
 /** @throws RondoError `DECISION_INVALID`. */
@@ -58,7 +60,7 @@ export function pausedText(approvals: readonly Approval[], at: string, mayDecide
   if (approvals.length === 0) return 'The call waits for a time or an event, and goes on by itself.';
   const lines = approvals.map((a) => `${a.id}: ${asked(a)}`);
   const how = mayDecide
-    ? `A person answers with the tool ${DECIDE}, with the ${at}.`
+    ? `A person answers, not the model that called: with the tool ${DECIDE} of this server, with the ${at}.`
     : 'A person who may decide answers where the agent is operated.';
   return `The call waits for people. ${how}\n${lines.join('\n')}`;
 }
