@@ -121,7 +121,7 @@ describe('the official client', () => {
     'a model that calls by mcpTools() does not approve its own call, over %s',
     async (protocol) => {
       const { clerk, paid } = obedient();
-      const { url } = await serving(clerk, { auth });
+      const { url } = await serving(clerk, { auth, elicit: false });
       const offered: string[][] = [];
       const answered: string[] = [];
       const model = scripted(({ messages, tools }) => {
