@@ -49,9 +49,9 @@ export abstract class Operations {
    * @throws RondoError `CONFIG_INVALID`, also for an unknown time zone and a pattern without a next time; `NOT_PERMITTED` where the policy
    *   refuses to `run` its next run, or to `decide` that of the schedule that it replaces.
    */
-  async schedule(name: string, o: ScheduleOptions): Promise<Schedule> {
+  async schedule<C>(name: string, o: ScheduleOptions<C>): Promise<Schedule> {
     this.#resources.assertOpen();
-    return this.#schedules.put(name, o);
+    return this.#schedules.put(name, o as ScheduleOptions<Json>);
   }
 
   /** Ends a schedule of the caller's tenant. Its runs go on. @returns whether there was one. @throws RondoError `NOT_PERMITTED`. */

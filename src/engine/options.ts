@@ -52,8 +52,9 @@ export interface EngineOptions {
   evaluate?: EvaluateOptions;
 }
 
+/** The context of a run: required where the tools of its agent need one. */
 // biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
-type ContextOption<C> = {} extends C ? { context?: C } : { context: C };
+export type ContextOption<C> = {} extends C ? { context?: C } : { context: C };
 
 /** `C`: the context that the agent's tools need. It is journaled, so it must not contain secrets. */
 // biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"

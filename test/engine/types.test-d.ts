@@ -138,6 +138,14 @@ void engine.run(simple, [{ type: 'text', text: 'hi' }], {
 void engine.run(needy, 'go');
 // @ts-expect-error half of the context
 void engine.run(needy, 'go', { context: { tenant: 't' } });
+// a schedule: the same
+const daily = { cron: '0 9 * * *', input: 'go', by: { id: 'ana' } };
+void engine.schedule('daily', { ...daily, agent: simple });
+void engine.schedule('daily', { ...daily, agent: needy, context: { tenant: 't', locale: 'de' } });
+// @ts-expect-error the context is needed
+void engine.schedule('daily', { ...daily, agent: needy });
+// @ts-expect-error half of the context
+void engine.schedule('daily', { ...daily, agent: needy, context: { tenant: 't' } });
 // @ts-expect-error no input
 void engine.run(simple, 7);
 // @ts-expect-error a principal needs an id

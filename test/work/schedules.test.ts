@@ -3,13 +3,14 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
-import { agent, Engine, type Json, memoryJournal, type Policy } from '../../src/index.ts';
+import { agent, Engine, type FiringLetter, type Json, memoryJournal, type Policy, tool } from '../../src/index.ts';
 import type { Journal } from '../../src/journal/port.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { folder } from '../kit/folder.ts';
 import { all, around, journals } from '../kit/journals.ts';
-import { ends, refused } from '../kit/runs.ts';
+import { asks, ends, refused } from '../kit/runs.ts';
 import { deferred, settle } from '../kit/time.ts';
 import { Clock, echo, working } from './setup.ts';
 
@@ -294,6 +295,44 @@ describe('several processes', () => {
   });
 });
 
+describe('the context of a schedule', () => {
+  /** An agent whose tool needs a context, and what it was given. */
+  function needing() {
+    const seen: unknown[] = [];
+    const look = tool({
+      name: 'look',
+      description: '',
+      input: z.object({}),
+      context: z.object({ tenant: z.string() }),
+      effect: 'read',
+      execute: (_, { context }) => `${seen.push(context)}`,
+    });
+    const model = scripted(({ messages }) => (messages.at(-1)?.role === 'tool' ? 'done' : asks(['look', {}])));
+    return { seen, agent: agent({ name: 'needing', instructions: '', model, tools: [look] }) };
+  }
+
+  test('is that of each run, also of one that an operator starts for a missed time', async () => {
+    const clock = new Clock();
+    clock.now = Date.parse('2027-01-15T08:30:00Z');
+    const { seen, agent: needy } = needing();
+    const { engine, work } = working({ journal: clock.of(memoryJournal()), agents: [needy] });
+    const daily = { cron: '0 9 * * *', agent: needy, input: 'go', by, catchUp: 0 };
+    expect(await engine.schedule('daily', { ...daily, context: { tenant: 'acme' } })).toMatchObject({ context: { tenant: 'acme' } });
+    clock.forward(HOUR);
+    await work.idle();
+    const [miss] = await all(engine.deadLetters({ by }));
+    await engine.retry(miss as FiringLetter, { by });
+    await work.idle();
+    expect(seen).toEqual([{ tenant: 'acme' }]);
+    await engine.schedule('daily', { ...daily, catchUp: 1, context: { tenant: 'other' } });
+    clock.forward(DAY);
+    await work.idle();
+    expect(seen).toEqual([{ tenant: 'acme' }, { tenant: 'other' }]);
+    // a schedule that replaces it has no context but its own
+    expect(await engine.schedule('daily', { ...daily, agent: echo() })).not.toHaveProperty('context');
+  });
+});
+
 const named = { name: 'limited', instructions: '', model: scripted(['done']) };
 const good = { cron: '0 9 * * *', agent: echo(), input: 'go', by };
 test.each<[string, Record<string, unknown>]>([
@@ -304,6 +343,7 @@ test.each<[string, Record<string, unknown>]>([
   ['a token', { assertion: 'token' }],
   ['an unknown overlap', { overlap: 'both' }],
   ['a catchUp below 0', { catchUp: -1 }],
+  ['a context that is not JSON', { context: { at: new Map() } }],
   ['an input that the agent does not take', { input: 7 as Json }],
   ['an agent whose limit nothing counts for', { agent: agent({ ...named, limits: { amounts: { eur: 5 } } }) }],
 ])('schedule() with %s is refused', async (_, more) => {

@@ -4,7 +4,7 @@ import type { Principal } from '../../ports/principal.ts';
 import { assertAccess, hasAccess } from '../access.ts';
 import type { Resources } from '../resources.ts';
 import { enqueueAgent } from './enqueue.ts';
-import { aboutFiring, runIdOf } from './firing.ts';
+import { aboutFiring, runIdOf, startOf } from './firing.ts';
 import { type Miss, type Place, type ScheduleState, ScheduleStore } from './schedule-store.ts';
 
 /** A time that no operator has started or dismissed since. */
@@ -63,7 +63,7 @@ export class Misses {
       const next = closed(state, miss, { started: { by: by.id, at: now, runId } });
       try {
         const write = (record: Parameters<typeof enqueueAgent>[4]) =>
-          enqueueAgent(this.#resources, agent, state.input, { id: runId, by: state.by }, record);
+          enqueueAgent(this.#resources, agent, state.input, startOf(state, at), record);
         if (await this.#stored().put(next, place, write)) return { runId };
       } catch (error) {
         // it was started before, under a schedule of this name that was removed since

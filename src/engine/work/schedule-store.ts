@@ -35,6 +35,8 @@ export type ScheduleState = {
   agent: string;
   input: Json;
   by: Principal;
+  /** Of its runs. */
+  context?: Json;
   cron: string;
   timezone: string;
   overlap: 'skip' | 'queue';

@@ -15,20 +15,24 @@ import { checkBy, isName, type Principal, principal } from '../../ports/principa
 import { assertAccess, hasAccess } from '../access.ts';
 import { keptLimits } from '../drive/drive.ts';
 import { firstEntry } from '../drive/start.ts';
+import type { ContextOption } from '../options.ts';
 import { findHead } from '../read/lookup.ts';
 import type { Resources } from '../resources.ts';
 import { type Times, timesOf } from './cron.ts';
 import { enqueueAgent } from './enqueue.ts';
-import { aboutNext, runIdOf } from './firing.ts';
+import { aboutNext, runIdOf, startOf } from './firing.ts';
 import { type Kept, type Miss, type ScheduleState, ScheduleStore } from './schedule-store.ts';
 
-export interface ScheduleOptions {
+/** `C`: the context that the agent's tools need. It is stored with the schedule, so it must not contain secrets. */
+// biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
+export type ScheduleOptions<C = {}> = {
   /** Five or six fields, as of cron; or one date as ISO 8601, of the time zone where it has no offset. */
   cron: string;
   /** An IANA name, such as `Europe/Berlin`. Default `UTC`. */
   timezone?: string;
   /** Stored by its name. It must be registered in the processes that serve the schedule. */
-  agent: Agent;
+  // biome-ignore lint/suspicious/noExplicitAny: agents of every input and output
+  agent: Agent<any, any, C>;
   /** The same for each run. */
   input: Json;
   /** The principal of the runs. They have no token of the user: tools that need one ask the engine's identity. */
@@ -37,7 +41,7 @@ export interface ScheduleOptions {
   overlap?: 'skip' | 'queue';
   /** How many times that passed while no process worked are made up for: the newest. Default 1. */
   catchUp?: number;
-}
+} & ContextOption<NoInfer<C>>;
 
 /** A schedule. Plain JSON; times are epoch milliseconds. The newest 20 `misses` are listed. */
 export interface Schedule extends Omit<ScheduleState, 'last' | 'run' | 'refused'> {
@@ -53,9 +57,13 @@ const OPTIONS = {
   agent: 'agent: support',
   input: "input: 'Sum up the day'",
   by: "by: { id: 'ana' }",
+  context: "context: { tenant: 'acme' }",
   overlap: "overlap: 'queue'",
   catchUp: 'catchUp: 1',
 } satisfies Record<keyof ScheduleOptions, string>;
+
+/** What a schedule keeps that is replaced. */
+type Progress = Partial<ScheduleState> & Pick<ScheduleState, 'missed' | 'misses'>;
 
 /** Milliseconds up to which a time counts as served in time. */
 const LATE = 60_000;
@@ -80,7 +88,7 @@ export class Schedules {
   }
 
   /** @see Operations.schedule */
-  async put(name: string, o: ScheduleOptions): Promise<Schedule> {
+  async put(name: string, o: ScheduleOptions<Json>): Promise<Schedule> {
     if (!isName(name)) throw invalid('schedule(): the name is a text of 1 to 500 characters.');
     const where = `schedule "${name}"`;
     checkOptions(o, OPTIONS, where);
@@ -93,7 +101,7 @@ export class Schedules {
     checkBy(o.by, where);
     const agent = agentDefinition(o.agent);
     const input = plain(o.input, `the input of ${where}`);
-    firstEntry(this.#resources, agent, input, { by: o.by });
+    const { context } = firstEntry(this.#resources, agent, input, o);
     keptLimits(this.#resources, agent, {});
     const times = await this.#timesOf(cron, timezone, where);
     const now = await this.#resources.host.now();
@@ -105,7 +113,7 @@ export class Schedules {
       const last = Math.max(before?.last ?? 0, same ? 0 : now);
       const next = same ? before.next : times.next(last);
       if (!same && next === undefined) throw invalid(`${where}: the cron pattern "${cron}" has no time after now.`);
-      const { refused: _, next: _n, ...progress } = before ?? { missed: 0, misses: [] as Miss[], refused: undefined, next: undefined };
+      const { refused: _, next: _n, context: _c, ...progress }: Progress = before ?? { missed: 0, misses: [] };
       const state: ScheduleState = {
         ...progress,
         name,
@@ -118,6 +126,7 @@ export class Schedules {
         catchUp,
         last,
       };
+      if (context !== undefined) state.context = context;
       if (next !== undefined) state.next = next;
       if (before) await assertAccess(this.#resources, 'decide', o.by, aboutNext(before));
       await assertAccess(this.#resources, 'run', o.by, aboutNext(state));
@@ -225,7 +234,7 @@ export class Schedules {
     const id = runIdOf(state, at);
     const started: ScheduleState = { ...rest, run: id };
     try {
-      return await store.put(started, kept, (record) => enqueueAgent(this.#resources, agent, state.input, { id, by: state.by }, record));
+      return await store.put(started, kept, (record) => enqueueAgent(this.#resources, agent, state.input, startOf(state, at), record));
     } catch (error) {
       if (!RondoError.is(error)) throw error;
       // the schedule was removed and made again, and the clock was set back
