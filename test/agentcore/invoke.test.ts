@@ -1,6 +1,5 @@
 import { readdirSync } from 'node:fs';
 import * as data from '@aws-sdk/client-bedrock-agentcore';
-import * as control from '@aws-sdk/client-bedrock-agentcore-control';
 import { afterEach, expect, test, vi } from 'vitest';
 import { RATES } from '../../src/adapters/agentcore/wire/faults.ts';
 import { folder } from '../kit/folder.ts';
@@ -265,24 +264,6 @@ test('wrong names: another runtime, endpoint, account, a session id that is too 
   await expect(call(of, 'one', {}, { runtimeSessionId: 'x'.repeat(32) })).rejects.toMatchObject({ reason: 'FieldValidationFailed' });
   await expect(call({ ...of, arn: of.id }, 'one', {})).rejects.toMatchObject({ name: 'ValidationException' });
   expect(await call({ ...of, arn: of.id }, 'one', {}, { accountId: '123456789012' })).toMatchObject({ path: '/invocations' });
-});
-
-test('a session keeps its version when the runtime is updated, a new one gets the new; both end with the runtime', async () => {
-  const of = await deployed();
-  const env = async (session: string) => (await call<Record<string, string>>(of, session, { act: 'env' })).MODE;
-  const { pid } = await call<Process>(of, 'old', { act: 'pid' });
-  await of.controls.send(
-    new control.UpdateAgentRuntimeCommand({
-      agentRuntimeId: of.id,
-      roleArn: 'arn:aws:iam::123456789012:role/rt',
-      networkConfiguration: { networkMode: 'PUBLIC' },
-      agentRuntimeArtifact: { containerConfiguration: { containerUri: '123456789012.dkr.ecr.us-east-1.amazonaws.com/demo:latest' } },
-      environmentVariables: { MODE: 'second' },
-    }),
-  );
-  expect([await env('old'), await env('new')]).toEqual([undefined, 'second']);
-  await of.controls.send(new control.DeleteAgentRuntimeCommand({ agentRuntimeId: of.id }));
-  await until(() => !runs(pid));
 });
 
 test('a command runs in the session, and its events come through the client', async () => {

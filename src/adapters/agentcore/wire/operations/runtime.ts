@@ -87,9 +87,20 @@ export function sessionOperations(world: World, host: Host, targets: Targets): O
     const target = await targets.of(input, call.caller, hostOf(call));
     const id = sessionIdOf(input);
     const wanted = targets.wanted(target, id, hostOf(call));
-    const { protocol } = wanted;
+    const passed = headersFor(world, target, id, call, input);
+    let lease: Lease;
+    try {
+      lease = await entered(wanted);
+    } catch (error) {
+      const quota =
+        error instanceof AwsError && error.name === 'ServiceQuotaExceededException' && overQuota(wanted.protocol, input, error.message);
+      if (quota) return { runtimeSessionId: id, ...quota };
+      throw error;
+    }
+    // of its own version, which need not be the one that a new session gets
+    const { protocol } = lease.session.wanted;
     const headers = {
-      ...headersFor(world, target, id, call, input),
+      ...passed,
       ...present({
         'content-type': input.contentType ?? 'application/octet-stream',
         accept: input.accept ?? '*/*',
@@ -99,15 +110,6 @@ export function sessionOperations(world: World, host: Host, targets: Targets): O
         'mcp-name': input.mcpName,
       }),
     };
-    let lease: Lease;
-    try {
-      lease = await entered(wanted);
-    } catch (error) {
-      const quota =
-        error instanceof AwsError && error.name === 'ServiceQuotaExceededException' && overQuota(protocol, input, error.message);
-      if (quota) return { runtimeSessionId: id, ...quota };
-      throw error;
-    }
     const stopped = new AbortController();
     const stop = (message: string) => () => stopped.abort(new Error(message));
     let cancel = clock.after(ANSWER, stop('it took more than 15 minutes'));
