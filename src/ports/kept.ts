@@ -46,4 +46,8 @@ declare const problem: unique symbol;
 /** Requires that a tool's output can be stored as JSON; otherwise a type error names the part that cannot. */
 export type Kept<O> = [Odd<OutputOf<O>>] extends [never]
   ? unknown
-  : { execute: { [problem]: `JSON cannot hold ${Odd<OutputOf<O>>}, which the output has: see docs/outputs.md` } };
+  : {
+      execute: {
+        [problem]: `JSON cannot hold ${Odd<OutputOf<O>>}, which the output has. Return what was read of it, as texts, numbers, lists and objects`;
+      };
+    };

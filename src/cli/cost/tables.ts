@@ -51,7 +51,7 @@ export function monthTables({ name, left, measured, sessions, session, models, o
     {
       id: 'others',
       title: 'Besides models',
-      note: 'AgentCore by its list prices of 2026-05-03; see docs/benchmark.md for what is not in them.',
+      note: 'AgentCore by its list prices of 2026-05-03, without the time until an idle session ends, network, logs, and the store.',
       columns: [{ name: 'what' }, { name: 'a month', number: true }, { name: 'basis' }],
       rows: others.map((other) => [other.name, usd(other.usd), other.basis]),
     },

@@ -161,8 +161,7 @@ export async function stillClaimed(
 }
 
 /** What a store that keeps no claims cannot do. */
-export const NO_CLAIMS =
-  'its journal keeps no claims. Use memoryJournal() or sqliteJournal(), or give the store claim(): see docs/journal.md';
+export const NO_CLAIMS = 'its journal keeps no claims. Use memoryJournal() or sqliteJournal(), or give the store claim()';
 
 /** Whether it was called before for the same intent is known to be so, and not what came of it. */
 export const outcomeUnknown = (tool: Subject, over: Holder | undefined): Failure => ({

@@ -128,8 +128,7 @@ function checkCaller(caller: Caller, matched: Matched | undefined): void {
 async function executed(of: Answering, received: Received, { operation, labels }: Matched, call: Call): Promise<Encoded & Partial<Broken>> {
   const { name } = operation;
   const { [name]: execute } = of.operations;
-  if (!execute)
-    throw new AwsError('NotImplementedException', `${name} is not executed by this server. docs/agentcore/operations.md lists what is.`);
+  if (!execute) throw new AwsError('NotImplementedException', `${name} is an operation that this server knows and does not execute.`);
   const fault = (kind: FaultKind) => of.faults.happens(kind, name);
   const injected = (kind: FaultKind, error: AwsError): void => {
     const found = fault(kind);

@@ -59,16 +59,25 @@ export function explain(error: unknown, table: string): Error {
   if (isPassing(error))
     return unavailable(`DynamoDB cannot be reached (${said}). What was not acknowledged may be missing; resume the runs later.`);
   if (/^ResourceNotFound/.test(name))
-    return invalid(`There is no table "${table}" with the indexes that dynamodbJournal() needs. docs/dynamodb.md says how to make it.`, {
-      cause: error,
-    });
+    return invalid(
+      `There is no table "${table}" with the indexes that dynamodbJournal() needs. Make it: createDynamodbTable() of rondo/journal/dynamodb.`,
+      {
+        cause: error,
+      },
+    );
   if (says(error, DENIED))
-    return invalid(`dynamodbJournal() may not use table "${table}": ${said}. docs/dynamodb.md lists the permissions that it needs.`, {
-      cause: error,
-    });
+    return invalid(
+      `dynamodbJournal() may not use table "${table}": ${said}. It needs GetItem, BatchGetItem, Query, PutItem, DeleteItem and BatchWriteItem on the table, and Query on its indexes.`,
+      {
+        cause: error,
+      },
+    );
   if (says(error, /^(ValidationException|ValidationError|ItemSizeTooLarge|SerializationException)/))
-    return invalid(`DynamoDB refuses a request to table "${table}" (${said}). Nothing was written. docs/dynamodb.md lists the limits.`, {
-      cause: error,
-    });
+    return invalid(
+      `DynamoDB refuses a request to table "${table}" (${said}). Nothing was written: an id or a name may be too long, or an entry too large.`,
+      {
+        cause: error,
+      },
+    );
   return unavailable(`The journal in DynamoDB could not be used: ${said}.`);
 }

@@ -54,7 +54,10 @@ export function explain(error: unknown): Error {
   if (code.startsWith('28') || code === '3D000')
     return invalid(`postgresJournal() may not connect: ${said}. Check user, password and database of the URL.`, { cause: error });
   if (code === '42501')
-    return invalid(`postgresJournal() lacks a privilege: ${said}. docs/postgres.md lists those that it needs.`, { cause: error });
+    return invalid(
+      `postgresJournal() lacks a privilege: ${said}. Grant usage of the schema and its sequences, and select, insert, update and delete on its tables.`,
+      { cause: error },
+    );
   if (code === '54000')
     return invalid(`A name is too long for an index of Postgres (${said}). Use run ids, sessions and tenants of up to 500 characters.`, {
       cause: error,
