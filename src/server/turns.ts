@@ -10,8 +10,9 @@ import { RondoError } from '../errors.ts';
 import { checkDecisions } from '../hitl/decisions.ts';
 import { canonical } from '../journal/canonical.ts';
 import type { Decision, Limits } from '../journal/entries/entries.ts';
+import { promptParts } from '../journal/fold/conversation.ts';
 import { type Json, plainJson } from '../json.ts';
-import { agentDefinition } from '../loop/definition.ts';
+import { agentDefinition, isLoop } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';
 import { inputOf, isConversation } from '../ports/input.ts';
 import type { AgentInput } from '../ports/model.ts';
@@ -32,7 +33,10 @@ export interface Turn {
   decisions?: readonly Decision[] | undefined;
   /** The run that asked for the decisions. Default: it is looked for in the session. */
   runId?: string | undefined;
-  /** What the caller says beside decisions. The run gets it once, after the decisions were recorded: not if they are refused. */
+  /**
+   * What the caller says beside decisions. The run gets it once, after the decisions were recorded: not if they are refused, and not if it is the
+   * input, or was said to the run before. A graph and a foreign agent get none.
+   */
   message?: AgentInput | undefined;
   /**
    * 1 to 500 characters, chosen by the caller. The same caller, agent, session and id are the same turn: the second one starts nothing and gets
@@ -149,7 +153,7 @@ async function decide(engine: Engine, agent: Agent, turn: Turn, decisions: reado
   const open = new Set(approvals.map(({ id }) => id));
   await engine.decide(runId, decisions, { by });
   const isNew = decisions.some(({ approval }) => open.has(approval));
-  await tell(engine, turn, runId, decisions, isNew);
+  await tell(engine, agent, turn, runId, decisions, isNew);
   const begins = (event: RunEvent) => event.type === 'approval.decided' && event.decision.approval === decisions[0]?.approval;
   if (!isNew) return repeat(engine, agent, turn, runId, begins);
   const run = engine.resume(runId, { agent, by, assertion });
@@ -162,16 +166,35 @@ async function decide(engine: Engine, agent: Agent, turn: Turn, decisions: reado
   }
 }
 
-/** Sends what the caller said beside the decisions. A repeat sends it only if the first turn ended between the decisions and the message. */
-async function tell(engine: Engine, { by, message }: Turn, runId: string, [first]: readonly Decision[], isNew: boolean): Promise<void> {
-  if (message === undefined) return;
+/**
+ * Sends what the caller said beside the decisions. A repeat sends it only if the first turn ended between the decisions and the message. A page that
+ * was shown nothing of the run yet has what the user said before as its last message, and sends that again.
+ */
+async function tell(
+  engine: Engine,
+  agent: Agent,
+  { by, message }: Turn,
+  runId: string,
+  [first]: readonly Decision[],
+  isNew: boolean,
+): Promise<void> {
+  // only a model can be told something midway
+  if (message === undefined || !isLoop(agentDefinition(agent))) return;
   if (!isNew && (await engine.inspect(runId, { by })).status !== 'paused') return;
+  const said = saidIn(message as Json);
   let decided = false;
   for await (const entry of engine.entries(runId, { by }))
     if (entry.type === 'approval.decided') decided ||= entry.id === first?.approval;
-    else if (decided && entry.type === 'message.received' && entry.kind === 'steering' && isSamePrincipal(entry.by, by)) return;
+    else if (entry.type === 'run.started' && saidIn(entry.input) === said) return;
+    else if (entry.type === 'message.received' && entry.kind === 'steering') {
+      // a guardrail may have changed it
+      const repeated = decided && isSamePrincipal(entry.by, by);
+      if (repeated || saidIn(entry.content as Json) === said) return;
+    }
   await engine.send(runId, message, { by });
 }
+
+const saidIn = (content: Json): string => canonical(promptParts(content) as Json);
 
 /** Most runs of a session that are looked through for an approval, newest first. */
 const LOOKED_AT = 20;

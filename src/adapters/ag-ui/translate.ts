@@ -2,7 +2,6 @@ import { type AGUIEvent, EventType, type RunFinishedOutcome } from '@ag-ui/core'
 import type { RunResult } from '../../engine/read/results.ts';
 import type { RunEvent } from '../../engine/read/run-event.ts';
 import { speaking, spokenIn } from '../../engine/read/text.ts';
-import type { Approval } from '../../hitl/approvals.ts';
 import type { Json } from '../../json.ts';
 import { interruptsOf } from './interrupts.ts';
 
@@ -40,8 +39,8 @@ export class Translator {
   #held: string | undefined;
   /** The names of open steps, by the call of the sub-agent or the place of the node. */
   readonly #steps = new Map<string, string>();
-  /** Calls of foreign agents, whose approvals are shown as calls of their own. */
-  readonly #turns = new Set<string>();
+  /** Where the ids of the calls begin that a foreign agent asks about: no model wrote them, so the page was not shown them. */
+  #unseen: string | undefined;
   #out: AGUIEvent[] = [];
 
   constructor(o: TranslateOptions) {
@@ -96,18 +95,16 @@ export class Translator {
       case 'durable.finished':
         this.#end(event.callId);
         break;
-      case 'turn.started':
-        this.#turns.add(event.callId);
-        break;
       case 'turn.finished':
+        this.#unseen = `${event.seq}.`;
         if (spoken) this.#finish();
         break;
       case 'state.changed':
         this.#out.push({ type: EventType.STATE_SNAPSHOT, snapshot: event.state });
         break;
       case 'approval.asked':
-        if (event.approval.kind === 'tool' && this.#turns.has(event.approval.callId))
-          this.#calling(this.#callOf(event.approval), event.approval.tool, event.approval.input, `${this.#o.of}:${event.seq}`);
+        if (this.#unseen !== undefined && event.approval.kind === 'tool' && event.approval.callId.startsWith(this.#unseen))
+          this.#calling(this.#call(event.approval.callId), event.approval.tool, event.approval.input, `${this.#o.of}:${event.seq}`);
         break;
       case 'wait.began':
         this.#custom('waiting', event.waiting);
@@ -119,10 +116,6 @@ export class Translator {
   }
 
   #call = (callId: string): string => `${this.#o.of}:${callId}`;
-
-  #callOf(approval: Approval): string {
-    return this.#call(this.#turns.has(approval.callId) ? approval.id : approval.callId);
-  }
 
   #custom(name: string, value: Json): void {
     this.#out.push({ type: EventType.CUSTOM, name: `rondo.${name}`, value });
@@ -266,7 +259,7 @@ export class Translator {
       case 'completed':
         return this.#finished({ type: 'success' }, result.output);
       case 'paused': {
-        const [first, ...others] = interruptsOf(result.approvals, (a) => (a.kind === 'tool' ? this.#callOf(a) : undefined));
+        const [first, ...others] = interruptsOf(result.approvals, (a) => (a.kind === 'tool' ? this.#call(a.callId) : undefined));
         // a run that waits only for a time asks nothing
         return this.#finished(first ? { type: 'interrupt', interrupts: [first, ...others] } : { type: 'success' });
       }
