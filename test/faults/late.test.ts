@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { agent, Engine, jsonSchema, tool } from '../../src/index.ts';
+import { agent, Engine, jsonSchema, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { passing, virtualTime } from './clock.ts';
 import { Tape } from './tape.ts';
@@ -85,4 +85,52 @@ test('and while another engine drives it', async () => {
   expect(settled(tape)).toMatchObject([{ source: 'late', outcome: 'done' }]);
   expect((await first.inspect('r')).unknowns).toEqual([]);
   for (const engine of [first, second]) await passing(engine.close(), 'close');
+});
+
+test.each([
+  ['fails', () => Promise.reject(new ToolError('NOPE', 'not found', { outcome: 'not-run' }))],
+  ['has a result of its own', async () => 'first'],
+])('an attempt that was given up and then %s does not change a call that went well since', async (_, ends) => {
+  const tape = new Tape();
+  const engine = new Engine({ journal: tape });
+  let attempts = 0;
+  const pay = tool({
+    name: 'pay',
+    description: 'Pays',
+    input,
+    effect: 'idempotent',
+    timeout: 100,
+    retry: { attempts: 2, initialDelay: 0 },
+    execute: async () => {
+      if (++attempts > 1) return 'second';
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return ends();
+    },
+  });
+  const model = scripted([{ toolCalls: [{ name: 'pay', input: {} }] }, 'done']);
+  await passing(engine.run(agent({ name: 'a', instructions: '', model, tools: [pay] }), 'go', { id: 'r' }), 'the run');
+  await vi.advanceTimersByTimeAsync(600);
+  const effects = [];
+  for await (const effect of engine.effects()) effects.push(effect);
+  expect(effects).toMatchObject([{ outcome: 'done', output: 'second' }]);
+  expect((await engine.search({ tool: 'pay', outcome: 'done' })).runs).toMatchObject([{ matches: [{ tool: 'pay' }] }]);
+  expect((await engine.search({ tool: 'pay', outcome: 'not-run' })).runs).toEqual([]);
+  await passing(engine.close(), 'close');
+});
+
+test('a late failure of a call of an earlier turn is found by its tool', async () => {
+  const tape = new Tape();
+  const engine = new Engine({ journal: tape });
+  const pay = tool({
+    name: 'pay',
+    description: 'Pays',
+    input,
+    timeout: 100,
+    execute: () => new Promise((_, reject) => setTimeout(reject, 500, new ToolError('NOPE', 'not found', { outcome: 'not-run' }))),
+  });
+  const model = scripted([{ toolCalls: [{ name: 'pay', input: {} }] }, 'done']);
+  await passing(engine.run(agent({ name: 'a', instructions: '', model, tools: [pay] }), 'go', { id: 'r' }), 'the run');
+  await vi.advanceTimersByTimeAsync(600);
+  expect((await engine.search({ tool: 'pay', outcome: 'not-run' })).runs).toMatchObject([{ matches: [{ tool: 'pay' }] }]);
+  await passing(engine.close(), 'close');
 });

@@ -132,7 +132,8 @@ export function argumentsIn(run: RunFold, entry: EntryOf<'call.started'>): Json 
 }
 
 function receive(told: Told | undefined, entry: Extract<Entry, { type: 'call.finished' | 'outcome.settled' }>): void {
-  if (!told) return;
+  // an attempt that was given up may end after another one went well
+  if (!told || (entry.type === 'outcome.settled' && told.output !== undefined && !told.error)) return;
   if (entry.output !== undefined) told.output = entry.output;
   if (entry.type === 'call.finished' && entry.error) told.error = { code: entry.error.code, message: entry.error.message };
   if (entry.type === 'outcome.settled' && entry.outcome === 'done') delete told.error;

@@ -135,6 +135,7 @@ async function searched(resources: Resources, head: RunHead, q: SearchQuery): Pr
   const summary = await summaryOf(resources, head, q.by);
   if (!summary) return undefined;
   let matches: SearchMatch[] = [];
+  const succeeded = new Set<CallId>();
   let more = false;
   let tracer: Tracer | undefined;
   const pattern = q.text === undefined ? undefined : new RegExp(q.text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&'), 'i');
@@ -156,6 +157,9 @@ async function searched(resources: Resources, head: RunHead, q: SearchQuery): Pr
     for (const record of records) {
       // the call that waited is found by itself
       if (record.type === 'WAIT') continue;
+      // an attempt that was given up may end after another one went well
+      if (record.type === 'OUTCOME' && succeeded.has(record.callId)) continue;
+      if (record.type === 'TOOL_INVOCATION' && record.status === 'SUCCEEDED') succeeded.add(record.callId);
       // an outcome that became known replaces the one before
       if (record.type === 'OUTCOME' && q.outcome !== undefined) matches = matches.filter(({ callId }) => callId !== record.callId);
       take(itemOf(record), textsOf(record));

@@ -1,6 +1,5 @@
 /** The records of a run's trace, computed from its entries alone. */
-import type { CallId, Entry, EntryOf } from '../../journal/entries/entries.ts';
-import { FOREIGN } from '../../journal/entries/entries.ts';
+import { type CallId, type Entry, type EntryOf, FOREIGN } from '../../journal/entries/entries.ts';
 import { apply, type Call, emptyFold, type Frame, type RunFold, unfinishedCalls } from '../../journal/fold/fold.ts';
 import { argumentsOf, callNamed, openFrames } from '../../journal/fold/frame.ts';
 import { costUsd } from '../../journal/fold/spent.ts';
@@ -21,6 +20,8 @@ export class Tracer {
   /** When the current attempt began, by call, and when the last entry was written, by frame. Epoch milliseconds. */
   readonly #begun = new Map<CallId, number>();
   readonly #written = new Map<string, number>();
+  /** Calls that failed: an attempt that was given up may end when their turn is over. */
+  readonly #failed = new Map<CallId, Call>();
   /** The attempts that are over, by call, or by frame for its model call. */
   readonly #over = new Map<string, { before: number; last: number; model?: string | undefined }>();
 
@@ -84,15 +85,15 @@ export class Tracer {
         return this.#approval(entry, frame);
       case 'outcome.settled': {
         const { call, source, outcome, output, usd, unpriced } = entry;
-        const known = callNamed(this.run, entry);
-        const cost = { costUsd: usd, costError: unpriced?.code };
+        const known = callNamed(this.run, entry) ?? this.#failed.get(call);
         const own = {
           type: 'OUTCOME',
           toolName: known?.name ?? '',
           callId: call,
           source,
           outcome,
-          ...cost,
+          costUsd: usd,
+          costError: unpriced?.code,
           ...this.#told({ output }),
         } as const;
         return [this.#record(entry, this.#holder(known) ?? frame, known?.step ?? frame.step, own)];
@@ -198,6 +199,7 @@ export class Tracer {
     // a call that did not start again after a crash made no further attempt
     const further = before > 0 && began === undefined && !ok ? 0 : attempts;
     const turn = frame.kind === 'foreign';
+    if (call && !ok) this.#failed.set(id, call);
     return this.#record(entry, frame, call?.step ?? frame.step, {
       ...kindOf(frame, call, id),
       attempt: before + further,

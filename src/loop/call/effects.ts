@@ -5,7 +5,7 @@
  * I1. An attempt starts only while this process holds the lease on the run. After a wait, the store is asked.
  * I2. A `once` effect is retried only if no earlier attempt ran.
  * I3. All attempts of a call have the same idempotency key, in every process. Two calls share one only if they have one intent.
- * I4. A late result does not change what the model has seen. It is appended as `outcome.settled`.
+ * I4. A late result does not change what the model has seen. It is appended as `outcome.settled`; a late failure only where the call has failed.
  * I5. The outcome of a call is unknown only if it is `once`, has started, and the journal has neither its end nor a settled outcome.
  */
 
@@ -111,7 +111,7 @@ export async function perform<T, V = undefined>(scope: Scope, effect: Performing
   };
   // outside the attempt's timeout, because a slow store is not a slow effect
   if (waited) await scope.drive.own(true);
-  const result = await guard<T>(
+  const performing: Promise<Guarded<T>> = guard<T>(
     (attempt) => {
       const given = effect.prepare?.() as V | Promise<V>;
       return given instanceof Promise ? given.then((v) => prepared(v, attempt)) : checked(given, attempt);
@@ -137,7 +137,14 @@ export async function perform<T, V = undefined>(scope: Scope, effect: Performing
         // an attempt that timed out before it started has done nothing
         if (late.attempt > entered) return;
         wrote?.();
-        if (!late.ok) return settleLate(scope, call.id, epoch, cameTo(scope, late.error, policy.effect));
+        // a later attempt decides, and one that went well has decided
+        if (!late.ok)
+          return performing.then(
+            ({ ok }) => {
+              if (!ok && late.attempt === entered) settleLate(scope, call.id, epoch, cameTo(scope, late.error, policy.effect));
+            },
+            () => undefined,
+          );
         const settle = (kept: Kept | undefined) => {
           if (kept) settleLate(scope, call.id, epoch, { ...kept, ...effect.charge?.(late.value) });
         };
@@ -148,6 +155,7 @@ export async function perform<T, V = undefined>(scope: Scope, effect: Performing
       },
     },
   );
+  const result = await performing;
   wrote?.();
   const paid = meter?.last(result.ok);
   // a `once` effect is retried only if earlier attempts did not run; so if the last one never started, nothing ran
