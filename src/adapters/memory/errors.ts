@@ -1,9 +1,9 @@
 import { RondoError } from '../../errors.ts';
 import type { Written } from '../../ports/memory-store.ts';
 
-/** Input that is against a limit. `field` is where, as a path such as `items[2].text`. */
-export const refused = (field: string, message: string) =>
-  new RondoError('MEMORY_INPUT_INVALID', `${field}: ${message}`, { details: { field } });
+/** Input that is against a limit. `field` is where, as a path such as `items[2].text`. @param more other details. */
+export const refused = (field: string, message: string, more: Readonly<Record<string, string>> = {}) =>
+  new RondoError('MEMORY_INPUT_INVALID', `${field}: ${message}`, { details: { field, ...more } });
 
 export const unknownRecord = (id: string) =>
   new RondoError('MEMORY_RECORD_UNKNOWN', `There is no record ${id}. It may have been deleted, or have expired.`, { details: { id } });

@@ -26,7 +26,7 @@ export function appendEvent(settings: Settings, given: CheckedEvent): Appended {
   const now = settings.now();
   const id = given.session ?? ids.session();
   const session = sessionOf(settings, space, given.actor, id, given.at ?? now);
-  const branch = given.branch && branchOf(settings, session, given.branch);
+  const branch = given.branch && branchOf(settings, space, session, given.branch);
   const at = settings.ties ? (given.at ?? now) : freeTime(settings, session, given.at, now);
   const expiry = settings.eventExpiry();
   const { lastInsertRowid } = db
@@ -85,17 +85,30 @@ function sessionOf({ db }: Settings, space: number, actor: string, id: string, a
 }
 
 /** The root of a branch, and the branch of that event. They are those of the branch's first event. */
-function branchOf({ db }: Settings, session: number, { name, root }: NonNullable<CheckedEvent['branch']>) {
+function branchOf(settings: Settings, space: number, session: number, { name, root }: NonNullable<CheckedEvent['branch']>) {
+  const { db } = settings;
   const known = db.prepare('SELECT branch_root, branch_parent FROM event WHERE session = ? AND branch = ? LIMIT 1').get(session, name);
   if (known) {
     if (root !== undefined && root !== known.branch_root)
-      throw refused('branch.root', `the branch ${name} began at another event, ${known.branch_root}; leave the root out`);
+      throw wrongRoot(
+        settings,
+        space,
+        session,
+        root,
+        `the branch ${name} began at another event, ${known.branch_root}; leave the root out`,
+      );
     return { name, root: known.branch_root as string, parent: known.branch_parent as string | null };
   }
   if (root === undefined) throw refused('branch.root', `the branch ${name} is new: give the id of the last event that it shares`);
   const shared = db.prepare('SELECT branch FROM event WHERE session = ? AND id = ?').get(session, root);
-  if (!shared) throw refused('branch.root', `the session has no event ${root}`);
+  if (!shared) throw wrongRoot(settings, space, session, root, `the session has no event ${root}`);
   return { name, root, parent: shared.branch as string | null };
+}
+
+/** Tells an event of another session from what is no root in its own session: AgentCore has a reason for the first. */
+function wrongRoot({ db }: Settings, space: number, session: number, root: string, message: string): RondoError {
+  const found = db.prepare('SELECT 1 FROM session s JOIN event e ON e.session = s.nr AND e.id = ? WHERE s.space = ? AND s.nr <> ?');
+  return refused('branch.root', message, found.get(root, space, session) && { reason: 'other-session' });
 }
 
 /** The first free millisecond of the session: from the given time, or after its newest event. */

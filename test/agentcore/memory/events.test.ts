@@ -146,8 +146,23 @@ test('a branch is listed alone, or with what it shares', async () => {
   expect(await line('alt', true)).toEqual(['n4', 'n3', 'n1']);
   expect(await line('main')).toEqual(['n2', 'n1']);
   expect(await listed(memory)).toHaveLength(4);
-  const elsewhere = append(memory, { sessionId: 'chat-2', branch: { name: 'alt', rootEventId: root.eventId } });
-  await expect(elsewhere).rejects.toMatchObject({ name: 'ValidationException', reason: 'EventInOtherSession' });
+});
+
+test('a root of a branch is refused with a reason of its own where it is of another session, and as a field else', async () => {
+  const memory = await withMemory();
+  const [root, second] = [await append(memory), await append(memory)];
+  const other = await append(memory, { sessionId: 'chat-2', actorId: 'bob' });
+  await append(memory, { branch: { name: 'known', rootEventId: root.eventId } });
+  const refusal = (name: string, rootEventId?: string) =>
+    append(memory, { branch: { name, ...(rootEventId !== undefined && { rootEventId }) } }).catch((error) => error as object);
+  const OTHER = { name: 'ValidationException', reason: 'EventInOtherSession' };
+  const FIELD = { name: 'ValidationException', reason: 'FieldValidationFailed', fieldList: [{ name: 'branch.rootEventId' }] };
+  for (const name of ['new', 'known']) {
+    expect(await refusal(name, other.eventId), name).toMatchObject(OTHER);
+    expect(await refusal(name, '0000000000000000001#00000000'), name).toMatchObject(FIELD);
+  }
+  expect(await refusal('known', second.eventId)).toMatchObject(FIELD);
+  expect(await refusal('new')).toMatchObject(FIELD);
 });
 
 test('whether an event of the main line names it is a switch', async () => {

@@ -1,6 +1,6 @@
 /** Errors of a memory's store, as operations answer them. */
 import { detailOf, RondoError } from '../../../../errors.ts';
-import { AwsError, invalidInput, refused } from '../codec/error.ts';
+import { invalidInput, refused } from '../codec/error.ts';
 
 /** By the store's name of a field. */
 const FIELDS: Readonly<Record<string, string>> = {
@@ -15,6 +15,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   namespace: 'namespace',
   variables: 'extractionConfig.namespaceVariables',
   key: 'clientToken',
+  'branch.root': 'branch.rootEventId',
 };
 
 /** @returns the error itself, if it is a fault of the server. */
@@ -23,10 +24,9 @@ function awsErrorOf(error: unknown): unknown {
   const field = detailOf(error, 'MEMORY_INPUT_INVALID', 'field');
   if (field === undefined) return refused(error.message);
   const message = error.message.startsWith(`${field}: `) ? error.message.slice(field.length + 2) : error.message;
-  // the root of a branch that this session does not have
-  if (field === 'branch.root') return new AwsError('ValidationException', message, { reason: 'EventInOtherSession' });
+  if (detailOf(error, 'MEMORY_INPUT_INVALID', 'reason') === 'other-session') return refused(message, 'EventInOtherSession');
   const [first = '', ...rest] = field.split(/(?=[.[])/);
-  return invalidInput([{ name: `${FIELDS[first] ?? first}${rest.join('')}`, message }]);
+  return invalidInput([{ name: FIELDS[field] ?? `${FIELDS[first] ?? first}${rest.join('')}`, message }]);
 }
 
 /** What a store does, with its errors as operations answer them. */
