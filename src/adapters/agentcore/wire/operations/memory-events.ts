@@ -1,6 +1,6 @@
 /** The data plane of Memory: what was said. */
 import { RondoError } from '../../../../errors.ts';
-import type { EventRef, MemoryPage, PageQuery } from '../../../../ports/memory-store.ts';
+import type { EventRef, MemoryEvent, MemoryPage, NewEvent, PageQuery } from '../../../../ports/memory-store.ts';
 import { itemOf, type Metadata, type Payload, textsOf } from '../../memory/shapes.ts';
 import type { Operations, World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
@@ -61,7 +61,7 @@ export function eventOperations(world: World, stores: Stores, replies: Replies, 
   const refOf = ({ actorId: actor, sessionId: session, eventId: id }: EventInput) => ({ actor, session, id });
 
   /** The members of an event that both ways to add one have. */
-  function talkOf(memory: Opened['memory'], { actorId, sessionId, clientToken, extractionConfig }: Talk, at: Date) {
+  function talkOf(memory: Opened['memory'], { actorId, sessionId, extractionConfig }: Talk, at: Date) {
     const variables = extractionConfig?.namespaceVariables;
     if (variables) checkVariables(memory, variables);
     return {
@@ -69,7 +69,6 @@ export function eventOperations(world: World, stores: Stores, replies: Replies, 
       at: at.getTime(),
       ...(sessionId !== undefined && { session: sessionId }),
       ...(variables && { variables }),
-      ...(clientToken !== undefined && { key: clientToken }),
     };
   }
 
@@ -84,18 +83,23 @@ export function eventOperations(world: World, stores: Stores, replies: Replies, 
         ...(branch && { branch: { name: branch.name, ...(branch.rootEventId !== undefined && { root: branch.rootEventId }) } }),
         ...(metadata && { metadata: textsOf(metadata) }),
         extract: extractionMode !== 'SKIP',
+        ...(clientToken !== undefined && { key: clientToken }),
       };
       // a request with a known token is ignored, whatever it holds, and the first event is the answer
-      const stored = await executed(store.append(event).catch((error) => firstOf(store, error, clientToken)));
+      const stored = await executed(appended(store, event));
       return { event: toldEvent(memory, stored, main) };
     },
     async IngestData(input: IngestInput) {
-      const { source, contentTimestamp, metadata = {} } = input;
+      const { source, contentTimestamp, metadata = {}, clientToken } = input;
       const { memory, store } = stores.of(input.memoryId);
-      return replies('IngestData', memory.id, input.clientToken, async () => {
-        const { key: _, ...talk } = { key: undefined, ...talkOf(memory, input, contentTimestamp) };
-        const event = { ...talk, items: source.inline.payload.map(itemOf), metadata: { ...textsOf(metadata), ...HIDDEN } };
-        const { session } = await executed(store.append(event));
+      return replies('IngestData', memory.id, clientToken, async (attempt) => {
+        const event = {
+          ...talkOf(memory, input, contentTimestamp),
+          items: source.inline.payload.map(itemOf),
+          metadata: { ...textsOf(metadata), ...HIDDEN },
+          ...(attempt && { key: attempt.key }),
+        };
+        const { session } = await executed(appended(store, event));
         return { sessionId: session };
       });
     },
@@ -178,12 +182,16 @@ async function filtered<T>(
   }
 }
 
-/** The first event of a token that comes again with another body. */
-async function firstOf({ event }: Opened['store'], error: unknown, token: string | undefined) {
-  const first = token === undefined || !RondoError.is(error, 'MEMORY_CONFLICT') ? undefined : (error.details as { event?: EventRef }).event;
-  const known = first && (await event(first));
-  if (!known) throw error;
-  return known;
+/** The event, or the first one of its key, whatever that holds. */
+async function appended(store: Opened['store'], event: NewEvent): Promise<MemoryEvent> {
+  try {
+    return await store.append(event);
+  } catch (error) {
+    const first = RondoError.is(error, 'MEMORY_CONFLICT') ? (error.details as { event?: EventRef }).event : undefined;
+    const known = first && (await store.event(first));
+    if (!known) throw error;
+    return known;
+  }
 }
 
 export const pageOf = ({ maxResults = PAGE, nextToken }: PageRequest) => ({

@@ -47,11 +47,13 @@ export function jobOperations(stores: Stores, replies: Replies): Operations {
       clientToken?: string;
     }) {
       const { memory, store } = stores.of(memoryId);
-      return replies('StartMemoryExtractionJob', memory.id, clientToken, async () => {
+      return replies('StartMemoryExtractionJob', memory.id, clientToken, async (attempt) => {
         try {
           await executed(store.redeliver(jobId));
         } catch (error) {
           if (!RondoError.is(error, 'MEMORY_JOB_UNKNOWN')) throw error;
+          // begun by the first request, it has not failed since
+          if (attempt?.again) return { jobId };
           throw new AwsError('ResourceNotFoundException', `Extraction job not found: ${jobId}`);
         }
         return { jobId };

@@ -109,24 +109,23 @@ export function recordOperations(
       clientToken?: string;
     }) {
       const opened = stores.of(memoryId);
-      return replies('BatchCreateMemoryRecords', opened.memory.id, clientToken, async () => {
-        return each(records, async (input) => {
+      return replies('BatchCreateMemoryRecords', opened.memory.id, clientToken, async (attempt) => {
+        return each(records, async (input, i) => {
           const { requestIdentifier, namespaces, content, timestamp, memoryStrategyId, metadata } = input;
           const told = { memoryRecordId: '', requestIdentifier };
           const [namespace] = namespaces;
           if (namespace === undefined) return failed(told, 400, 'A record needs one namespace.');
           if (!isStrategy(opened, memoryStrategyId)) return failed(told, 404, `The memory has no strategy ${memoryStrategyId}.`);
-          const [written] = await executed(
-            opened.store.add([
-              {
-                namespace,
-                text: content.text,
-                at: timestamp.getTime(),
-                ...(memoryStrategyId !== undefined && { strategy: memoryStrategyId }),
-                ...(metadata && { metadata: recordValuesOf(metadata) }),
-              },
-            ]),
-          );
+          const record = {
+            namespace,
+            text: content.text,
+            at: timestamp.getTime(),
+            ...(memoryStrategyId !== undefined && { strategy: memoryStrategyId }),
+            ...(metadata && { metadata: recordValuesOf(metadata) }),
+          };
+          const [written] = await executed(opened.store.add([record], attempt && { key: `${attempt.key} ${i}` }));
+          // its id comes from the key, so the store asks for none
+          if (written?.ok && attempt) stream.created(opened, written.id);
           return outcomeOf(told, written as Written);
         });
       });
@@ -190,9 +189,9 @@ function outcomeOf(told: Pick<Outcome, 'memoryRecordId' | 'requestIdentifier'>, 
 }
 
 /** One after the other, in their order. */
-async function each<T>(records: readonly T[], act: (record: T) => Promise<Outcome>) {
+async function each<T>(records: readonly T[], act: (record: T, i: number) => Promise<Outcome>) {
   const outcomes: Outcome[] = [];
-  for (const record of records) outcomes.push(await act(record));
+  for (const [i, record] of records.entries()) outcomes.push(await act(record, i));
   return {
     successfulRecords: outcomes.filter(({ status }) => status === 'SUCCEEDED'),
     failedRecords: outcomes.filter(({ status }) => status === 'FAILED'),
