@@ -68,7 +68,7 @@ const RULINGS = {
   content: '{ allow: true }, { allow: true, value }, or { allow: false, reason }',
 };
 
-/** The fields of a ruling, none of which is checked. The operator is told once of an answer that is no ruling, because all that it does is deny. */
+/** The fields of a ruling, none of which is checked. The operator is told once of an answer that is not a ruling, because all that it does is deny. */
 export function ruledBy(
   policy: object,
   method: keyof typeof RULINGS,

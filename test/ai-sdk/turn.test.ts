@@ -326,7 +326,7 @@ test('pictures are passed on, and kept over a pause', async () => {
 test.each<[string, object, string]>([
   ['the settings of an agent', { agent: { model: fakeModel([]), tools: {} } }, 'agent: new ToolLoopAgent('],
   ['nothing to run', {}, 'needs agent or generate'],
-  ['a generate that is no function', { generate: 'x' }, 'generate: (call) =>'],
+  ['a generate that is not a function', { generate: 'x' }, 'generate: (call) =>'],
   ['both', { agent: new ToolLoopAgent({ model: fakeModel([]) }), generate: () => undefined }, 'not both'],
 ])('%s is refused where it is declared', (_, o, why) => {
   expect(() => aiSdkAgent({ name: 'desk', ...o } as never)).toThrow(

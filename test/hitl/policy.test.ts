@@ -395,7 +395,7 @@ describe('what a policy returns that is not a ruling', () => {
     expect(warnings().map((text) => text.split(' ')[0])).toEqual(['policy.access', 'policy.content']);
   });
 
-  test('a ruling that denies is no mistake', async () => {
+  test('a ruling that denies is not told', async () => {
     const warnings = told();
     const { a } = refunding({ rule: false });
     await ends(new Engine({ policy: { decide: () => ({ allow: false }) } }).run(a, 'go'), 'completed');
