@@ -2,7 +2,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { InMemoryPushNotificationStore } from '@a2a-js/sdk/server';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { serveA2A } from '../../src/adapters/a2a/index.ts';
-import { agent, Engine, jsonSchema, memoryJournal, tool } from '../../src/index.ts';
+import { agent, Engine, jsonSchema, memoryJournal, RondoError, tool } from '../../src/index.ts';
 import { isInside, publicOnly } from '../../src/server/addresses.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { until } from '../kit/time.ts';
@@ -102,6 +102,51 @@ describe.each<Transport>(['JSONRPC', 'HTTP+JSON', '0.3'])('a webhook given over 
 });
 
 describe('a webhook', () => {
+  it('is notified further after the store of the task was away', async () => {
+    const { origin, told } = await webhook();
+    let failed: number | undefined;
+    const inner = memoryJournal();
+    const journal = new Proxy(inner, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key, target);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => {
+          if (key !== 'read' || failed === undefined) return value.apply(target, args);
+          failed++;
+          throw new RondoError('JOURNAL_UNAVAILABLE', 'the store is away');
+        };
+      },
+    });
+    const pay = tool({
+      name: 'pay',
+      description: 'Pays',
+      input: jsonSchema<object>({ type: 'object' }),
+      approval: true,
+      execute: () => 'ok',
+    });
+    const model = scripted(({ messages }) => (messages.at(-1)?.role === 'tool' ? 'Done.' : { toolCalls: [{ name: 'pay', input: {} }] }));
+    const engine = new Engine({ journal });
+    const server = await serveA2A(engine, agent({ name: 'clerk', instructions: '', tools: [pay], model }), {
+      push: { allow: [origin] },
+      recover: false,
+    });
+    onTestFinished(async () => {
+      await server.close();
+      await engine.close();
+    });
+    const asked = await (await connect(server.url)).sendMessage(asking('pay', `${origin}/hook`));
+    if ('messageId' in asked) throw new Error('no task');
+    await until(() => states(told).includes('input-required'));
+    failed = 0;
+    await until(() => (failed ?? 0) > 0);
+    failed = undefined;
+    // it is decided elsewhere, so that nothing wakes the webhook
+    const approvals = approvalsIn(asked).map(({ id }) => ({ approval: id, type: 'approve' as const }));
+    await engine.decide(asked.id, approvals, { by: { id: 'lea' } });
+    await engine.resume(asked.id);
+    await until(() => states(told).includes('completed'));
+  });
+
   it('inside our network is refused, however it is written', async () => {
     const { origin } = await webhook();
     const server = await serve({ options: { push: { allow: [origin] } } });

@@ -35,6 +35,7 @@ import type { Principal } from '../../ports/principal.ts';
 import { accepted, isSameRun } from '../../server/accept.ts';
 import { decisionsIn } from './approvals.ts';
 import { type Caller, callerOf, checkMessage, sessionsOf, taskIdOf, within } from './caller.ts';
+import { followed } from './follow.ts';
 import { listTasks } from './list.ts';
 import { isOver } from './names.ts';
 import { toPrompt } from './parts.ts';
@@ -83,7 +84,7 @@ export class Handler implements A2ARequestHandler {
     const caller = callerOf(ctx);
     const begun = await this.#begin(request, ctx);
     if (request.configuration?.returnImmediately) await begun.events.return?.();
-    else for await (const _ of heard(begun, caller));
+    else for await (const _ of this.#followed(begun, caller));
     const { task } = await this.#need(caller, begun.id);
     return trimmed(task, request.configuration?.historyLength);
   }
@@ -97,7 +98,7 @@ export class Handler implements A2ARequestHandler {
       yield { payload: { $case: 'task', value: trimmed(task, request.configuration?.historyLength) } };
       // a duplicate of a message whose task has ended
       if (isOver(task.status?.state)) return;
-      yield* streamOf(begun, heard(begun, caller), this.#reading.usage);
+      yield* streamOf(begun, this.#followed(begun, caller), this.#reading.usage);
     } finally {
       await begun.events.return?.();
     }
@@ -133,7 +134,8 @@ export class Handler implements A2ARequestHandler {
     const seen = await this.#need(caller, id);
     if (isOver(seen.task.status?.state)) throw new UnsupportedOperationError(`Task ${id} has ended: get it.`);
     yield { payload: { $case: 'task', value: seen.task } };
-    yield* streamOf(seen.task, this.#watch(caller, id, seen.seq), this.#reading.usage);
+    const events = followed(this.#o.engine, caller.by, id, { after: seen.seq, signal: caller.gone });
+    yield* streamOf(seen.task, events, this.#reading.usage);
   }
 
   async createTaskPushNotificationConfig(config: TaskPushNotificationConfig, ctx: ServerCallContext): Promise<TaskPushNotificationConfig> {
@@ -162,6 +164,10 @@ export class Handler implements A2ARequestHandler {
   async deleteTaskPushNotificationConfig({ taskId, id }: { taskId: string; id: string }, ctx: ServerCallContext): Promise<void> {
     await this.#need(callerOf(ctx), taskId);
     await this.#push().remove(taskId, id, ctx);
+  }
+
+  #followed(begun: Begun, caller: Caller): AsyncIterable<RunEvent> {
+    return followed(this.#o.engine, caller.by, begun.id, { events: heard(begun, caller), signal: caller.gone });
   }
 
   #watch({ by, gone }: Caller, id: string, after: number): AsyncIterable<RunEvent> {

@@ -10,12 +10,14 @@ import {
   type StoredPushNotificationConfig,
   V1PushNotificationSerializer,
 } from '@a2a-js/sdk/server';
+import { RondoError } from '../../errors.ts';
 import { checkOptions } from '../../options.ts';
 import { type Webhooks, webhooks } from '../../server/webhooks.ts';
 import { callerOf } from './caller.ts';
+import { LOOK, longer, pause } from './follow.ts';
 import { isOver } from './names.ts';
-import { refusal } from './refuse.ts';
-import { type Reading, see } from './tasks.ts';
+import { refusal, tellOperator } from './refuse.ts';
+import { type Reading, type Seen, see } from './tasks.ts';
 
 /**
  * @property allow origins that may be notified even if they are not https or not public, such as `http://127.0.0.1:9000`.
@@ -35,8 +37,6 @@ const OPTIONS = {
   timeout: 'timeout: 5_000',
 } satisfies Record<keyof PushOptions, string>;
 
-/** Milliseconds between polls of a waiting task: the first and the longest interval. */
-const LOOK = { first: 500, last: 15_000 };
 /** Most webhooks of one task, and most ended tasks whose webhooks are kept. */
 const MOST = 10;
 const KEPT = 1_000;
@@ -105,38 +105,50 @@ export class Push {
     this.#follow(taskId, ctx, follow, () => this.#followed.delete(key)).catch(refusal);
   }
 
-  /** The loop of one task, which ends with the task. Any process may drive the run. @param done called synchronously at the end. */
+  /**
+   * The loop of one task, which ends with the task. Any process may drive the run. A failure, such as of a store that is away, does not end it: the task
+   * is read again after the wait. @param done called synchronously at the end.
+   */
   async #follow(taskId: string, ctx: ServerCallContext, follow: Follow, done: () => void): Promise<void> {
-    const caller = callerOf(ctx);
+    const { by } = callerOf(ctx);
     const { signal } = this.#closing;
     const told = new Map<string, string>();
+    let failing = false;
     try {
-      for (let wait = LOOK.first; !signal.aborted; ) {
+      for (let wait = LOOK.first; !signal.aborted; wait = longer(wait)) {
         follow.again = false;
-        const configs = await this.#configs(taskId, ctx);
-        const seen = configs.length > 0 ? await see(this.#reading, caller, taskId) : undefined;
-        if (seen) {
-          const { task } = seen;
-          const now = `${task.status?.state}/${task.status?.timestamp}`;
-          const due = configs.filter(({ config }) => told.get(config.id) !== now);
-          if (due.length > 0) wait = LOOK.first;
-          for (const { config } of due) told.set(config.id, now);
-          await Promise.all(due.map((c) => this.#send(c, task, signal)));
+        try {
+          const { seen, changed } = await this.#tell(taskId, ctx, told);
+          if (changed) wait = LOOK.first;
+          failing = false;
+          if (follow.again) continue;
+          if (!seen) return;
+          if (isOver(seen.task.status?.state)) return this.#end(taskId, ctx);
+          if (seen.running) for await (const event of this.#reading.engine.watch(taskId, { by, after: seen.seq, signal })) void event;
+          else await pause(wait, signal, follow);
+        } catch (error) {
+          if (RondoError.is(error, 'ENGINE_CLOSED')) return;
+          if (!failing) tellOperator(error);
+          failing = true;
+          await pause(wait, signal, follow);
         }
-        if (follow.again) continue;
-        if (!seen) return;
-        if (isOver(seen.task.status?.state)) {
-          this.#end(taskId, ctx);
-          return;
-        }
-        if (seen.running)
-          for await (const event of this.#reading.engine.watch(taskId, { by: caller.by, after: seen.seq, signal })) void event;
-        else await pause(wait, signal, follow);
-        wait = Math.min(wait * 1.5, LOOK.last);
       }
     } finally {
       done();
     }
+  }
+
+  /** Reads the task and notifies the webhooks that do not know its state. @param told the state that each webhook knows. @returns undefined for a task without webhooks. */
+  async #tell(taskId: string, ctx: ServerCallContext, told: Map<string, string>): Promise<{ seen: Seen | undefined; changed: boolean }> {
+    const configs = await this.#configs(taskId, ctx);
+    const seen = configs.length > 0 ? await see(this.#reading, callerOf(ctx), taskId) : undefined;
+    if (!seen) return { seen, changed: false };
+    const { task } = seen;
+    const now = `${task.status?.state}/${task.status?.timestamp}`;
+    const due = configs.filter(({ config }) => told.get(config.id) !== now);
+    for (const { config } of due) told.set(config.id, now);
+    await Promise.all(due.map((c) => this.#send(c, task, this.#closing.signal)));
+    return { seen, changed: due.length > 0 };
   }
 
   /** Drops the webhooks of the oldest ended task. A store of the application is left alone. */
@@ -169,17 +181,3 @@ const warn = ({ url, taskId }: TaskPushNotificationConfig, why: string) =>
     `serveA2A(): ${URL.canParse(url) ? new URL(url).origin : 'a webhook'} was not told of task ${taskId}: ${why}.`,
     'RondoWarning',
   );
-
-const pause = (ms: number, signal: AbortSignal, follow?: Follow) =>
-  new Promise<void>((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      if (follow) follow.wake = undefined;
-      resolve();
-    };
-    if (follow) follow.wake = done;
-    const timer = setTimeout(done, ms);
-    timer.unref();
-    signal.addEventListener('abort', done, { once: true });
-  });
