@@ -105,7 +105,7 @@ function branchOf(settings: Settings, space: number, session: number, { name, ro
   return { name, root, parent: shared.branch as string | null };
 }
 
-/** Tells an event of another session from what is no root in its own session: AgentCore has a reason for the first. */
+/** Tells an event of another session from a wrong root of the same one: AgentCore has a reason for the first. */
 function wrongRoot({ db }: Settings, space: number, session: number, root: string, message: string): RondoError {
   const found = db.prepare('SELECT 1 FROM session s JOIN event e ON e.session = s.nr AND e.id = ? WHERE s.space = ? AND s.nr <> ?');
   return refused('branch.root', message, found.get(root, space, session) && { reason: 'other-session' });
