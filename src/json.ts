@@ -13,7 +13,7 @@ export type JsonObject = { readonly [k: string]: Json };
 /** Most nesting levels of JSON. Recursive functions rely on it. */
 export const MAX_DEPTH = 200;
 /** Values in one: what refers to itself over and over, without a circle, can be large without end. */
-const MAX_VALUES = 5_000_000;
+export const MAX_VALUES = 5_000_000;
 
 /** Thrown for a value that JSON cannot hold. The message names it and its position. */
 export class NotJson extends Error {

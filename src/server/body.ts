@@ -1,7 +1,8 @@
-import { isDeep, type Json } from '../json.ts';
+import { type Json, MAX_DEPTH, MAX_VALUES } from '../json.ts';
+import { overLimit } from '../json-text.ts';
 import { HttpError } from './errors.ts';
 
-/** What a body may be. A larger one is refused with 413, a deeper one with 422, a slow one with 408. */
+/** What a body may be. A larger one is refused with 413, as is one of more than 5,000,000 values, a deeper one with 422, a slow one with 408. */
 export interface BodyLimits {
   /** Default 1,000,000. */
   maxBytes?: number;
@@ -25,7 +26,7 @@ const JSON_TYPE = /^application\/([\w.-]+\+)?json$/;
 
 /**
  * The JSON body of a request.
- * @throws HttpError 415 for another type, 413 if it is too large, 422 if it is too deep, 408 if it is too slow, 400 if it is not JSON.
+ * @throws HttpError 415 for another type, 413 if it is too large or has too many values, 422 if it is too deep, 408 if it is too slow, 400 if it is not JSON.
  */
 export async function readJson(request: Request, o: BodyLimits = {}): Promise<Json> {
   return parseJson(await readText(request, o), o);
@@ -55,16 +56,16 @@ export async function readText(request: Request, o: BodyLimits = {}, types = JSO
   }
 }
 
-/** @throws HttpError 422 if it is too deep, 400 if it is not JSON. */
-export function parseJson(text: string, { maxDepth = 200 }: BodyLimits = {}): Json {
-  let body: Json;
+/** @throws HttpError 422 if it is too deep, 413 if it has too many values, 400 if it is not JSON. */
+export function parseJson(text: string, { maxDepth = MAX_DEPTH }: BodyLimits = {}): Json {
+  const over = overLimit(text, { depth: maxDepth });
+  if (over === 'depth') throw new HttpError(422, `The body is nested more than ${maxDepth} levels deep.`);
+  if (over === 'values') throw new HttpError(413, `The body has more than ${MAX_VALUES} values.`);
   try {
-    body = JSON.parse(text.replace(/^\uFEFF/, '')) as Json;
+    return JSON.parse(text.replace(/^\uFEFF/, '')) as Json;
   } catch {
     throw new HttpError(400, 'The body is not JSON.');
   }
-  if (isDeep(body, maxDepth)) throw new HttpError(422, `The body is nested more than ${maxDepth} levels deep.`);
-  return body;
 }
 
 const tooLarge = (max: number) => new HttpError(413, `The body has at most ${max} bytes.`);

@@ -145,6 +145,16 @@ describe('a body', () => {
     expect(await readJson(request(`"${'x'.repeat(1_998)}"`), limits)).toHaveLength(1_998);
   });
 
+  test.each<[string, string, number]>([
+    ['of brackets alone', `${'['.repeat(1_000)}${']'.repeat(1_000)}`, 422],
+    ['of more values than the engine copies', `[${'{},'.repeat(2_500_000)}{}]`, 413],
+  ])('%s is refused before it is parsed, which would take many times its memory', async (_, body, status) => {
+    const parse = vi.spyOn(JSON, 'parse');
+    const request = new Request('http://localhost/', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+    await expect(readJson(request, { maxBytes: 20_000_000 })).rejects.toMatchObject({ status });
+    expect(parse).not.toHaveBeenCalled();
+  });
+
   test('that is not text is refused', async () => {
     const { url } = await serving();
     const body = Buffer.concat([Buffer.from('{"input":"'), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]);

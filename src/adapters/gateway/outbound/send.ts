@@ -1,6 +1,7 @@
 /** Sends a request of a target, and reads its answer: bounded, with errors by the table of HTTP, and credentials for one origin only. */
 import { ToolError } from '../../../errors.ts';
-import { isDeep, type Json } from '../../../json.ts';
+import type { Json } from '../../../json.ts';
+import { overLimit } from '../../../json-text.ts';
 import { bounded, classify } from '../../../reliability/classify.ts';
 import { ofStatus, outcomeOf } from '../../../reliability/codes.ts';
 import { askedWait } from '../../../reliability/retry-after.ts';
@@ -146,10 +147,9 @@ export function contentOf({ headers, bytes }: Answer, mask: (text: string) => st
   }
   const charset = /charset="?([\w-]+)/i.exec(headers.get('content-type') ?? '')?.[1];
   const text = mask(new TextDecoder(charset && isCharset(charset) ? charset : 'utf-8').decode(bytes));
-  if (!isJson) return text;
+  if (!isJson || overLimit(text)) return text;
   try {
-    const value = JSON.parse(text) as Json;
-    return isDeep(value) ? text : value;
+    return JSON.parse(text) as Json;
   } catch {
     return text;
   }
