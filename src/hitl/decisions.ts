@@ -18,11 +18,14 @@ const FIELDS: { readonly [type: string]: readonly string[] } = {
 
 /** Other fields do not count, since clients send more; but not a misspelt one. */
 function checkFields(decision: Readonly<Record<string, unknown>>): void {
-  const type = String(decision.type);
-  const fields = Object.hasOwn(FIELDS, type) ? FIELDS[type] : undefined;
+  const { type } = decision;
+  const fields = typeof type === 'string' && Object.hasOwn(FIELDS, type) ? FIELDS[type] : undefined;
   const missing = (fields ?? ['type']).filter((name) => decision[name] === undefined);
   const slip = misspelt(missing, () => Object.keys(decision));
-  if (slip) throw invalid(`a decision has no "${slip.name.slice(0, 100)}". Did you mean "${slip.meant}"?`, decision.approval as string);
+  const approval = decision.approval as string;
+  if (slip) throw invalid(`a decision has no "${slip.name.slice(0, 100)}". Did you mean "${slip.meant}"?`, approval);
+  // no message may make a text of what a caller sent in its place: an object need not have one
+  if (typeof type !== 'string') throw invalid(`the type of a decision is one of the texts ${Object.keys(FIELDS).join(', ')}.`, approval);
 }
 
 /** Checks the shape of decisions, which may come from a caller. @throws RondoError `DECISION_INVALID`. */

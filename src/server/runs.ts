@@ -79,7 +79,8 @@ async function startRun(o: RunsOptions, request: Request, { by, assertion }: Kno
   const { input, session, agent: name } = await fieldsOf(o, request, ['input', 'session', 'agent']);
   if (input === undefined) throw new HttpError(400, 'input is missing: what the agent is asked.');
   if (session !== undefined && !isName(session)) throw new HttpError(400, 'session is a text of 1 to 500 characters.');
-  const agent = name === undefined && agents.size === 1 ? [...agents.values()][0] : agents.get(String(name));
+  const only = name === undefined && agents.size === 1 ? [...agents.values()][0] : undefined;
+  const agent = typeof name === 'string' ? agents.get(name) : only;
   if (!agent) throw new HttpError(400, `agent is one of ${[...agents.keys()].map((known) => `"${known}"`).join(', ')}.`);
   const key = request.headers.get('idempotency-key');
   if (key !== null && !isName(key)) throw new HttpError(400, 'Idempotency-Key is a text of 1 to 500 characters.');
