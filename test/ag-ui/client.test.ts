@@ -510,6 +510,7 @@ describe('bad input', () => {
     ['no message', { ...good, messages: [] }, 400],
     ['a result of a tool last', { ...good, messages: [{ id: 'u', role: 'tool', toolCallId: 'c', content: 'x' }] }, 400],
     ['an answer that says nothing', { ...good, resume: [{ interruptId: 'ap_1', status: 'resolved', payload: { yes: 1 } }] }, 400],
+    ['an answer that is null', { ...good, resume: [{ interruptId: 'ap_1', status: 'resolved', payload: null }] }, 400],
     [
       'a sound',
       {
