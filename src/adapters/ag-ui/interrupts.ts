@@ -58,9 +58,7 @@ export function decisionsOf(entries: readonly ResumeEntry[]): Decision[] {
     const approval = question ? interruptId.slice(QUESTION.length) : interruptId;
     if (status === 'cancelled') return { approval, type: 'reject', reason: 'the person left without an answer' };
     if (question) return { approval, type: 'respond', answer: (payload ?? null) as Json };
-    const { approved, editedArgs, reason } = (typeof payload === 'object' && payload !== null ? payload : {}) as {
-      [field: string]: unknown;
-    };
+    const { approved, editedArgs, reason } = (typeof payload === 'object' ? payload : {}) as { [field: string]: unknown };
     if (typeof approved !== 'boolean' || (reason !== undefined && typeof reason !== 'string'))
       throw new HttpError(400, `The answer to ${interruptId} is { "approved": true or false, "editedArgs"?: ..., "reason"?: "..." }.`);
     if (!approved) return { approval, type: 'reject', reason: reason || NO_REASON };
