@@ -52,14 +52,20 @@ export const taskIdOf = ({ scope }: Caller, depth: number, { messageId, contextI
 /** The number of remote agents above a run. */
 export const depthOf = (runId: string): number => Number(/^a2a-(\d{1,6})-[0-9a-f]{32}$/.exec(runId)?.[1] ?? 0);
 
+/** Whether a caller may choose this as the id of a message or a context, or name a task by it. */
+export const isId = (id: unknown): id is string => isName(id) && id.length <= LIMIT.id;
+
+/** @throws RequestMalformedError for an id of a context that there cannot be. */
+export function checkContextId(contextId: unknown): void {
+  if (contextId !== '' && !isId(contextId)) throw new RequestMalformedError(`contextId is a text of 1 to ${LIMIT.id} characters.`);
+}
+
 /** @returns the depth of the message in a chain of agents. @throws RequestMalformedError, or UnsupportedOperationError above `max`. */
 export function checkMessage(message: Message | undefined, metadata: { [k: string]: unknown } | undefined, max: number): number {
   if (!message) throw new RequestMalformedError('message is required.');
   const { messageId, contextId, parts } = message;
-  if (!isName(messageId) || messageId.length > LIMIT.id)
-    throw new RequestMalformedError(`messageId is a text of 1 to ${LIMIT.id} characters.`);
-  if (contextId !== '' && (!isName(contextId) || contextId.length > LIMIT.id))
-    throw new RequestMalformedError(`contextId is a text of 1 to ${LIMIT.id} characters.`);
+  if (!isId(messageId)) throw new RequestMalformedError(`messageId is a text of 1 to ${LIMIT.id} characters.`);
+  checkContextId(contextId);
   if (parts.length === 0 || parts.some((p) => p.content === undefined))
     throw new RequestMalformedError('A message has parts, each with its content.');
   if (parts.some((p) => p.content?.$case === 'data' && isDeep(p.content.value as Json)))

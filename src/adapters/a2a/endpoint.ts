@@ -14,7 +14,7 @@ import { parseTraceparent } from '../../telemetry/traceparent.ts';
 import { type Caller, scopeOf, stateWith } from './caller.ts';
 import { EnvelopeError, envelope } from './envelope.ts';
 import type { Handler } from './handler.ts';
-import { refusal, tellOperator } from './refuse.ts';
+import { FAILED, malformed, refusal, tellOperator } from './refuse.ts';
 import { rest } from './rest.ts';
 import { taggedCard } from './tagged.ts';
 
@@ -89,9 +89,9 @@ export function endpoint(o: EndpointOptions): Answering {
   async function serveRpc(request: Request, legacy: boolean, ctx: ServerCallContext): Promise<Response> {
     const body = envelope(await bodyOf(request));
     const answer = await (legacy ? legacyRpc : rpc).handle(body, ctx);
-    if (!(Symbol.asyncIterator in answer)) return json(200, answer);
     const id = body.id ?? null;
     const problem = (error: unknown) => ({ jsonrpc: '2.0', id, error: rpcError(error, legacy) });
+    if (!(Symbol.asyncIterator in answer)) return json(200, isUnread(answer) ? problem(malformed('params')) : answer);
     try {
       return await streamed(answer, request.signal, problem);
     } catch (error) {
@@ -109,6 +109,12 @@ export function endpoint(o: EndpointOptions): Answering {
     return json(answer.status, answer.body, REST_TYPE);
   }
 }
+
+/** The SDK answers params that it cannot read as a failure of its own, with the text of the platform's error. Those of the handler all have one text. */
+const isUnread = (answer: object): boolean => {
+  const { code, message } = ('error' in answer ? answer.error : {}) as { code?: number; message?: string };
+  return code === -32_603 && message !== FAILED;
+};
 
 /** An error before the first event is thrown, so that the response is not a stream. A later error becomes the last event. */
 async function streamed(items: AsyncIterable<unknown>, signal: AbortSignal, problem: (error: unknown) => unknown): Promise<Response> {

@@ -27,14 +27,13 @@ import type { Engine } from '../../engine/engine.ts';
 import type { RunOptions } from '../../engine/options.ts';
 import type { RunEvent } from '../../engine/read/run-event.ts';
 import { RondoError } from '../../errors.ts';
-import { LIMIT } from '../../foreign/ask-of.ts';
 import type { Limits } from '../../journal/entries/entries.ts';
 import type { Json } from '../../json.ts';
 import type { Agent } from '../../loop/types.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { accepted, isSameRun } from '../../server/accept.ts';
 import { decisionsIn } from './approvals.ts';
-import { type Caller, callerOf, checkMessage, sessionsOf, taskIdOf, within } from './caller.ts';
+import { type Caller, callerOf, checkMessage, isId, sessionsOf, taskIdOf, within } from './caller.ts';
 import { followed } from './follow.ts';
 import { listTasks } from './list.ts';
 import { isOver } from './names.ts';
@@ -180,7 +179,8 @@ export class Handler implements A2ARequestHandler {
   }
 
   async #need(caller: Caller, id: string): Promise<Seen> {
-    if (!id || id.length > LIMIT.id) throw new RequestMalformedError('A task id is required.');
+    // a client of 0.3 may send anything in its place
+    if (!isId(id)) throw new RequestMalformedError('A task id is required.');
     const seen = await see(this.#reading, caller, id);
     if (!seen) throw noTask(id);
     return seen;

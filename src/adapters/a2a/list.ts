@@ -2,7 +2,7 @@ import { type ListTasksRequest, type ListTasksResponse, type Task, TaskState } f
 import { RequestMalformedError } from '@a2a-js/sdk/errors';
 import { timeIn } from '../../days.ts';
 import type { RunSummary } from '../../engine/options.ts';
-import { type Caller, contextOf, sessionsOf } from './caller.ts';
+import { type Caller, checkContextId, contextOf, sessionsOf } from './caller.ts';
 import { assertHistoryLength, type Reading, see, trimmed } from './tasks.ts';
 
 /** Most run heads read for one request, and most tasks read in full beyond the page size. */
@@ -33,7 +33,8 @@ export async function listTasks(reading: Reading, caller: Caller, o: ListTasksRe
 }
 
 /** @throws RequestMalformedError for an invalid filter. */
-function checked({ pageSize = 50, status, statusTimestampAfter, historyLength }: ListTasksRequest) {
+function checked({ pageSize = 50, status, statusTimestampAfter, historyLength, contextId }: ListTasksRequest) {
+  checkContextId(contextId);
   if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > 100) throw new RequestMalformedError('pageSize is 1 to 100.');
   assertHistoryLength(historyLength);
   if (status === undefined || TaskState[status] === undefined || status === TaskState.UNRECOGNIZED)

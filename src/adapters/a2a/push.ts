@@ -16,7 +16,7 @@ import { type Webhooks, webhooks } from '../../server/webhooks.ts';
 import { callerOf } from './caller.ts';
 import { LOOK, longer, pause } from './follow.ts';
 import { isOver } from './names.ts';
-import { refusal, tellOperator } from './refuse.ts';
+import { malformed, refusal, tellOperator } from './refuse.ts';
 import { type Reading, type Seen, see } from './tasks.ts';
 
 /**
@@ -62,8 +62,11 @@ export class Push {
     this.#webhooks = webhooks({ allow: o.allow, timeout: o.timeout, where: 'serveA2A(): push.' });
   }
 
-  /** @throws RequestMalformedError for a URL that must not be called. */
+  /** @throws RequestMalformedError for a URL that must not be called, and for fields that are not texts: the SDK does not check those of 0.3. */
   check(config: TaskPushNotificationConfig): TaskPushNotificationConfig {
+    const { url, id, token, authentication: a } = config;
+    if (![url, id ?? '', token ?? '', a?.scheme ?? '', a?.credentials ?? ''].every((text) => typeof text === 'string'))
+      throw malformed('The webhook');
     const problem = this.#webhooks.problem(config.url);
     if (problem) throw new RequestMalformedError(problem);
     return config;

@@ -8,6 +8,13 @@ export const tellOperator = report('serveA2A()');
 /** The same error for a missing task and one of another caller, so that callers cannot probe for tasks. */
 export const noTask = (id: string) => new TaskNotFoundError(`Task not found: ${id.slice(0, 256)}`);
 
+/** What a caller is told of a failure that is not its own. */
+export const FAILED = 'The agent could not do this now.';
+
+/** @param of what cannot be read, such as `The body`. */
+export const malformed = (of: string) =>
+  new RequestMalformedError(`${of} does not fit the operation: a field is missing, or of another type.`);
+
 /** The error that a caller gets, without internal details. */
 export function refusal(error: unknown): Error {
   if (error instanceof A2AError) return error;
@@ -32,5 +39,5 @@ export function refusal(error: unknown): Error {
     }
   }
   tellOperator(error);
-  return new Error('The agent could not do this now.');
+  return new Error(FAILED);
 }

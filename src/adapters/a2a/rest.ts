@@ -13,6 +13,7 @@ import {
 import { RequestMalformedError } from '@a2a-js/sdk/errors';
 import type { ServerCallContext } from '@a2a-js/sdk/server';
 import type { Handler } from './handler.ts';
+import { malformed } from './refuse.ts';
 
 export interface RestRequest {
   readonly method: string;
@@ -28,11 +29,11 @@ export type RestAnswer = { status: number; body?: unknown } | { stream: AsyncGen
 export async function rest(handler: Handler, request: RestRequest, ctx: ServerCallContext): Promise<RestAnswer | undefined> {
   const { method, path, query } = request;
   if (method === 'POST' && path === '/message:send') {
-    const task = await handler.sendMessage(SendMessageRequest.fromJSON(object(await request.body())), ctx);
+    const task = await handler.sendMessage(read(SendMessageRequest, await request.body()), ctx);
     return ok(SendMessageResponse.toJSON({ payload: { $case: 'task', value: task } }));
   }
   if (method === 'POST' && path === '/message:stream')
-    return { stream: events(handler.sendMessageStream(SendMessageRequest.fromJSON(object(await request.body())), ctx)) };
+    return { stream: events(handler.sendMessageStream(read(SendMessageRequest, await request.body()), ctx)) };
   if (method === 'GET' && path === '/extendedAgentCard') return ok(await handler.getAuthenticatedExtendedAgentCard());
   if (method === 'GET' && path === '/tasks') return list(handler, query, ctx);
   const [, raw, verb, below, config] = /^\/tasks\/([^/:]+)(?::(\w+))?(?:\/(pushNotificationConfigs)(?:\/([^/]+))?)?$/.exec(path) ?? [];
@@ -77,7 +78,7 @@ async function configs(
   ctx: ServerCallContext,
 ): Promise<RestAnswer | undefined> {
   if (id === undefined && method === 'POST') {
-    const config = TaskPushNotificationConfig.fromJSON({ ...object(await body()), taskId });
+    const config = { ...read(TaskPushNotificationConfig, await body()), taskId };
     return { status: 201, body: TaskPushNotificationConfig.toJSON(await handler.createTaskPushNotificationConfig(config, ctx)) };
   }
   if (id === undefined && method === 'GET')
@@ -89,9 +90,14 @@ async function configs(
   return { status: 204 };
 }
 
-function object(body: unknown): { [k: string]: unknown } {
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as { [k: string]: unknown };
-  throw new RequestMalformedError('The body is a JSON object.');
+/** @throws RequestMalformedError for a body that is not of the type. The SDK throws errors of the platform. */
+function read<T>(type: { fromJSON(json: unknown): T }, body: unknown): T {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new RequestMalformedError('The body is a JSON object.');
+  try {
+    return type.fromJSON(body);
+  } catch {
+    throw malformed('The body');
+  }
 }
 
 function whole(query: URLSearchParams, name: string): number | undefined {

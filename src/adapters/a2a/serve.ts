@@ -1,7 +1,9 @@
 import type { Engine } from '../../engine/engine.ts';
+import type { ContextFor, ServingArgs } from '../../engine/options.ts';
 import { invalid } from '../../errors.ts';
 import type { Limits } from '../../journal/entries/entries.ts';
 import type { Json } from '../../json.ts';
+import { assertContext } from '../../loop/context-needed.ts';
 import type { Agent } from '../../loop/types.ts';
 import { checkOptions, type Kinds } from '../../options.ts';
 import type { Prompt } from '../../ports/model.ts';
@@ -30,7 +32,7 @@ export interface A2AHandlerOptions<C = unknown> {
   push?: boolean | PushOptions;
   /** The limits of every run. */
   limits?: Limits;
-  /** Makes the context of the agent's tools for a caller. */
+  /** Makes the context of the agent's tools for a caller. Required where they need one. */
   context?: (by: Principal) => C;
   /** Most agents that may have passed a message on. Default 8. */
   maxDepth?: number;
@@ -92,7 +94,12 @@ const WHERE = 'serveA2A()';
  * `/.well-known/agent-card.json`. It needs `card.url`, and registers the agent with the engine.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export function a2aHandler<O, C>(engine: Engine, agent: Agent<Prompt, O, C>, o: A2AHandlerOptions<C>): A2AHandler {
+export function a2aHandler<A extends Agent<Prompt>>(
+  engine: Engine,
+  agent: A,
+  ...options: Required<ServingArgs<ContextFor<A>, A2AHandlerOptions<ContextFor<A>>>>
+): A2AHandler;
+export function a2aHandler(engine: Engine, agent: Agent, o: A2AHandlerOptions = {}): A2AHandler {
   checkOptions(o, HANDLER, 'a2aHandler()', KINDS);
   const url = o.card?.url;
   if (url === undefined) throw invalid("a2aHandler(): say where callers reach it: card: { url: 'https://agents.example.com' }.");
@@ -107,7 +114,12 @@ export function a2aHandler<O, C>(engine: Engine, agent: Agent<Prompt, O, C>, o: 
  * a session, and its state comes from the journal, so it survives a restart.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export async function serveA2A<O, C>(engine: Engine, agent: Agent<Prompt, O, C>, o: ServeOptions<C> = {}): Promise<A2AServer> {
+export function serveA2A<A extends Agent<Prompt>>(
+  engine: Engine,
+  agent: A,
+  ...options: ServingArgs<ContextFor<A>, ServeOptions<ContextFor<A>>>
+): Promise<A2AServer>;
+export async function serveA2A(engine: Engine, agent: Agent, o: ServeOptions = {}): Promise<A2AServer> {
   checkOptions(o, SERVE, WHERE, KINDS);
   const { host = '127.0.0.1', port = 0, auth } = o;
   checkOpen(host, auth, WHERE);
@@ -143,6 +155,7 @@ function prepared(engine: Engine, agent: Agent, o: A2AHandlerOptions, where: str
   checkAuth(auth, where);
   if (o.card) checkOptions(o.card, CARD, `${where}: card`);
   pathOf(path, where, '/a2a');
+  assertContext(agent, o.context, where);
   // so that waiting tasks from before a restart can be answered
   engine.register(agent);
   const push = o.push ? new Push({ engine, agent: agent.name, usage }, o.push === true ? {} : o.push) : undefined;
