@@ -16,7 +16,7 @@ import { loop } from './loop.ts';
 import type { Middleware } from './middleware.ts';
 import { checkToolChoice } from './model/tool-choice.ts';
 import { checkLayers, checkPorts, checkUse } from './ports.ts';
-import { delegated } from './sub-agent.ts';
+import { delegated, type HandedOutput } from './sub-agent.ts';
 import { isTool } from './tools/tool.ts';
 import type { Agent, Grants, LoopDefinition, LoopScope, Reliability, ToolDefinition } from './types.ts';
 
@@ -30,6 +30,11 @@ type Wants<T> = unknown extends ContextOf<T> ? Nothing : ContextOf<T>;
 export type ContextOfAll<T extends readonly unknown[]> = { [K in keyof T]: (c: Wants<T[K]>) => void }[number] extends (c: infer C) => void
   ? C
   : Nothing;
+
+/** What an agent answers: what its schema makes, or else a text, or what an agent answers that took the conversation over. */
+export type Answered<OS extends SchemaLike, T extends readonly unknown[], A extends readonly unknown[]> =
+  | Out<OS>
+  | (Schema<string> extends OS ? HandedOutput<T> | HandedOutput<A> : never);
 
 /** Rejects a tool in a list of agents, with a type error that says where it belongs. */
 export type OnlyAgents<A extends readonly unknown[]> = {
@@ -103,7 +108,7 @@ export function agent<
   const T extends readonly (Tool | ToolSource | Agent)[] = readonly [],
   const OS extends SchemaLike = Schema<string>,
   const A extends readonly (Agent | Tool)[] = readonly [],
->(o: AgentOptions<T, OS, A>): Agent<AgentInput, Out<OS>, ContextOfAll<T> & ContextOfAll<A>> {
+>(o: AgentOptions<T, OS, A>): Agent<AgentInput, Answered<OS, T, A>, ContextOfAll<T> & ContextOfAll<A>> {
   checkOptions(o, AGENT, typeof o?.name === 'string' ? `agent "${o.name}"` : 'agent()');
   const { name, model } = o;
   checkName(name, 'agent', "agent({ name: 'support', ... })");
@@ -157,7 +162,7 @@ export function agent<
     child: (called) => tools.get(called)?.delegate?.agent,
     drive: (scope) => loop(scope as LoopScope),
   });
-  return definition as Agent<AgentInput, Out<OS>, ContextOfAll<T> & ContextOfAll<A>>;
+  return definition as unknown as Agent<AgentInput, Answered<OS, T, A>, ContextOfAll<T> & ContextOfAll<A>>;
 }
 
 /** An example of each option, by name: for the check of unknown options and its message. */

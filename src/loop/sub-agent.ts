@@ -43,17 +43,28 @@ export function delegate<A extends Agent>(a: A, o: DelegateOptions = {}): A {
   return asAgent<A>(delegated(agentDefinition(a), o));
 }
 
+declare const handsOver: unique symbol;
+/** An agent that another one may hand its conversation over to. The answer of that one may be what this agent answers. */
+export type Handoff<A extends Agent = Agent> = A & { readonly [handsOver]: true };
+
+/** What the agents of a list answer that a conversation may be handed over to; `never` without such agents. */
+export type HandedOutput<L extends readonly unknown[]> = L[number] extends infer X
+  ? X extends Handoff<Agent<infer _, infer O>>
+    ? O
+    : never
+  : never;
+
 /**
  * An agent that takes over the conversation of another agent: it sees all of it, and its answer ends the run of that agent too.
  * @param o.when tells the model when to hand over.
  * @throws RondoError `CONFIG_INVALID`, also for an agent without a conversation, such as a graph.
  */
-export function handoff<A extends Agent>(a: A, o: { when?: string } = {}): A {
+export function handoff<A extends Agent>(a: A, o: { when?: string } = {}): Handoff<A> {
   const agent = agentDefinition(a);
   const { name, description } = agent;
   checkOptions(o, { when: "when: 'the customer asks for a refund'" }, `handoff("${name}")`, { when: 'text' });
   if (agent.input) throw invalid(`handoff("${name}"): this agent takes no conversation, so it cannot be handed one. Delegate to it.`);
-  return asAgent<A>(
+  return asAgent<Handoff<A>>(
     delegateTool(
       {
         name: toolName(`handoff_to_${name}`),

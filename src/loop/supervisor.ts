@@ -2,8 +2,8 @@ import { invalid } from '../errors.ts';
 import { checkOptions, renamed } from '../options.ts';
 import type { AgentInput } from '../ports/model.ts';
 import type { Tool, ToolSource } from '../ports/tool.ts';
-import type { Out, Schema, SchemaLike } from '../schema.ts';
-import { AGENT, type AgentOptions, agent, type ContextOfAll, type OnlyAgents } from './agent.ts';
+import type { Schema, SchemaLike } from '../schema.ts';
+import { AGENT, type AgentOptions, type Answered, agent, type ContextOfAll, type OnlyAgents } from './agent.ts';
 import type { Agent } from './types.ts';
 
 /** @deprecated Use {@link AgentOptions}, which has `agents`. */
@@ -22,7 +22,7 @@ export function supervisor<
   const A extends readonly (Agent | Tool)[],
   const T extends readonly (Tool | ToolSource | Agent)[] = readonly [],
   const OS extends SchemaLike = Schema<string>,
->(o: SupervisorOptions<A, T, OS>): Agent<AgentInput, Out<OS>, ContextOfAll<T> & ContextOfAll<A>> {
+>(o: SupervisorOptions<A, T, OS>): Agent<AgentInput, Answered<OS, T, A>, ContextOfAll<T> & ContextOfAll<A>> {
   renamed('supervisor({ agents })', 'agent({ agents })');
   checkOptions(o, AGENT, typeof o?.name === 'string' ? `supervisor "${o.name}"` : 'supervisor()');
   const { agents }: { agents: readonly unknown[] } = o;

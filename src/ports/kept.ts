@@ -44,10 +44,15 @@ type Odd<T, Depth extends 0[] = []> = unknown extends T
 declare const problem: unique symbol;
 
 /** Requires that a tool's output can be stored as JSON; otherwise a type error names the part that cannot. */
-export type Kept<O> = [Odd<OutputOf<O>>] extends [never]
+export type Kept<O> = Refused<Odd<OutputOf<O>>>;
+
+// `any` comes of an expression that does not compile, and the error of that is enough
+type Refused<Part> = 0 extends 1 & Part
   ? unknown
-  : {
-      execute: {
-        [problem]: `JSON cannot hold ${Odd<OutputOf<O>>}, which the output has. Return what was read of it, as texts, numbers, lists and objects`;
+  : [Part] extends [never]
+    ? unknown
+    : {
+        execute: {
+          [problem]: `JSON cannot hold ${Part & string}, which the output has. Return what was read of it, as texts, numbers, lists and objects`;
+        };
       };
-    };

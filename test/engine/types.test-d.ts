@@ -7,6 +7,7 @@ import {
   agent,
   type Decision,
   type Engine,
+  handoff,
   type JsonSchema,
   jsonSchema,
   type Model,
@@ -201,3 +202,12 @@ declare const thrown: unknown;
 if (RondoError.is(thrown, 'RUN_BUSY')) expectTypeOf(thrown.code).toEqualTypeOf<'RUN_BUSY'>();
 // @ts-expect-error a code that there is not
 RondoError.is(thrown, 'RUN_LOST');
+
+// what answers after a handoff: the schema of the agent that handed over, or else either of them
+const counted = agent({ name: 'counted', instructions: '', model, output: z.object({ n: z.number() }) });
+const desk = { name: 'desk', instructions: '', model };
+expectTypeOf(engine.run(agent({ ...desk, agents: [handoff(counted)] }), 'x').output()).resolves.toEqualTypeOf<string | { n: number }>();
+expectTypeOf(engine.run(agent({ ...desk, tools: [handoff(counted)] }), 'x').output()).resolves.toEqualTypeOf<string | { n: number }>();
+expectTypeOf(engine.run(agent({ ...desk, agents: [counted] }), 'x').output()).resolves.toEqualTypeOf<string>();
+const either = agent({ ...desk, agents: [handoff(counted)], output: z.object({ said: z.string() }) });
+expectTypeOf(engine.run(either, 'x').output()).resolves.toEqualTypeOf<{ said: string }>();

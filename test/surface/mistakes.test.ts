@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { root } from '../../scripts/doors.ts';
 
 const HEAD = `
-import { agent, type Decision, delegate, Engine, graph, tool } from 'rondo';
+import { agent, type Decision, delegate, Engine, graph, handoff, tool } from 'rondo';
 import { scripted } from 'rondo/testing';
 import { z } from 'zod';
 const model = scripted(['x']);
@@ -16,7 +16,8 @@ const base = { name: 'x', description: '', input: z.object({}) };
 const who = tool({ ...base, context: z.object({ tenant: z.string() }), execute: (_, { context }) => context.tenant });
 const needy = agent({ name: 'needy', instructions: '', model, tools: [who] });
 const plain = agent({ name: 'plain', instructions: '', model });
-export const used = [agent, delegate, engine, graph, tool, z, state, edges, base, who, needy, plain] as const;
+const counted = agent({ name: 'counted', instructions: '', model, output: z.object({ n: z.number() }) });
+export const used = [agent, counted, delegate, engine, graph, handoff, tool, z, state, edges, base, who, needy, plain] as const;
 export type Used = Decision;
 `;
 
@@ -89,6 +90,13 @@ const mistakes: readonly [mistake: string, code: string, ...says: string[]][] = 
     "Write roles, a list of names: roles: ['lead']",
   ],
   ['an output that JSON cannot hold', `tool({ ...base, execute: () => fetch('http://a.test') });`, 'JSON cannot hold a Response'],
+  ['a misspelt field in what a tool returns', `tool({ ...base, execute: ({ idd }) => idd });`, "Property 'idd' does not exist"],
+  ['an unknown name in what a tool returns', `tool({ ...base, execute: () => ({ a: nope() }) });`, "Cannot find name 'nope'"],
+  [
+    'the answer of an agent that took over, as a text',
+    `void engine.run(agent({ name: 'x', instructions: '', model, agents: [handoff(counted)] }), 'go').output().then((said) => said.length);`,
+    "Property 'length' does not exist on type 'string | { n: number; }'",
+  ],
   [
     'a misspelt option of an agent',
     `agent({ name: 'x', instructions: '', model, tool: [who] });`,
