@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -87,4 +89,31 @@ test.each(['an older version', 'another application'])('a file of %s is refused,
   const open = () => openState(path, movableClock());
   expect(open).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining('is not a state file of') }));
   expect(readFileSync(path).equals(before)).toBe(true);
+});
+
+test('a file has one server at a time: another one is told which has it, until that has ended, also by kill -9', async () => {
+  const path = join(folder('state'), 'state.db');
+  const source = `
+    import { openState } from ${JSON.stringify(new URL('../../src/adapters/agentcore/wire/state.ts', import.meta.url).href)};
+    globalThis.state = openState(${JSON.stringify(path)}, Date);
+    console.log('open');
+    setInterval(() => {}, 1_000);`;
+  const flags = ['--disable-warning=ExperimentalWarning', '--import', join(import.meta.dirname, '../../scripts/source.ts')];
+  const child = spawn(process.execPath, [...flags, '--input-type=module', '-e', source], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  const open = () => openState(path, movableClock());
+  const refused = (pid: number | undefined) =>
+    expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(`process ${pid}`), details: { path, pid } });
+  expect(open).toThrow(refused(child.pid));
+  const ended = once(child, 'close');
+  child.kill('SIGKILL');
+  await ended;
+  const state = open();
+  state.put('thing', 'a', { name: 'a' });
+  expect(open).toThrow(refused(process.pid));
+  expect(state.get('thing', 'a')).toEqual({ name: 'a' });
+  state.close();
+  const again = open();
+  expect(again.get('thing', 'a')).toEqual({ name: 'a' });
+  again.close();
 });

@@ -1,13 +1,13 @@
 /** What the local server keeps: resources, and the client tokens of requests, in one SQLite file. */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { chmodSync, closeSync, openSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { deserialize, serialize } from 'node:v8';
-import { invalid, RondoError } from '../../../errors.ts';
+import { invalid } from '../../../errors.ts';
 import { canonical } from '../../../journal/canonical.ts';
 import type { Clock } from './clock.ts';
 import { AwsError, invalidInput } from './codec/error.ts';
 import { keyIn, type Sealing, sealing } from './sealing.ts';
+import { openFile } from './state-file.ts';
 
 export interface Page<T> {
   items: T[];
@@ -49,22 +49,6 @@ export interface State {
   close(): void;
 }
 
-const TABLES = `
-  CREATE TABLE IF NOT EXISTS resource (
-    nr INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL, parent TEXT NOT NULL, value BLOB NOT NULL, gone_at REAL,
-    UNIQUE (kind, id)
-  ) STRICT;
-  CREATE INDEX IF NOT EXISTS resource_list ON resource (kind, parent, nr);
-  CREATE INDEX IF NOT EXISTS resource_gone ON resource (gone_at) WHERE gone_at IS NOT NULL;
-  CREATE TABLE IF NOT EXISTS token (
-    operation TEXT NOT NULL, token TEXT NOT NULL, input TEXT NOT NULL, answer BLOB NOT NULL, PRIMARY KEY (operation, token)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS secret (value BLOB NOT NULL) STRICT;
-  CREATE TABLE IF NOT EXISTS sealed (value TEXT NOT NULL) STRICT;`;
-
-/** Of the tables and of what is in them, SQLite's `user_version`. */
-const VERSION = 2;
-
 /** Entries of a page, where the request does not say. */
 const PAGE = 100;
 
@@ -73,9 +57,9 @@ const PAGE = 100;
  * @throws RondoError `CONFIG_INVALID` if it cannot be opened, or if the key is another one.
  */
 export function openState(path: string | undefined, clock: Pick<Clock, 'now'>): State {
-  const db = open(path);
+  const { db, close } = openFile(path);
   const secret = secretOf(db);
-  const sealed = sealingOf(db, path);
+  const sealed = sealingOf(db, path, close);
   const get = db.prepare('SELECT value FROM resource WHERE kind = ? AND id = ?');
   const put = db.prepare(
     `INSERT INTO resource (kind, id, parent, value, gone_at) VALUES (?, ?, ?, ?, ?)
@@ -170,14 +154,14 @@ export function openState(path: string | undefined, clock: Pick<Clock, 'now'>): 
       return Object.fromEntries(counts.all().map(({ kind, n }) => [kind, n])) as Record<string, number>;
     },
     clear: () => db.exec('DELETE FROM resource; DELETE FROM token'),
-    close: () => db.close(),
+    close,
   };
 }
 
 const CHECKED = 'the key of this file';
 
 /** Another key is told at the start, because a secret that cannot be opened is found late. @throws RondoError `CONFIG_INVALID`. */
-function sealingOf(db: DatabaseSync, path: string | undefined): Sealing {
+function sealingOf(db: DatabaseSync, path: string | undefined, close: () => void): Sealing {
   const [row] = db.prepare('SELECT value FROM sealed').all();
   try {
     const own = sealing(path === undefined ? undefined : keyIn(`${path}.key`, row === undefined));
@@ -186,50 +170,13 @@ function sealingOf(db: DatabaseSync, path: string | undefined): Sealing {
       throw invalid(`startAgentCore(): ${path}.key is not the key of ${path}. Put its own key file there, or start with a new state file.`);
     return own;
   } catch (error) {
-    db.close();
+    close();
     throw error;
   }
 }
 
 const storedValue = <T>(row: Record<string, unknown> | undefined): T | undefined =>
   row === undefined ? undefined : (deserialize(row.value as Uint8Array) as T);
-
-function open(path: string | undefined): DatabaseSync {
-  let db: DatabaseSync | undefined;
-  try {
-    // made before SQLite opens it, so that it is never readable by others
-    if (path !== undefined) closeSync(openSync(path, 'a', 0o600));
-    db = new DatabaseSync(path ?? ':memory:');
-    checkVersion(db, path);
-    if (path !== undefined) {
-      chmodSync(path, 0o600);
-      db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000');
-    }
-    db.exec(`${TABLES} PRAGMA user_version = ${VERSION}`);
-    return db;
-  } catch (cause) {
-    db?.close();
-    if (RondoError.is(cause)) throw cause;
-    throw invalid(
-      `startAgentCore(): the state file ${path} cannot be opened: ${(cause as Error).message}. Give a path that this user may write.`,
-      {
-        cause,
-      },
-    );
-  }
-}
-
-/** @throws RondoError `CONFIG_INVALID` for a file that is not empty and has not the tables of this version. */
-function checkVersion(db: DatabaseSync, path: string | undefined): void {
-  const { tables, version } = db
-    .prepare('SELECT (SELECT count(*) FROM sqlite_schema) AS tables, (SELECT user_version FROM pragma_user_version) AS version')
-    .get() as { tables: number; version: number };
-  if (tables > 0 && version !== VERSION)
-    throw invalid(
-      `startAgentCore(): ${path} is not a state file of this version of Rondo, and was left as it is. Start with a new file, and create your resources in it again.`,
-      { details: { path: path ?? null } },
-    );
-}
 
 function secretOf(db: DatabaseSync): Uint8Array {
   const [row] = db.prepare('SELECT value FROM secret').all();
