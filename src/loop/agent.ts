@@ -33,8 +33,7 @@ export type ContextOfAll<T extends readonly unknown[]> = { [K in keyof T]: (c: W
 
 /** What an agent answers: what its schema makes, or else a text, or what an agent answers that took the conversation over. */
 export type Answered<OS extends SchemaLike, T extends readonly unknown[], A extends readonly unknown[]> =
-  | Out<OS>
-  | (Schema<string> extends OS ? HandedOutput<T> | HandedOutput<A> : never);
+  Schema<string> extends OS ? Out<OS> | HandedOutput<T> | HandedOutput<A> : Out<OS>;
 
 /** Rejects a tool in a list of agents, with a type error that says where it belongs. */
 export type OnlyAgents<A extends readonly unknown[]> = {

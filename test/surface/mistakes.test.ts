@@ -90,7 +90,11 @@ const mistakes: readonly [mistake: string, code: string, ...says: string[]][] = 
     "Write roles, a list of names: roles: ['lead']",
   ],
   ['an output that JSON cannot hold', `tool({ ...base, execute: () => fetch('http://a.test') });`, 'JSON cannot hold a Response'],
-  ['a misspelt field in what a tool returns', `tool({ ...base, execute: ({ idd }) => idd });`, "Property 'idd' does not exist"],
+  [
+    'a misspelt field in what a tool returns',
+    `tool({ ...base, input: state, execute: ({ topik }) => topik });`,
+    "Property 'topik' does not exist",
+  ],
   ['an unknown name in what a tool returns', `tool({ ...base, execute: () => ({ a: nope() }) });`, "Cannot find name 'nope'"],
   [
     'the answer of an agent that took over, as a text',
