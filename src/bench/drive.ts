@@ -8,6 +8,7 @@ import { RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
 import type { Decision, Limits } from '../journal/entries/entries.ts';
 import { type Json, toldJson } from '../json.ts';
+import { assertContext } from '../loop/context-needed.ts';
 import type { Agent } from '../loop/types.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { prefixTokens } from '../testing/prefix-share.ts';
@@ -45,6 +46,8 @@ export function agentFor(agent: AgentOption, model: ModelOption | undefined): Ag
 export async function driven({ engine, meter, agent, scenario, runId, limits, signal }: DriveOptions): Promise<Driven> {
   const { options = {}, input, recorded } = scenario;
   const { by, session } = options;
+  // a recorded run calls no tool
+  if (!recorded) assertContext(agent, options.context, `scenario "${scenario.name}"`, 'options: { context: { ... } }');
   const definition = recorded && harmless(agent);
   const calls = recorded && new RecordedCalls(recorded.calls);
   const decide = recorded ? asDecided(recorded, scenario.decide) : scenario.decide;

@@ -93,6 +93,22 @@ export type EnqueueOptions<C = {}> = Omit<RunOptions<C>, 'signal' | 'assertion'>
 // biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
 export type EnqueueArgs<C> = {} extends C ? [options?: EnqueueOptions<C>] : [options: EnqueueOptions<C>];
 
+/** The context that the tools of an agent, or of several, need: an intersection. `unknown` where none needs any. */
+export type ContextFor<A> = (A extends readonly (infer E)[] ? Wanting<E> : Wanting<A>) extends (c: infer C) => void
+  ? keyof C extends never
+    ? unknown
+    : C
+  : unknown;
+// biome-ignore lint/suspicious/noExplicitAny: matches an agent of any type
+// biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
+type Wanting<A> = A extends Agent<any, any, infer C> ? (c: unknown extends C ? {} : C) => void : never;
+
+/** The options of what starts runs for others: needed, with `context`, where the tools of its agents need one. */
+// biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
+export type ServingArgs<C, O extends { context?: unknown }> = {} extends C
+  ? [options?: O]
+  : [options: O & { context: NonNullable<O['context']> }];
+
 /** The input of a run without options; if its tools need a context, a type error that says what to write. */
 // biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
 export type WithoutContext<I, C> = {} extends C

@@ -1,17 +1,22 @@
 /** What the handlers of agents have in common. */
 import type { Engine } from '../engine/engine.ts';
 import { invalid } from '../errors.ts';
+import { assertContext } from '../loop/context-needed.ts';
 import type { Agent } from '../loop/types.ts';
 import { errorAnswer } from './answer.ts';
 import { type AuthOption, authenticate, checkHost, type KnownCaller } from './auth.ts';
 import { HttpError } from './errors.ts';
 import type { Handler } from './listen.ts';
 
-/** Registers the agents with the engine. @returns them by name. @throws RondoError `CONFIG_INVALID` without an agent. */
-export function agentsOf(engine: Engine, agents: Agent | readonly Agent[], where: string): ReadonlyMap<string, Agent> {
+/**
+ * Registers the agents with the engine. @param context what makes the context of their tools. @returns them by name.
+ * @throws RondoError `CONFIG_INVALID` without an agent, and for one whose tools need a context that nothing makes.
+ */
+export function agentsOf(engine: Engine, agents: Agent | readonly Agent[], where: string, context: unknown): ReadonlyMap<string, Agent> {
   if (typeof engine?.register !== 'function') throw invalid(`${where} takes an engine and its agents: (engine, [support]).`);
   const list: readonly Agent[] = Array.isArray(agents) ? agents : [agents as Agent];
   if (list.length === 0) throw invalid(`${where} needs an agent.`);
+  for (const agent of list) assertContext(agent, context, where);
   for (const agent of list) engine.register(agent);
   return new Map(list.map((agent) => [agent.name, agent]));
 }

@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
+import type { ContextFor, ServingArgs } from '../engine/options.ts';
 import type { Limits } from '../journal/entries/entries.ts';
 import type { Json } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
@@ -22,7 +23,7 @@ export interface HandlerOptions<C = unknown> extends BodyLimits {
   path?: string;
   /** The limits of every run. */
   limits?: Limits;
-  /** Makes the context of the agents' tools for a caller. */
+  /** Makes the context of the agents' tools for a caller. Required where they need one. */
   context?: (by: Principal) => C;
   /** Milliseconds between comments that keep proxies from closing a quiet stream of events. Default 15,000. */
   heartbeat?: number;
@@ -50,19 +51,24 @@ const WHERE = 'serve()';
  * It registers the agents with the engine.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export function requestHandler<C>(engine: Engine, agents: Agent | readonly Agent[], o: HandlerOptions<C> = {}): Handler {
+export function requestHandler<A extends Agent | readonly Agent[]>(
+  engine: Engine,
+  agents: A,
+  ...options: ServingArgs<ContextFor<A>, HandlerOptions<ContextFor<A>>>
+): Handler;
+export function requestHandler(engine: Engine, agents: Agent | readonly Agent[], o: HandlerOptions = {}): Handler {
   checkOptions(o, HANDLER, 'requestHandler()');
   return handlerOf(engine, agents, o);
 }
 
-function handlerOf<C>(engine: Engine, agents: Agent | readonly Agent[], o: HandlerOptions<C>): Handler {
+function handlerOf(engine: Engine, agents: Agent | readonly Agent[], o: HandlerOptions): Handler {
   const { auth } = o;
   checkAuth(auth, WHERE);
   const tell = report(WHERE);
   const { maxBytes, maxDepth, timeout, limits, heartbeat } = o;
   const runs: RunsOptions = {
     engine,
-    agents: agentsOf(engine, agents, WHERE),
+    agents: agentsOf(engine, agents, WHERE, o.context),
     path: pathOf(o.path ?? '', WHERE, '/api'),
     tell,
     maxBytes,
@@ -80,7 +86,12 @@ function handlerOf<C>(engine: Engine, agents: Agent | readonly Agent[], o: Handl
  * `close()` ends event streams, which clients can continue at another server. Runs continue: they belong to the engine.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export async function serve<C>(engine: Engine, agents: Agent | readonly Agent[], o: ServeOptions<C> = {}): Promise<Listening> {
+export function serve<A extends Agent | readonly Agent[]>(
+  engine: Engine,
+  agents: A,
+  ...options: ServingArgs<ContextFor<A>, ServeOptions<ContextFor<A>>>
+): Promise<Listening>;
+export async function serve(engine: Engine, agents: Agent | readonly Agent[], o: ServeOptions = {}): Promise<Listening> {
   checkOptions(o, { ...HANDLER, ...SERVED }, WHERE);
   return served(engine, () => handlerOf(engine, agents, o), o, WHERE);
 }

@@ -1,5 +1,6 @@
 import { type AGUIEvent, EventType, type RunAgentInput } from '@ag-ui/core';
 import type { Engine } from '../../engine/engine.ts';
+import type { ContextFor, ServingArgs } from '../../engine/options.ts';
 import { RondoError } from '../../errors.ts';
 import type { Limits } from '../../journal/entries/entries.ts';
 import { agentDefinition } from '../../loop/definition.ts';
@@ -33,7 +34,7 @@ export interface AgUiOptions<C = unknown> extends BodyLimits {
   sessions?: 'own' | 'tenant';
   /** The limits of every run. */
   limits?: Limits;
-  /** Makes the context of the agents' tools for a caller, of what its client sends: `state`, `context` and `forwardedProps` are untrusted. */
+  /** Makes the context of the agents' tools for a caller, required where they need one, of what its client sends: `state`, `context` and `forwardedProps` are untrusted. */
   context?: (by: Principal, input: RunAgentInput) => C;
   /** Whether clients get the reasoning of the models. Default false. */
   reasoning?: boolean;
@@ -73,17 +74,22 @@ const MAX_BYTES = 10_000_000;
  * Of the messages only what the user said last is read: the journal has the conversation.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export function agUiHandler<C>(engine: Engine, agents: Agent | readonly Agent[], o: AgUiOptions<C> = {}): Handler {
+export function agUiHandler<A extends Agent | readonly Agent[]>(
+  engine: Engine,
+  agents: A,
+  ...options: ServingArgs<ContextFor<A>, AgUiOptions<ContextFor<A>>>
+): Handler;
+export function agUiHandler(engine: Engine, agents: Agent | readonly Agent[], o: AgUiOptions = {}): Handler {
   checkOptions(o, AG_UI, WHERE, AG_UI_KINDS);
   return handlerOf(engine, agents, o);
 }
 
 /** The handler, for a server that has checked its options. */
-export function handlerOf<C>(engine: Engine, agents: Agent | readonly Agent[], o: AgUiOptions<C>): Handler {
+export function handlerOf(engine: Engine, agents: Agent | readonly Agent[], o: AgUiOptions): Handler {
   checkAuth(o.auth, WHERE);
   const path = pathOf(o.path ?? '/', WHERE, '/agui');
-  const served = agentsOf(engine, agents, WHERE);
-  const serving: Serving = { engine, o: o as AgUiOptions, tell: report(WHERE) };
+  const served = agentsOf(engine, agents, WHERE, o.context);
+  const serving: Serving = { engine, o, tell: report(WHERE) };
   return authenticated(o.auth, serving.tell, (request) => {
     const agent = agentAt(served, path, request);
     return (caller) => answer(serving, agent, request, caller);

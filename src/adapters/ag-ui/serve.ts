@@ -1,4 +1,5 @@
 import type { Engine } from '../../engine/engine.ts';
+import type { ContextFor, ServingArgs } from '../../engine/options.ts';
 import type { Agent } from '../../loop/types.ts';
 import { checkOptions } from '../../options.ts';
 import type { AuthOption } from '../../server/auth.ts';
@@ -15,7 +16,12 @@ export interface ServeAgUiOptions<C = unknown> extends AgUiOptions<C>, ServedOpt
  * belong to the engine.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export async function serveAgUi<C>(engine: Engine, agents: Agent | readonly Agent[], o: ServeAgUiOptions<C> = {}): Promise<Listening> {
+export function serveAgUi<A extends Agent | readonly Agent[]>(
+  engine: Engine,
+  agents: A,
+  ...options: ServingArgs<ContextFor<A>, ServeAgUiOptions<ContextFor<A>>>
+): Promise<Listening>;
+export async function serveAgUi(engine: Engine, agents: Agent | readonly Agent[], o: ServeAgUiOptions = {}): Promise<Listening> {
   checkOptions(o, { ...AG_UI, ...SERVED }, 'serveAgUi()', AG_UI_KINDS);
   return served(engine, () => handlerOf(engine, agents, o), o, 'serveAgUi()');
 }

@@ -2,13 +2,14 @@ import type { RunnableConfig } from '@langchain/core/runnables';
 import { Annotation, Command, END, interrupt, type LangGraphRunnableConfig, START, StateGraph } from '@langchain/langgraph';
 import { newId } from '../../engine/drive/ids.ts';
 import type { Engine } from '../../engine/engine.ts';
+import type { ContextFor, ServingArgs } from '../../engine/options.ts';
 import type { RunResult } from '../../engine/read/results.ts';
 import type { Run } from '../../engine/run.ts';
 import { invalid, RondoError } from '../../errors.ts';
 import type { Approval } from '../../hitl/approvals.ts';
 import { sha256 } from '../../journal/canonical.ts';
 import type { Json } from '../../json.ts';
-import { agentDefinition } from '../../loop/definition.ts';
+import { assertContext } from '../../loop/context-needed.ts';
 import type { Agent } from '../../loop/types.ts';
 import { checkOptions } from '../../options.ts';
 
@@ -30,7 +31,7 @@ type WithoutId<D> = D extends { approval: string } ? Omit<D, 'approval'> & { app
 export type Decisions = WithoutId<Decision> | readonly Decision[];
 
 /** @typeParam S the state of the graph that contains the node. */
-export interface RondoNodeOptions<I, O, S> {
+export interface RondoNodeOptions<I, O, S, C = Json> {
   /** Makes the agent's input from the graph's state. Default: the text of the last of its `messages`. */
   input?: (state: S) => I;
   /** Makes the state's update from the agent's answer. Default: one more of the `messages`. */
@@ -40,8 +41,8 @@ export interface RondoNodeOptions<I, O, S> {
    * no principal, and decisions are by `{ id: 'langgraph' }` without roles.
    */
   by?: (config: RunnableConfig) => Principal | undefined;
-  /** The context that the agent's tools need. */
-  context?: (config: RunnableConfig) => Json;
+  /** The context of the agent's tools. Required where they need one. */
+  context?: (config: RunnableConfig) => C;
   /** Default: none. The graph keeps the conversation. */
   session?: (config: RunnableConfig) => string | undefined;
 }
@@ -81,7 +82,12 @@ type Default = { messages: any };
  * Every event of the run goes to the graph's `custom` stream. Aborting the graph cancels the run for good. A run that does not complete
  * throws RondoError `RUN_NOT_COMPLETED`.
  */
-export function rondoNode<I, O, C, S = Default>(engine: Engine, agent: Agent<I, O, C>, options: RondoNodeOptions<I, O, S> = {}) {
+export function rondoNode<I, O, C, S = Default>(
+  engine: Engine,
+  agent: Agent<I, O, C>,
+  ...given: ServingArgs<ContextFor<Agent<I, O, C>>, RondoNodeOptions<I, O, S, ContextFor<Agent<I, O, C>>>>
+): (state: S, config: LangGraphRunnableConfig) => Promise<object> {
+  const options = (given[0] ?? {}) as RondoNodeOptions<I, O, S>;
   checkOptions(options, OPTIONS, 'rondoNode()', {
     input: 'function',
     output: 'function',
@@ -89,10 +95,10 @@ export function rondoNode<I, O, C, S = Default>(engine: Engine, agent: Agent<I, 
     context: 'function',
     session: 'function',
   });
-  agentDefinition(agent as Agent);
+  assertContext(agent as Agent, options.context, 'rondoNode()', 'context: ({ configurable }) => ({ ... })');
   const { input = lastText as (state: S) => I, output = asMessage(agent.name) as (output: O) => object } = options;
   const inner = subgraph(engine, agent as Agent, options as Pick<typeof options, 'by' | 'context' | 'session'>);
-  return async (state: S, config: LangGraphRunnableConfig): Promise<object> => {
+  return async (state, config) => {
     const { thread_id, checkpoint_ns } = config.configurable ?? {};
     // the task's id, which is the same however often the task runs
     const id = thread_id === undefined ? newId() : `lg_${sha256(JSON.stringify([thread_id, checkpoint_ns])).slice(0, 32)}`;

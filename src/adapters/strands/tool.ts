@@ -12,19 +12,20 @@ import {
   type ToolStreamGenerator,
 } from '@strands-agents/sdk';
 import type { Engine } from '../../engine/engine.ts';
+import type { ContextFor, ServingArgs } from '../../engine/options.ts';
 import type { RunResult } from '../../engine/read/results.ts';
 import type { Run } from '../../engine/run.ts';
 import { RondoError } from '../../errors.ts';
 import type { Approval } from '../../hitl/approvals.ts';
 import type { Json } from '../../json.ts';
-import { agentDefinition } from '../../loop/definition.ts';
+import { assertContext } from '../../loop/context-needed.ts';
 import type { Agent } from '../../loop/types.ts';
 import { checkOptions } from '../../options.ts';
 
 import type { Principal } from '../../ports/principal.ts';
 import { decisionOf } from './answer.ts';
 
-export interface RondoToolOptions {
+export interface RondoToolOptions<C = Json> {
   /** Default: the agent's. */
   name?: string;
   description?: string;
@@ -32,8 +33,8 @@ export interface RondoToolOptions {
   input?: JSONSchema;
   /** Who the run is for. */
   by?: Principal | ((state: InvocationState) => Principal | undefined);
-  /** The run's context. */
-  context?: (state: InvocationState) => Json;
+  /** The run's context. Required where the agent's tools need one. */
+  context?: (state: InvocationState) => C;
   /**
    * Who answered an interrupt, from the caller's authentication. Default: a principal without roles, so that an approval that requires a
    * role stays open.
@@ -57,10 +58,15 @@ const OPTIONS = {
  *
  * The engine that resumes must know the agent: `new Engine({ agents: [...] })`.
  */
-export function rondoTool<I, O, C>(engine: Engine, agent: Agent<I, O, C>, o: RondoToolOptions = {}): Tool {
+export function rondoTool<A extends Agent>(
+  engine: Engine,
+  agent: A,
+  ...options: ServingArgs<ContextFor<A>, RondoToolOptions<ContextFor<A>>>
+): Tool;
+export function rondoTool(engine: Engine, agent: Agent, o: RondoToolOptions<unknown> = {}): Tool {
   checkOptions(o, OPTIONS, 'rondoTool()', { context: 'function', decidedBy: 'function' });
-  agentDefinition(agent as Agent);
-  return new RondoTool(engine, agent, o);
+  assertContext(agent, o.context, 'rondoTool()', 'context: (state) => ({ ... })');
+  return new RondoTool(engine, agent, o as RondoToolOptions);
 }
 
 /** In `appState`: the run of each call that has not ended. */

@@ -2,9 +2,11 @@ import { timingSafeEqual } from 'node:crypto';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Engine } from '../../../engine/engine.ts';
+import type { ContextFor, ServingArgs } from '../../../engine/options.ts';
 import type { WorkOptions } from '../../../engine/work/work.ts';
 import { invalid } from '../../../errors.ts';
 import type { Limits } from '../../../journal/entries/entries.ts';
+import { assertContext } from '../../../loop/context-needed.ts';
 import type { Agent } from '../../../loop/types.ts';
 import { checkOptions } from '../../../options.ts';
 import type { Principal } from '../../../ports/principal.ts';
@@ -44,7 +46,7 @@ export interface ServeOptions<C = unknown> {
   requireSession?: boolean;
   /** The limits of every run. */
   limits?: Limits;
-  /** Makes the context of the agent's tools for a caller. */
+  /** Makes the context of the agent's tools for a caller. Required where they need one. */
   context?: (by: Principal, invocation: Invocation) => C;
   /** `'ephemeral'`: paused runs may be lost with the session. Without it, a container refuses a journal that is in memory or on its own disk. */
   journal?: 'ephemeral';
@@ -96,7 +98,12 @@ const WHERE = 'serve()';
  * invocation is one turn of a session, see `takeTurn`. It registers the agent with the engine.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> = {}): Promise<Serving> {
+export function serve<A extends Agent>(
+  engine: Engine,
+  agent: A,
+  ...options: ServingArgs<ContextFor<A>, ServeOptions<ContextFor<A>>>
+): Promise<Serving>;
+export async function serve(engine: Engine, agent: Agent, o: ServeOptions = {}): Promise<Serving> {
   checkOptions(o, OPTIONS, WHERE, { sessions: ['own', 'tenant'] });
   if (o.body !== undefined) checkOptions(o.body, BODY, `${WHERE}: body`);
   const { protocol = 'http', container = inContainer(), sessions = 'own', requireSession = container, worker = !container } = o;
@@ -109,6 +116,7 @@ export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> 
   checkOpen(host, auth, WHERE);
   if (o.container === undefined && o.auth === undefined) warnIfGuessed(WHERE);
   if (container) checkJournal(engine, o.journal, WHERE);
+  assertContext(agent, o.context, WHERE);
   engine.register(agent);
 
   const tell = report(WHERE);

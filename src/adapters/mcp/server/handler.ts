@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import type { Engine } from '../../../engine/engine.ts';
+import type { ContextFor, ServingArgs } from '../../../engine/options.ts';
 import { invalid, RondoError } from '../../../errors.ts';
 import { sha256 } from '../../../journal/canonical.ts';
 import type { Agent } from '../../../loop/types.ts';
@@ -19,7 +20,7 @@ import { listed, read, readingAgent } from './readings.ts';
 import { MCP, type McpHandler, type McpServeOptions, requestIdOf, serveMcp } from './serve.ts';
 
 export interface McpHandlerOptions<C = unknown> extends McpServeOptions {
-  /** Makes the context of the agents' tools for a caller. */
+  /** Makes the context of the agents' tools for a caller. Required where they need one. */
   context?: (by: Caller['by']) => C;
 }
 
@@ -36,14 +37,19 @@ const WHERE = 'mcpHandler()';
  * with the engine.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export function mcpHandler<C>(engine: Engine, agents: Agent | readonly Agent[], o: McpHandlerOptions<C> = {}): McpHandler {
+export function mcpHandler<A extends Agent | readonly Agent[]>(
+  engine: Engine,
+  agents: A,
+  ...options: ServingArgs<ContextFor<A>, McpHandlerOptions<ContextFor<A>>>
+): McpHandler;
+export function mcpHandler(engine: Engine, agents: Agent | readonly Agent[], o: McpHandlerOptions = {}): McpHandler {
   checkOptions(o, { ...MCP, context: 'context: (by) => ({ tenant: by.tenant })' }, WHERE);
-  const byName = agentsOf(engine, agents, WHERE);
+  const byName = agentsOf(engine, agents, WHERE, o.context);
   if (byName.has(DECIDE)) throw invalid(`${WHERE}: the name "${DECIDE}" is that of the tool that answers approvals. Rename the agent.`);
   const names = [...byName.keys()];
   const info = o.info ?? { name: names.length === 1 ? (names[0] as string) : 'agents', version: '1.0.0' };
   const tell = report(WHERE);
-  const serving: Serving = { engine, agents: byName, o: o as McpHandlerOptions, tell, cancelOnDisconnect: o.cancelOnDisconnect === true };
+  const serving: Serving = { engine, agents: byName, o, tell, cancelOnDisconnect: o.cancelOnDisconnect === true };
   const passes = kindsOf(o);
   const reader = readerOf(serving, info.name);
   const offering: Offering = {
