@@ -259,3 +259,13 @@ test('a memory that is being made or deleted takes no events, and one that is de
   await memory.server.clock.advance(2_000);
   await expect(append(memory)).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
 });
+
+test('a reset forgets how many calls there were', async () => {
+  const { server, client } = await withMemory({}, { throttle: true });
+  const list = (memoryId: string) => client.send(new ListActorsCommand({ memoryId }));
+  const missing = { name: 'ResourceNotFoundException' };
+  for (let n = 0; n < 20; n++) await expect(list('none-abcdefghij')).rejects.toMatchObject(missing);
+  await expect(list('none-abcdefghij')).rejects.toMatchObject({ name: 'ThrottledException' });
+  await fetch(`${server.url}/_rondo/reset`, { method: 'POST', headers: { authorization: `Bearer ${server.adminToken}` } });
+  await expect(list('none-abcdefghij')).rejects.toMatchObject(missing);
+});

@@ -93,6 +93,8 @@ const MOST_BUCKETS = 10_000;
 export interface Throttle {
   /** @throws AwsError `ThrottlingException`. */
   take(key: string, perSecond: number): void;
+  /** All buckets are full again. */
+  clear(): void;
 }
 
 export function throttle(clock: Clock): Throttle {
@@ -112,5 +114,6 @@ export function throttle(clock: Clock): Throttle {
         throw because(new AwsError('ThrottlingException', 'Rate exceeded'), `${key} has more than ${perSecond} calls a second.`);
       bucket.left -= 1;
     },
+    clear: () => buckets.clear(),
   };
 }

@@ -157,6 +157,7 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
     await behind.stop();
     await behind.clear();
     state.clear();
+    throttled?.clear();
     log.clear();
   };
   const administered = {
