@@ -90,6 +90,22 @@ test('a claim of the caller is a dimension, each value with a bucket of its own;
   }
 });
 
+test('a change of a new limit does not put it in force before its 30 seconds are over', async () => {
+  const { url, target, controls, id: gatewayIdentifier, server } = await withGateway({ authorizerType: 'NONE' }, { bindings: BINDINGS });
+  await target(refunds());
+  const client = await connected(url);
+  const entriesOf = (rate: number) => [{ dimensions: { targetName: 'Refund' }, requests: perMinute(rate) }];
+  const { rateLimitId } = await controls.send(
+    new CreateGatewayRateLimitCommand({ gatewayIdentifier, dimensionKeys: ['targetName'], entries: entriesOf(1) }),
+  );
+  await server.clock.advance(20_000);
+  await controls.send(new UpdateGatewayRateLimitCommand({ gatewayIdentifier, rateLimitId, entries: entriesOf(2) }));
+  await server.clock.advance(9_999);
+  expect(await calls(client, 'Refund___process', 5)).toMatchObject({ ran: 5 });
+  await server.clock.advance(1);
+  expect(await calls(client, 'Refund___process', 5)).toMatchObject({ ran: 2 });
+});
+
 test('agentcoreGateway() tells of the wait, and that the call did not run', async () => {
   const { url, target, controls, id, server } = await withGateway({}, { bindings: BINDINGS });
   await target(refunds());

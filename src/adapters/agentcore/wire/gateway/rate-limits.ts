@@ -60,11 +60,15 @@ const COUNTED: Readonly<Record<string, string>> = { targetName: 'targetName', to
 const CLAIM = '$.context.jwt.';
 const countedKey = (key: string) => (key.startsWith(CLAIM) ? `claims.${key.slice(CLAIM.length)}` : COUNTED[key]);
 
-/** The limits of requests that are in force, to be counted. */
+/** Milliseconds until all of a gateway knows a change. */
+export const SPREADS = 30_000;
+
+/** The limits of requests that are in force, to be counted: those that are not new, as they were changed last. */
 function inForce(limits: readonly RateLimit[], now: number): Counted[] {
-  return limits.flatMap(({ goneAt, until, readyAt, dimensionKeys, entries }) => {
+  return limits.flatMap(({ goneAt, createdAt, dimensionKeys, entries }) => {
     const keys = dimensionKeys.flatMap((key) => countedKey(key) ?? []);
-    if (goneAt !== undefined || (until === 'CREATING' && now < readyAt) || keys.length < dimensionKeys.length) return [];
+    const isNew = now < createdAt.getTime() + SPREADS;
+    if (goneAt !== undefined || isNew || keys.length < dimensionKeys.length) return [];
     const counted = entries.flatMap(({ dimensions, requests }) => {
       const own = Object.fromEntries(Object.entries(dimensions).map(([key, value]) => [countedKey(key) as string, value]));
       return requests ? [{ dimensions: own, requests }] : [];

@@ -1,7 +1,7 @@
 /** The control plane of Gateway: rate limits. */
 import type { Operations, World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
-import { checkLimit, type LimitEntry, type LimitSettings, type RateLimit } from '../gateway/rate-limits.ts';
+import { checkLimit, type LimitEntry, type LimitSettings, type RateLimit, SPREADS } from '../gateway/rate-limits.ts';
 import { conflict, gatewayOf, partOf, partsOf, RATE_LIMIT } from '../gateway/resources.ts';
 import type { PageRequest } from '../state.ts';
 import { checkStays, suffix } from './resource.ts';
@@ -14,8 +14,6 @@ interface Named extends InGateway {
 }
 type Put = LimitSettings & { rateLimitId?: string };
 
-/** Milliseconds until all of a gateway knows a change. */
-const SPREADS = 30_000;
 /** Of a gateway. */
 const MOST = 50;
 
