@@ -39,25 +39,40 @@ export async function acceptedRun(run: Run): Promise<void> {
 }
 
 export function runHandle<O>(id: string, done: Promise<RunResult>, events: () => AsyncIterator<RunEvent>, accepted?: Accepted): Run<O> {
-  // a reader of the events gets the error too, so it must not be an unhandled rejection
-  done.catch(() => undefined);
-  const result = done as Promise<RunResult<O>>;
+  let taken = false;
+  const result = () => {
+    taken = true;
+    return done as Promise<RunResult<O>>;
+  };
+  const read = () => {
+    taken = true;
+    return events();
+  };
+  // a reader of the events gets the error too, so it must not be an unhandled rejection; but it must not be lost
+  done.catch((error) => setImmediate(() => taken || tellUntaken(id, error)));
   const handle: Run<O> & { [ACCEPTED]?: Accepted | undefined } = {
     id,
     [ACCEPTED]: accepted,
     // biome-ignore lint/suspicious/noThenProperty: a run is awaited
-    then: (fulfilled, rejected) => result.then(fulfilled, rejected),
-    catch: (rejected) => result.catch(rejected),
-    finally: (last) => result.finally(last),
-    [Symbol.asyncIterator]: events,
-    text: () => textOf(events()),
+    then: (fulfilled, rejected) => result().then(fulfilled, rejected),
+    catch: (rejected) => result().catch(rejected),
+    finally: (last) => result().finally(last),
+    [Symbol.asyncIterator]: read,
+    text: () => textOf(read()),
     async output() {
-      const end = await result;
+      const end = await result();
       if (end.status === 'completed') return end.output;
       throw new RondoError('RUN_NOT_COMPLETED', `run ${id} ${ended(end)}`, { details: JSON.parse(JSON.stringify(end)) });
     },
   };
   return handle;
+}
+
+/** Nothing awaits a run that rejects, and nothing reads its events. One that an engine gave back as it closed goes on elsewhere. */
+function tellUntaken(id: string, error: unknown): void {
+  if (RondoError.is(error, 'ENGINE_CLOSED')) return;
+  const code = RondoError.is(error) ? error.code : 'INTERNAL';
+  process.emitWarning(`run ${id} rejected, and nothing awaits it: ${code}: ${messageOf(error)} Await the run, or catch().`, 'RondoWarning');
 }
 
 /** A run that starts after something else is done. */
