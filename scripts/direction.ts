@@ -22,6 +22,7 @@ export const LAYERS = [
 ];
 /** Below all layers. */
 const BASE = [
+  'days.ts',
   'defined.ts',
   'errors.ts',
   'flight.ts',

@@ -13,7 +13,7 @@ export const UNIT = /^[a-z][a-z0-9_-]{0,31}$/;
 export const millionthsOf = (n: number): number => Math.round(n * 1e6);
 
 /** Whether a number can be an amount: 0 or more, at most 6 decimals, and its millionths are a safe integer. */
-export const isAmount = (n: unknown): n is number =>
+const isAmount = (n: unknown): n is number =>
   typeof n === 'number' && Number.isFinite(n) && n >= 0 && Number(n.toFixed(6)) === n && Number.isSafeInteger(millionthsOf(n));
 
 /** Whether a number can be an amount, but for the rounding error of a few sums. */
