@@ -10,6 +10,7 @@ import { scripted } from '../../src/testing/scripted.ts';
 import { approvalsIn, connect as connectA2A, get, output, send, stateOf } from '../a2a/client.ts';
 import { obedient, Page } from '../ag-ui/agents.ts';
 import { all } from '../kit/journals.ts';
+import { until } from '../kit/time.ts';
 import { SESSION, serving, session, USER } from '../runtime/serving.ts';
 import { held } from '../server/held.ts';
 
@@ -106,6 +107,24 @@ describe('mcp', () => {
     expect([asked, paid]).toEqual([0, []]);
     expect(await paying({ [USER]: 'ana' })).toMatchObject({ structuredContent: { status: 'completed' } });
     expect([asked, paid.length]).toEqual([1, 1]);
+  });
+
+  test('answers a call when the server closes, and the run goes on', async () => {
+    const { agent: looking, begun, finish } = held();
+    const server = await serving(looking, { protocol: 'mcp' });
+    const versions = { versionNegotiation: { mode: { pin: '2026-07-28' as const } } };
+    const clients = [await connected(server.url, {}), new ModernClient({ name: 'test', version: '1' }, versions)] as const;
+    await clients[1].connect(new ModernTransport(new URL(`${server.url}/mcp`)));
+    onTestFinished(() => clients[1].close());
+    const request = { name: looking.name, arguments: { prompt: 'go' } };
+    const calls = [clients[0].callTool(request), clients[1].callTool(request)].map((call) => call.catch((error: Error) => error.message));
+    await begun;
+    const status = async () => (await all(server.engine.runs({ by: { id: 'anonymous' } }))).map((run) => run.status);
+    await until(async () => (await status()).length === 2);
+    const [answers] = await Promise.all([Promise.all(calls), server.close({ grace: 200_000 })]);
+    for (const answer of answers) expect(answer).toContain('The server closes');
+    finish('seen');
+    await until(async () => (await status()).every((one) => one === 'completed'));
   });
 
   test('a page of another site is refused where no one authenticates', async () => {

@@ -56,17 +56,19 @@ function shared({ auth, limits, context }: Invocations) {
 }
 
 /**
- * A handler of a protocol, called as part of an invocation. It answers what it has when the server closes. The AWS clients send JSON as bytes if they
+ * A handler of a protocol, called as part of an invocation. It answers what it has when the server closes, which is the reason of the signal. The AWS clients send JSON as bytes if they
  * are not told a type.
  */
 function passed(o: Invocations, handler: Handler): Handler {
   const answer = asInvocation(o, handler);
+  const closing = new AbortController();
+  o.closing.addEventListener('abort', () => closing.abort(closes()), { once: true });
   return (request) => {
     if (o.closing.aborted) throw closes();
     const headers = new Headers(request.headers);
     if (headers.get('content-type') === 'application/octet-stream') headers.set('content-type', 'application/json');
     const { method, body } = request;
-    const signal = AbortSignal.any([request.signal, o.closing]);
+    const signal = AbortSignal.any([request.signal, closing.signal]);
     // by its parts: the request of a server need not be one of the platform's class
     return answer(new Request(request.url, { method, headers, signal, ...(body && { body, duplex: 'half' as const }) }));
   };

@@ -8,6 +8,7 @@ import type { Decision } from '../../../ports/tool.ts';
 import { type Problem, problemOf } from '../../../server/errors.ts';
 import { cancelWhenGone } from '../../../server/gone.ts';
 import type { TakenTurn } from '../../../server/turns.ts';
+import { isClosing, unlessClosing } from './closing.ts';
 import { logOf } from './logs.ts';
 import { type Caller, type CallOfRun, type Exchange, RpcError } from './offering.ts';
 
@@ -28,7 +29,10 @@ export interface Begun<T> {
 /** What `exchange.ask` throws to answer the call with a question. */
 export class Interrupted extends Error {}
 
-/** Carries out a call: takes its turn, reports its progress and what it logs, has the client's person decide, and answers how the run ended, or why there is none. */
+/**
+ * Carries out a call: takes its turn, reports its progress and what it logs, has the client's person decide, and answers how the run ended, or why there
+ * is none. If the server closes first, it answers that.
+ */
 export async function carryOut<T>(
   carrying: Carrying,
   caller: Caller,
@@ -38,20 +42,24 @@ export async function carryOut<T>(
 ): Promise<T> {
   const { tell } = carrying;
   try {
-    const begun = await begin();
-    const { call } = begun;
-    let result = await (begun.turn ? follow(carrying, caller, exchange, begun, begun.turn) : goneOn(carrying.engine, call.runId, caller));
-    while (result.status === 'paused' && exchange.ask && caller.mayBeAsked && !exchange.again?.open) {
-      const decisions = await exchange.ask(call.runId, result.approvals);
-      if (decisions.length === 0) break;
-      result = await decided(carrying, caller, exchange, begun, decisions);
-    }
-    return await call.answer(result);
+    return await unlessClosing(caller, carriedOut(carrying, caller, exchange, begin));
   } catch (error) {
     if (error instanceof RpcError || error instanceof Interrupted) throw error;
     if (!RondoError.is(error)) tell(error);
     return refused(problemOf(error, tell).problem, RondoError.is(error, 'SESSION_BUSY'));
   }
+}
+
+async function carriedOut<T>(carrying: Carrying, caller: Caller, exchange: Exchange, begin: () => Promise<Begun<T>>): Promise<T> {
+  const begun = await begin();
+  const { call } = begun;
+  let result = await (begun.turn ? follow(carrying, caller, exchange, begun, begun.turn) : goneOn(carrying.engine, call.runId, caller));
+  while (result.status === 'paused' && exchange.ask && caller.mayBeAsked && !exchange.again?.open) {
+    const decisions = await exchange.ask(call.runId, result.approvals);
+    if (decisions.length === 0) break;
+    result = await decided(carrying, caller, exchange, begun, decisions);
+  }
+  return call.answer(result);
 }
 
 async function decided(
@@ -80,7 +88,10 @@ async function follow(
 ): Promise<RunResult> {
   if (cancelOnDisconnect) cancelWhenGone(engine, turn, caller.by, caller.gone, tell);
   const cancelled = repeatable ? undefined : exchange.cancelled;
-  const cancel = () => void engine.cancel(turn.runId, { by: caller.by, reason: 'its caller cancelled the call' }).catch(tell);
+  const cancel = () => {
+    // the SDKs abort their requests too when the server closes
+    if (!isClosing(caller.gone)) engine.cancel(turn.runId, { by: caller.by, reason: 'its caller cancelled the call' }).catch(tell);
+  };
   if (cancelled?.aborted) cancel();
   else cancelled?.addEventListener('abort', cancel, { once: true });
   try {

@@ -9,6 +9,7 @@ import { loadModernServer } from '../sdk.ts';
 import { authInfoOf, callerIn } from './callers.ts';
 import { Interrupted } from './carry-out.ts';
 import type { Change } from './changes.ts';
+import { isClosing } from './closing.ts';
 import { approving } from './consents.ts';
 import { decisionOf, type ElicitAnswer, elicitationOf, showsOf } from './elicit.ts';
 import { type Caller, type CallParams, type Exchange, INTERNAL, INVALID_PARAMS, type Offering, RpcError, type Served } from './offering.ts';
@@ -60,9 +61,21 @@ export async function modernServer(
       if (wrong !== undefined) return rpcAnswer(200, parsedBody, INVALID_PARAMS, wrong);
       const refused = await refusedWatch(offering, caller, parsedBody);
       if (refused) return refused;
-      return handler.fetch(request, { parsedBody, authInfo: authInfoOf(caller) });
+      const { method } = (parsedBody ?? {}) as { method?: unknown };
+      // what listens ends with the server; a call is answered first
+      const own = method === 'subscriptions/listen' ? request : untilLeft(request);
+      return handler.fetch(own, { parsedBody, authInfo: authInfoOf(caller) });
     },
   };
+}
+
+/** The request with a signal that is aborted when the client leaves, and not when the server closes: by leaving a client cancels its call. The body was read. */
+function untilLeft({ url, method, headers, signal }: Request): Request {
+  const left = new AbortController();
+  const leave = () => !isClosing(signal) && left.abort(signal.reason);
+  if (signal.aborted) leave();
+  else signal.addEventListener('abort', leave, { once: true });
+  return new Request(url, { method, headers, signal: left.signal });
 }
 
 const callerOf = (ctx: ServerContext): Caller => callerIn(ctx.http?.authInfo);

@@ -99,7 +99,10 @@ export function serveMcp(
         assertion: assertion === undefined ? undefined : { type: 'jwt', token: assertion },
         mayDecide: typeof decide === 'function' ? decide(by) : decide,
         mayBeAsked: typeof elicit === 'function' ? elicit(by) : elicit,
-        gone: request.signal,
+        // by a getter, which keeps the request: the signal of one that was collected is never aborted
+        get gone() {
+          return request.signal;
+        },
       };
       const odd = oddParams(body);
       if (odd !== undefined) return rpcAnswer(400, body, INVALID_PARAMS, odd);

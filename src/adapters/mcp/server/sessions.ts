@@ -7,6 +7,7 @@ import { isSamePrincipal, type Principal } from '../../../ports/principal.ts';
 import { eventStream } from '../../../server/sse.ts';
 import { loadServer } from '../sdk.ts';
 import { authInfoOf, callerIn } from './callers.ts';
+import { isClosing } from './closing.ts';
 import { EventLog } from './event-log.ts';
 import { legacyServer } from './legacy.ts';
 import { type Caller, INVALID_PARAMS, type Served } from './offering.ts';
@@ -55,6 +56,8 @@ interface Session {
   /** Requests under way, other than the stream of the server's own messages. */
   busy: number;
   timer?: NodeJS.Timeout;
+  /** The server closes: the session ends with the last request under way. */
+  closing: boolean;
   closed: boolean;
 }
 
@@ -91,14 +94,15 @@ export class McpSessions {
     const log = new EventLog();
     const transport = new sdk.WebStandardStreamableHTTPServerTransport({ sessionIdGenerator: () => session.id, eventStore: log });
     const streams = new RequestStreams(transport, log);
-    const session: Session = { id: randomUUID(), by: caller.by, transport, log, streams, busy: 1, closed: false };
+    const session: Session = { id: randomUUID(), by: caller.by, transport, log, streams, busy: 1, closing: false, closed: false };
     this.#sessions.set(session.id, session);
     const { server, connect, tell } = legacyServer(sdk, this.#served, (extra) => callerIn(extra.authInfo), {
       elicitTimeout: this.#o.elicitTimeout,
       isClosed: () => session.closed,
     });
     const leave = this.#served.offering.changes.on(tell);
-    server.onclose = () => {
+    // before the SDK's own listener, which aborts the requests under way: that is no wish of the client
+    transport.onclose = () => {
       session.closed = true;
       leave();
       clearTimeout(session.timer);
@@ -120,6 +124,11 @@ export class McpSessions {
     this.#sessions.delete(id);
     this.#sessions.set(id, session);
     const authInfo = authInfoOf(caller);
+    const closes = () => {
+      session.closing ||= isClosing(request.signal);
+      if (session.closing) this.#rest(session);
+    };
+    request.signal.addEventListener('abort', closes, { once: true });
     if (request.method === 'GET') {
       this.#rest(session);
       const last = request.headers.get('last-event-id');
@@ -149,10 +158,11 @@ export class McpSessions {
     }
   }
 
-  /** Ends the session after its time, if nothing is under way then. */
+  /** Ends the session after its time, if nothing is under way then; with its streams at once, if the server closes. */
   #rest(session: Session): void {
     clearTimeout(session.timer);
     if (session.closed || session.busy > 0) return;
+    if (session.closing) return void session.transport.close();
     session.timer = setTimeout(() => void session.transport.close(), this.#o.timeout);
     session.timer.unref();
   }
