@@ -155,12 +155,40 @@ test.each([
   ],
   ['no host', 'GET /runtimes/ HTTP/1.0\r\n\r\n', '403', 'AccessDenied'],
   ['an upgrade of nothing', 'GET /ws HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n', '404', ''],
+  [
+    'an upgrade of nothing whose sender sends more',
+    `GET /ws HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n${'x'.repeat(100_000)}`,
+    '404',
+    '',
+  ],
+  [
+    'an upgrade to something else than a WebSocket, as it is without one',
+    'GET /nothing HTTP/1.1\r\nhost: localhost\r\nconnection: close, upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n\r\n',
+    '403',
+    'MissingAuthenticationToken',
+  ],
+  [
+    'another method with an upgrade to a WebSocket, as it is without one',
+    'POST /nothing HTTP/1.1\r\nhost: localhost\r\nconnection: close, upgrade\r\nupgrade: websocket\r\ncontent-length: 2\r\n\r\n{}',
+    '403',
+    'MissingAuthenticationToken',
+  ],
   ['a broken escape', 'GET /tags/%zz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n', '403', 'MissingAuthenticationToken'],
 ])('%s is answered with an error', async (_, text, status, name) => {
   const { server } = await start();
   const answer = await raw(server, text);
   expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   expect(answer).toContain(name);
+});
+
+test('a connection that was refused an upgrade does not keep the server from its end', async () => {
+  const server = await startAgentCore();
+  const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
+  open.push({ close: () => socket.destroy() });
+  socket.write('GET /ws HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n');
+  // it has the answer, and does not end its side
+  await new Promise((resolve) => socket.once('data', resolve));
+  await server.close();
 });
 
 test('open to other machines, it takes their names for it, and nothing else as Host', async () => {

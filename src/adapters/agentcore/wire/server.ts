@@ -1,12 +1,13 @@
 /** The local server: one port of this machine that speaks both planes of AgentCore. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { invalid } from '../../../errors.ts';
 import { isAuthority, isLoopback } from '../../../server/addresses.ts';
-import { bound, drained } from '../../../server/listen.ts';
+import { bound, drained, LINGER } from '../../../server/listen.ts';
 import { report } from '../../../server/report.ts';
+import { asksForSocket, connectionsOf, refuseUpgrade } from '../../../server/upgrades.ts';
 import type { Ended } from '../sessions/session.ts';
 import { administer, PREFIX } from './admin.ts';
 import { type Answering, answer, type Broken, callerOf, type Received, recordOf, tokenOf } from './answer.ts';
@@ -171,8 +172,9 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
     streams: () => behind.streams(),
     explainMemory: (id: string, search?: { namespace: string; text: string }) => behind.explainMemory(id, search),
   };
-  const server = createServer((request, response) => void respond(request, response));
-  server.on('upgrade', (request, socket, head) => void upgraded(request, socket, head));
+  const server = createServer({ shouldUpgradeCallback: asksForSocket }, (request, response) => void respond(request, response));
+  server.on('upgrade', (request, socket, head) => void upgraded(request, socket, head).catch(tell));
+  const cut = connectionsOf(server);
   await bound(server, { port, host, where: WHERE }).catch((error) => {
     state.close();
     throw error;
@@ -216,19 +218,19 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
   async function upgraded(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => undefined);
     try {
+      if (!asksForSocket(request)) throw new AwsError('ValidationException', 'No upgrade but one to a WebSocket is taken.');
       const { path, query } = targetOf(request.url ?? '/');
       const signed = { method: 'GET', path, query, headers: request.headers, body: new Uint8Array() };
       if (isOwnHost(request.headers.host, host) && behind.upgrade) {
         const caller = callerOf(answering, signed);
         if (await behind.upgrade({ request, socket, head, path, query, caller })) return;
       }
-      socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
+      await refuseUpgrade(socket, new Response(null, { status: 404 }));
     } catch (error) {
       if (!(error instanceof AwsError)) tell(error);
       const { status, headers, body } = encodeError(error, undefined);
       log.add(recordOf({ method: 'GET', path: targetOf(request.url ?? '/').path }, randomUUID(), clock.now(), status, error));
-      const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
-      socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`);
+      await refuseUpgrade(socket, new Response(body as string, { status, headers }));
     }
   }
 
@@ -251,7 +253,10 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
       const over = Promise.all([new Promise<void>((resolve) => server.close(() => resolve())), time.end()]);
       await behind.stop();
       server.closeAllConnections();
+      // WebSockets of what was stopped end by themselves
+      const late = setTimeout(cut, LINGER);
       await over;
+      clearTimeout(late);
       // what a last request started meanwhile
       await behind.stop();
       await log.written();
