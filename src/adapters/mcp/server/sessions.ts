@@ -101,7 +101,7 @@ export class McpSessions {
       isClosed: () => session.closed,
     });
     const leave = this.#served.offering.changes.on(tell);
-    // before the SDK's own listener, which aborts the requests under way: that is no wish of the client
+    // before the SDK's own listener, which aborts the requests under way: the client did not ask for that
     transport.onclose = () => {
       session.closed = true;
       leave();
