@@ -27,6 +27,7 @@ const BASE = [
   'errors.ts',
   'flight.ts',
   'json.ts',
+  'json-text.ts',
   'json-schema',
   'json-schema.ts',
   'node.ts',

@@ -178,9 +178,9 @@ describe.each(journals)('decisions on $name', ({ make }) => {
     ['a type that is not offered', { approval: '', type: 'respond', answer: 1 }],
     ['no type that there is', { approval: '', type: 'yes' } as unknown as Decision],
     ['no type at all', { approval: '' } as unknown as Decision],
-    ['a type that is no text, and has none', { approval: '', type: { toString: 1 } } as unknown as Decision],
-    ['a reason that is no text, and has none', { approval: '', type: 'reject', reason: { toString: 1 } } as unknown as Decision],
-    ['a note that is no text, and has none', { approval: '', type: 'approve', note: { toString: 1 } } as unknown as Decision],
+    ['a type that is an object without a text', { approval: '', type: { toString: 1 } } as unknown as Decision],
+    ['a reason that is an object without a text', { approval: '', type: 'reject', reason: { toString: 1 } } as unknown as Decision],
+    ['a note that is an object without a text', { approval: '', type: 'approve', note: { toString: 1 } } as unknown as Decision],
     ['a rejection without a reason', { approval: '', type: 'reject' } as unknown as Decision],
     ['an edit without an input', { approval: '', type: 'edit' } as unknown as Decision],
   ])('%s is refused, and the approval stays open', async (_, decision) => {

@@ -90,7 +90,7 @@ test('a WebSocket that is refused is told why, as a request is', async () => {
   expect(await refused('GET /invocations HTTP/1.1\r\nhost: localhost\r\n')).toEqual(['405', 'METHOD_NOT_ALLOWED']);
 });
 
-test('a request that only names the upgrade is no WebSocket', async () => {
+test('a request that only names the upgrade is not a WebSocket', async () => {
   await using engine = new Engine();
   await using server = await serve(engine, answerer(), { port: 0, container: false });
   const text = await raw(server.port, 'GET /ws HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: close\r\n\r\n');

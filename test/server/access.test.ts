@@ -128,7 +128,7 @@ describe('a body', () => {
     ['that says who asks', '{"input":"x","by":{"id":"boss"}}', {}, 400, 'BAD_REQUEST'],
     ['with a session that is not a name', '{"input":"x","session":7}', {}, 400, 'BAD_REQUEST'],
     ['with an agent that is not served', '{"input":"x","agent":"other"}', {}, 400, 'BAD_REQUEST'],
-    ['with an agent that is no text, and has none', '{"input":"x","agent":{"toString":1}}', {}, 400, 'BAD_REQUEST'],
+    ['with an agent that is an object without a text', '{"input":"x","agent":{"toString":1}}', {}, 400, 'BAD_REQUEST'],
     ['with a list for an agent, whose text is one', '{"input":"x","agent":["echo"]}', {}, 400, 'BAD_REQUEST'],
     ['with an input that the agent does not take', '{"input":7}', {}, 400, 'CONFIG_INVALID'],
   ])('%s is refused', async (_, body, headers, status, code) => {
