@@ -14,7 +14,7 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   InvokeAgentRuntime: {
     from: 'documentation: a process for each session id; the allow-list of headers; quotas in the form of each protocol; a body to 100 MB, 15 minutes to the first byte, 60 minutes of a stream',
     guess:
-      'an answer of the program that is not 2xx is a RuntimeClientError, 424; a call while the endpoint is being created is a RetryableConflictException',
+      'an answer of the program that is not 2xx is a RuntimeClientError, 424; a call while the endpoint is being created is a RetryableConflictException, and while it is deleted a ResourceNotFoundException',
   },
   InvokeAgentRuntimeCommand: {
     from: 'documentation: a shell in the session, 300 seconds by default; the events by the schema',
@@ -42,11 +42,11 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   ListAgentRuntimeVersions: { from: 'documentation', guess: 'the order, oldest first; pages of 100' },
   CreateAgentRuntimeEndpoint: {
     from: 'documentation: it points to the newest version if none is named',
-    guess: `${STATUS}; a name in use is a ConflictException`,
+    guess: `${STATUS}; a name in use, and a runtime that is deleted, is a ConflictException`,
   },
   UpdateAgentRuntimeEndpoint: {
     from: 'documentation',
-    guess: `${STATUS}; DEFAULT cannot be changed; the live version is the target version at once`,
+    guess: `${STATUS}; DEFAULT cannot be changed, nor one that is deleted (ConflictException); the live version is the target version at once`,
   },
   GetAgentRuntimeEndpoint: { from: 'documentation', guess: 'the id of an endpoint is its name' },
   DeleteAgentRuntimeEndpoint: { from: 'documentation', guess: `${STATUS}; DEFAULT is deleted with its runtime only` },
@@ -127,7 +127,7 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   CreateEvent: {
     from: 'documentation: expiry, branches, SKIP, rates; a known client token is ignored, and the first event is the answer. Measured by the authors of floci: the form of the id, a session that is made; by users of the Python SDK: events of one millisecond have no order',
     guess:
-      'a first event of a branch needs its root, and one of another session has the reason EventInOtherSession; a memory that is being made is a ValidationException',
+      'a first event of a branch needs its root, one of another session has the reason EventInOtherSession, and another wrong one is the field branch.rootEventId; a memory that is being made is a ValidationException',
   },
   GetEvent: { from: 'measured by the authors of floci: the text for an event that is not there' },
   DeleteEvent: { from: 'documentation', guess: 'an event that is not there is a ResourceNotFoundException' },
@@ -213,13 +213,16 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   ListPolicySummaries: { from: 'documentation', guess: 'the order: oldest first' },
   CreateGatewayRateLimit: {
     from: 'documentation: one for each list of dimensionKeys; the dimensions of an entry; `*` for the last ones; 30 seconds until it is known everywhere',
-    guess: 'keys in use are a ConflictException; at most 50',
+    guess: 'keys in use, and a gateway that is deleted, are a ConflictException; at most 50',
   },
   UpdateGatewayRateLimit: { from: 'documentation: entries are replaced, keys stay' },
   GetGatewayRateLimit: { from: 'documentation' },
   ListGatewayRateLimits: { from: 'documentation', guess: 'the order: oldest first' },
   DeleteGatewayRateLimit: { from: 'documentation', guess: '30 seconds until it is gone; it limits nothing meanwhile' },
-  BatchPutGatewayRateLimits: { from: 'documentation: all of them or none; a known id, or known keys, are updated' },
+  BatchPutGatewayRateLimits: {
+    from: 'documentation: all of them or none; a known id, or known keys, are updated',
+    guess: 'a gateway that is deleted is a ConflictException',
+  },
 };
 
 /** What sources disagree on: the point, what the server does, and how to have it the other way. */
