@@ -17,7 +17,7 @@ test.each([
   const callback = `${ISSUER}/back`;
   const back = `${callback}?code=c&state=s`;
   const asked = { callback, state: 's', verifier: 'v'.repeat(43) };
-  expect(await clientAt(at).code(back, asked, {})).toEqual({ access: 'a', at, expiresAt: at + 3_600_000 });
+  expect(await clientAt(at).code(back, asked, {})).toEqual({ access: 'a', at, expiresAt: at + 3_600_000, party: expect.any(String) });
   for (const wrong of [at - 600_000, at + 3_700_000])
     await expect(clientAt(wrong).code(back, asked, {})).rejects.toMatchObject({ code: 'PROVIDER_ANSWER_INVALID' });
 });
