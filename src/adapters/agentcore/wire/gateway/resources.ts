@@ -2,7 +2,6 @@
 import type { CustomJwtAuthorizer } from '../../../../server/authorizer.ts';
 import { arnOf, type World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
-import { isHere } from '../operations/resource.ts';
 import type { CredentialConfiguration, TargetConfiguration } from './target-configuration.ts';
 
 export interface Interceptor {
@@ -115,21 +114,19 @@ export const conflict = (message: string) => new AwsError('ConflictException', m
 /** @throws AwsError `ResourceNotFoundException`. */
 export function gatewayOf(world: World, id: string): Gateway {
   const gateway = world.state.get<Gateway>(GATEWAY, id);
-  if (!gateway || !isHere(world, gateway)) throw notFound('Gateway', id);
+  if (!gateway) throw notFound('Gateway', id);
   return gateway;
 }
 
 /** A resource of a gateway, by its id within the gateway. @throws AwsError `ResourceNotFoundException`. */
-export function partOf<T extends { goneAt?: number }>(world: World, kind: string, what: string, gateway: string, id: string): T {
+export function partOf<T>(world: World, kind: string, what: string, gateway: string, id: string): T {
   gatewayOf(world, gateway);
   const part = world.state.get<T>(kind, `${gateway}/${id}`);
-  if (!part || !isHere(world, part)) throw notFound(what, id);
+  if (!part) throw notFound(what, id);
   return part;
 }
 
-/** Those that are not deleted yet. */
-export const partsOf = <T extends { goneAt?: number }>(world: World, kind: string, gateway: string): T[] =>
-  world.state.list<T>(kind, gateway).filter((part) => isHere(world, part));
+export const partsOf = <T>({ state }: World, kind: string, gateway: string): T[] => state.list<T>(kind, gateway);
 
 export const targetOf = (world: World, gateway: string, id: string) => partOf<Target>(world, TARGET, 'Gateway target', gateway, id);
 

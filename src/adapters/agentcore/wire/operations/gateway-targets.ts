@@ -27,7 +27,7 @@ import {
 import { asksAdministrator, checkTarget, typeOf } from '../gateway/target-configuration.ts';
 import { type ConsentEnded, LIFETIME } from '../identity/consents.ts';
 import type { PageRequest } from '../state.ts';
-import { isHere, suffix, TAKES } from './resource.ts';
+import { suffix, TAKES } from './resource.ts';
 
 interface InGateway {
   gatewayIdentifier: string;
@@ -250,8 +250,7 @@ export function gatewayTargets(world: World, { looked, asked, changed }: TargetE
     ListGatewayTargets({ gatewayIdentifier, ...request }: InGateway & PageRequest) {
       gatewayOf(world, gatewayIdentifier);
       const { items, nextToken } = state.page<Target>(TARGET, gatewayIdentifier, request);
-      const here = items.filter((target) => isHere(world, target));
-      return { items: here.map(summary), nextToken };
+      return { items: items.map(summary), nextToken };
     },
     async SynchronizeGatewayTargets({ gatewayIdentifier, targetIdList }: InGateway & { targetIdList: readonly string[] }) {
       gatewayOf(world, gatewayIdentifier);

@@ -6,7 +6,7 @@ import type { Operations, World } from '../call.ts';
 import { invalidInput } from '../codec/error.ts';
 import { addWorkloadOf, removeWorkload, workloadArn } from '../identity/resources.ts';
 import type { PageRequest } from '../state.ts';
-import { checkStays, isHere, suffix, TAKES } from './resource.ts';
+import { checkStays, suffix, TAKES } from './resource.ts';
 import {
   type Configuration,
   conflict,
@@ -88,7 +88,7 @@ export function runtimeOperations(world: World, deleted: (id: string) => void): 
       const { agentRuntimeName: name, clientToken, tags = {}, ...configuration } = input;
       checkConfiguration(configuration);
       return state.once('CreateAgentRuntime', clientToken, input, () => {
-        if (state.list<Runtime>(RUNTIME).some((other) => other.name === name && isHere(world, other)))
+        if (state.list<Runtime>(RUNTIME).some((other) => other.name === name))
           throw conflict(`An agent runtime with the name ${name} exists already.`);
         const runtime: Runtime = { id: `${name}-${suffix()}`, name, createdAt: date(), version: 1, tags };
         state.put(RUNTIME, runtime.id, runtime);
@@ -152,7 +152,7 @@ export function runtimeOperations(world: World, deleted: (id: string) => void): 
           return { status: 'DELETING', agentRuntimeId: id };
         }
         const { version } = versionOf(world, runtime, Number(agentRuntimeVersion));
-        const pointing = state.list<Endpoint>(ENDPOINT, id).find((endpoint) => endpoint.version === version && isHere(world, endpoint));
+        const pointing = state.list<Endpoint>(ENDPOINT, id).find((endpoint) => endpoint.version === version);
         if (pointing) throw conflict(`Version ${version} is in use by the endpoint ${pointing.name}.`);
         state.delete(VERSION, versionId(id, version));
         return { status: 'DELETING', agentRuntimeId: id, agentRuntimeVersion };
@@ -160,10 +160,7 @@ export function runtimeOperations(world: World, deleted: (id: string) => void): 
     },
     ListAgentRuntimes(input: PageRequest) {
       const { items, nextToken } = state.page<Runtime>(RUNTIME, '', input);
-      const agentRuntimes = items
-        .filter((one) => isHere(world, one))
-        .map((runtime) => summary(runtime, versionOf(world, runtime, runtime.version)));
-      return { agentRuntimes, nextToken };
+      return { agentRuntimes: items.map((runtime) => summary(runtime, versionOf(world, runtime, runtime.version))), nextToken };
     },
     ListAgentRuntimeVersions(input: PageRequest & { agentRuntimeId: string }) {
       const { agentRuntimeId: id, ...request } = input;
