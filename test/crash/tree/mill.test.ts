@@ -61,7 +61,9 @@ test('a loop with branches, killed, resumed and killed again', async () => {
     `in mill/${what}, before its effect`,
     `in mill/${what}, after its effect`,
   ]);
-  const schedules = [...known, ...Array.from({ length: 16 }, () => pairs[Math.floor(draw() * pairs.length)] as Schedule)];
+  // and one that fails is cut off twice, each time before it fails
+  const grit = 'in mill/grind@2/grit, before it fails or not';
+  const schedules = [...known, [grit, grit], ...Array.from({ length: 16 }, () => pairs[Math.floor(draw() * pairs.length)] as Schedule)];
   const tally = await playAll(schedules);
   tally.print(
     `a graph with a loop, killed, resumed and killed again: ${schedules.length} of ${pairs.length} pairs, RONDO_CRASH_SEED=${SEED}`,

@@ -86,7 +86,7 @@ function judgeEffects(got: TreeOutcome, verdict: TreeVerdict): void {
 /** What had ended never runs again; what had not, at most once for each process that took the run over. */
 function judgeRepetition({ deeds, record, entries }: TreeOutcome, verdict: TreeVerdict): void {
   const claims = entries.filter(({ type }) => type === 'run.claimed').map(({ seq }) => seq);
-  const settlements = new Set(entries.flatMap((e) => (e.type === 'outcome.settled' ? [e.call] : [])));
+  const settled = entries.flatMap((e) => (e.type === 'outcome.settled' ? [e.call] : []));
   for (const [what, all] of grouped(deeds.filter(({ kind }) => kind === 'began'))) {
     const item = record.items.find((one) => one.what === what);
     // what failed below the top has ended too: its supervisor is told, and goes on
@@ -102,7 +102,7 @@ function judgeRepetition({ deeds, record, entries }: TreeOutcome, verdict: TreeV
     const tries = item?.kind === 'step' ? item.finished.filter(({ ok }) => !ok).length : 0;
     if (all.length > allowed + tries) verdict.again.push(`${what} was begun ${all.length} times, ${allowed + tries} allowed`);
     if (all[0]?.effect !== 'once') continue;
-    const cutOff = item?.kind === 'step' && settlements.has(item.id) ? 1 : 0;
+    const cutOff = item?.kind === 'step' ? settled.filter((call) => call === item.id).length : 0;
     if (all.length > 1 + tries + cutOff) verdict.again.push(`${what}, which is once, was begun ${all.length} times`);
   }
 }
