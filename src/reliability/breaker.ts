@@ -181,6 +181,12 @@ function evidenceOf(error: unknown): Fault {
 /** Most circuits of one owner. A step's name may contain an id and be new in every run, so the oldest are evicted. */
 const MOST_CIRCUITS = 100;
 
+/** The circuits of an owner by name and options, the least recently used first, and the last one that was asked for. */
+interface Owned {
+  readonly all: Map<string, Circuit>;
+  last?: { readonly name: string; readonly failures: number; readonly recovery: number; readonly circuit: Circuit };
+}
+
 type OnChange = (circuit: Circuit, state: CircuitState, target: BreakerTarget) => void;
 
 /**
@@ -188,7 +194,7 @@ type OnChange = (circuit: Circuit, state: CircuitState, target: BreakerTarget) =
  * live as long as their owner.
  */
 export class Breakers {
-  readonly #circuits = new WeakMap<object, Map<string, Circuit>>();
+  readonly #circuits = new WeakMap<object, Owned>();
   /** Circuits that are open or half-open. Only these have a timer. */
   readonly #tripped = new Set<Circuit>();
   readonly #gate = { closed: false };
@@ -204,20 +210,24 @@ export class Breakers {
    */
   of(owner: object, name: string, policy: BreakerPolicy, target: BreakerTarget): Circuit | undefined {
     if (policy === false) return undefined;
-    let named = this.#circuits.get(owner);
-    if (!named) {
-      named = new Map();
-      this.#circuits.set(owner, named);
+    let owned = this.#circuits.get(owner);
+    if (!owned) {
+      owned = { all: new Map() };
+      this.#circuits.set(owner, owned);
     }
-    const key = `${policy.failures} ${policy.recovery} ${name}`;
-    let found = named.get(key);
-    if (found && named.size === 1) return found;
-    found ??= new Circuit({ name, ...policy, gate: this.#gate, onState: (c, state) => this.#changed(c, state, target) });
+    const { all, last } = owned;
+    const { failures, recovery } = policy;
+    // most owners have one circuit, and making its key would cost each call more than all else here
+    if (last && last.name === name && last.failures === failures && last.recovery === recovery) return last.circuit;
+    const key = `${failures} ${recovery} ${name}`;
+    const circuit =
+      all.get(key) ?? new Circuit({ name, ...policy, gate: this.#gate, onState: (c, state) => this.#changed(c, state, target) });
     // moves it to the end: the first one is the least recently used
-    named.delete(key);
-    named.set(key, found);
-    if (named.size > MOST_CIRCUITS) named.delete(named.keys().next().value as string);
-    return found;
+    all.delete(key);
+    all.set(key, circuit);
+    owned.last = { name, failures, recovery, circuit };
+    if (all.size > MOST_CIRCUITS) all.delete(all.keys().next().value as string);
+    return circuit;
   }
 
   /** The circuits that are open or half-open. */

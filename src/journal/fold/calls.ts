@@ -34,7 +34,7 @@ export function begun(run: RunFold, frame: Frame, entry: EntryOf<'call.started'>
   if (call.status === 'open' && !frame.tasks && !call.approval?.asked.midway && entry.seq > run.inherited)
     for (let f: Frame | undefined = frame; f; f = f.parent) f.spent.toolCalls++;
   call.status = 'started';
-  call.begun ??= entry.seq;
+  if (frame.tasks) call.begun ??= entry.seq;
   call.effect = entry.effect;
   call.epoch = run.epoch;
   if (entry.input !== undefined) call.agreed = { input: entry.input };
@@ -56,7 +56,7 @@ export function requested(run: RunFold, frame: Frame, entry: EntryOf<'approval.r
   const approval: Approval = { asked: entry, call, frame };
   run.approvals.set(entry.id, approval);
   call.approval = approval;
-  call.begun ??= entry.seq;
+  if (frame.tasks) call.begun ??= entry.seq;
   // a node asks while it runs, so it becomes open again
   if (frame.kind === 'graph') call.status = 'open';
   if (entry.midway) {
@@ -77,7 +77,7 @@ export function requested(run: RunFold, frame: Frame, entry: EntryOf<'approval.r
 export function waits(run: RunFold, frame: Frame, began: EntryOf<'wait.began'>): void {
   const call = callOf(run, frame, began.call);
   call.wait = { began, call, frame };
-  call.begun ??= began.seq;
+  if (frame.tasks) call.begun ??= began.seq;
   if (began.event) run.listens = true;
   // a node is open while it waits, as a call of a tool is
   call.status = 'open';
@@ -113,7 +113,7 @@ export function opened(run: RunFold, parent: Frame, entry: EntryOf<'frame.opened
   });
   frame.input = entry.input;
   call.status = 'started';
-  call.begun ??= entry.seq;
+  if (parent.tasks) call.begun ??= entry.seq;
   parent.children.push(frame);
   call.frame = frame;
   run.frames.set(call.id, frame);
