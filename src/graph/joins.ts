@@ -68,10 +68,11 @@ export class Joins {
     });
   }
 
-  /** The joins among these arrivals where a task waits already. */
-  joined(next: readonly Reached[]): readonly string[] {
-    const names = next.flatMap(({ node, input }) => (input === undefined && this.#waiting.has(node) ? [node] : []));
-    return [...new Set(names)];
+  /** The joins among these arrivals where a task waits, unless it is known to have been reached by a path of as many nodes. */
+  joined(next: readonly Reached[], step: number): readonly string[] {
+    const longer = ({ node, input }: Reached) =>
+      input === undefined && this.#waiting.has(node) && (this.#waiting.get(node)?.step ?? 0) < step;
+    return [...new Set(next.filter(longer).map(({ node }) => node))];
   }
 
   /**

@@ -257,7 +257,7 @@ class Schedule implements Scheduling {
     for (const key of keys) if (!Object.hasOwn(graph.reducers, key)) this.#conflicts.assertAlone(task, key, waitedFor);
     const reached = routed(graph, task.name, state);
     const next = this.#joins.arrivals(reached);
-    const joined = this.#joins.joined(reached);
+    const joined = this.#joins.joined(reached, task.step + 1);
     // what asks somebody first cannot be in the append that ends a task
     const last = !this.scope.leaving && this.#joins.total === 1 && next.length === 0;
     const output = last ? resultOf(graph, state) : undefined;

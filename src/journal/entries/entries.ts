@@ -230,7 +230,7 @@ type Body =
       /** For a node or a foreign agent's turn: the change of state, and what runs next. */
       state?: Patch;
       next?: readonly Reached[];
-      /** The joins that it reached where a task waits already, by name. */
+      /** The joins that it reached by a longer path than that of the task which waits there, by name. */
       joined?: readonly string[];
       /** Attempts at a foreign agent's turn that were given up while they ran. The sums are unknown until each has said what it used. */
       abandoned?: number;

@@ -191,6 +191,7 @@ function close(run: RunFold, frame: Frame, { ok, error, at }: Pick<EntryOf<'call
   frame.calls = [];
   frame.unfinished = 0;
   frame.tasks = frame.tasks && new Map();
+  frame.newest = undefined;
   frame.last = undefined;
   frame.state = undefined;
   frame.input = undefined;

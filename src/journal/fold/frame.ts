@@ -113,15 +113,18 @@ export function reach(frame: Frame, seq: number, next: readonly Reached[] | unde
     // the turn of a foreign agent has an empty name
     const task = newTask(id, node || frame.agent, input ?? null, step);
     tasks.set(id, input === undefined ? task : { ...task, sent: true });
+    if (input !== undefined) return;
+    frame.newest ??= new Map();
+    frame.newest.set(node, task);
   });
   if (next.length > 0) frame.step = Math.max(frame.step, step);
 }
 
-/** A task that waits at a join is reached once more, by a path of as many nodes. */
+/** A task that waits at a join is reached once more, by a path of more nodes. */
 export function joined(frame: Frame, node: string, step: number): void {
-  // there may be older ones, which have begun
-  const waits = [...(frame.tasks?.values() ?? [])].findLast((task) => task.name === node && !task.sent && task.status === 'open');
-  if (waits) waits.step = Math.max(waits.step, step);
+  // the one that waits is the newest
+  const waits = frame.newest?.get(node);
+  if (waits?.status === 'open') waits.step = Math.max(waits.step, step);
   frame.step = Math.max(frame.step, step);
 }
 

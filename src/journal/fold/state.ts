@@ -120,6 +120,8 @@ export interface Frame {
   kind?: 'graph' | 'foreign';
   /** Tasks that are to run, running or failed, by id. One that succeeded is removed. */
   tasks?: Map<CallId, Call>;
+  /** By name of a node: its newest task, but for those of `send`. It may have ended. */
+  newest?: Map<string, Call> | undefined;
   /** Of a graph, its state; of a foreign agent, what it left at its last pause and what it asked there. */
   state?: Json;
   /** By name of a node. */
