@@ -5,9 +5,8 @@ import type { Call, Frame } from '../journal/fold/fold.ts';
 /** Positions count journal entries, including those that are still being appended. */
 export class WriteConflicts {
   readonly #written: Map<string, { at: number; node: string }>;
-  readonly #reached = new Map<Call, number>();
-  readonly #ended = new Map<Call, number>();
-  readonly #released = new Map<Call, number>();
+  /** By task: where it was reached, released from its join, and ended. */
+  readonly #tasks = new Map<Call, { reached: number; released: number; ended?: number }>();
   #clock: number;
 
   constructor({ written }: Frame, next: number) {
@@ -16,28 +15,26 @@ export class WriteConflicts {
   }
 
   reached(task: Call, at: number): void {
-    this.#reached.set(task, at);
+    this.#of(task).reached = at;
   }
 
   /** Records that a task may start. If it waited at a join, it has seen what the nodes before it wrote until now, or until it began. */
   released(task: Call): void {
-    this.#released.set(task, task.begun ?? this.#clock);
+    this.#of(task).released = task.begun ?? this.#clock;
   }
 
   /** Records that a task ends and writes these fields. */
   ending(task: Call, keys: readonly string[]): void {
     const at = ++this.#clock;
-    this.#ended.set(task, at);
+    this.#of(task).ended = at;
     for (const key of keys) this.#written.set(key, { at, node: task.name });
   }
 
   /** Forgets a task. @returns the position at which it ended: the tasks after it were reached there. */
   ended(task: Call): number {
-    const at = this.#ended.get(task) ?? task.finished?.seq ?? 0;
-    this.#reached.delete(task);
-    this.#released.delete(task);
-    this.#ended.delete(task);
-    return at;
+    const { ended } = this.#of(task);
+    this.#tasks.delete(task);
+    return ended ?? task.finished?.seq ?? 0;
   }
 
   /**
@@ -46,11 +43,21 @@ export class WriteConflicts {
    */
   assertAlone(task: Call, key: string, waitedFor: (node: string) => boolean): void {
     const written = this.#written.get(key);
-    if (!written || written.at <= (this.#reached.get(task) ?? 0)) return;
-    if (waitedFor(written.node) && written.at <= (this.#released.get(task) ?? 0)) return;
+    if (!written) return;
+    const { reached, released } = this.#of(task);
+    if (written.at <= reached || (waitedFor(written.node) && written.at <= released)) return;
     throw new ToolError(
       'UPDATE_CONFLICT',
       `node "${task.name}" wrote "${key}", which node "${written.node}" wrote beside it. Give it a reducer: reducers: { ${key}: (now, update) => ... }.`,
     );
+  }
+
+  #of(task: Call) {
+    let known = this.#tasks.get(task);
+    if (!known) {
+      known = { reached: 0, released: 0 };
+      this.#tasks.set(task, known);
+    }
+    return known;
   }
 }

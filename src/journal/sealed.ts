@@ -1,10 +1,11 @@
 /** How an encrypted journal looks without its keys: it says that it is one, so that nothing readable is written into it. */
 import { RondoError } from '../errors.ts';
-import { type Lazy, lazy } from '../flight.ts';
 import type { Records } from './records.ts';
 
 /** The type of an entry whose content is encrypted. */
 export const SEALED = 'entry.sealed';
+
+export const isSealed = ({ type }: { readonly type: string }): boolean => type === SEALED;
 
 /** Namespaces of records that begin so are of an encrypted journal itself. */
 export const RESERVED = '@rondo/keys';
@@ -33,23 +34,18 @@ export async function mark(records: Records | undefined): Promise<void> {
   }
 }
 
-/** What is known of stores: `true` for one that was not marked when it was looked at. */
-const looks = new WeakMap<Records, Lazy<void> | true>();
+/** Stores that were not marked when they were looked at. */
+const plain = new WeakSet<Records>();
 
 /**
  * Call it before content is written where none was read. It looks once for each store, and then answers at once.
  * @throws RondoError `JOURNAL_KEY_UNAVAILABLE` if the store is marked as encrypted, or an error of the store.
  */
 export function assertPlain(records: Records | undefined): void | Promise<void> {
-  if (!records) return;
-  const known = looks.get(records);
-  if (known === true) return;
-  const look =
-    known ??
-    lazy(async () => {
-      if (await isMarked(records)) throw keysMissing();
-      looks.set(records, true);
-    });
-  if (!known) looks.set(records, look);
-  return look();
+  if (records && !plain.has(records)) return look(records);
+}
+
+async function look(records: Records): Promise<void> {
+  if (await isMarked(records)) throw keysMissing();
+  plain.add(records);
 }

@@ -3,10 +3,10 @@ import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries/entries.ts';
 import { declaredSchema } from '../json-schema.ts';
 import { checkOptions } from '../options.ts';
+import { checkModel } from '../ports/check-model.ts';
 import type { Compaction } from '../ports/compaction.ts';
 import type { Memory } from '../ports/memory.ts';
 import type { AgentInput, Message, Model, ToolChoice } from '../ports/model.ts';
-import { modelProblem } from '../ports/model-problem.ts';
 import type { ContextOfTool, Tool, ToolSource } from '../ports/tool.ts';
 import type { Out, Schema, SchemaLike } from '../schema.ts';
 import { checkCompaction } from './context/policies.ts';
@@ -115,8 +115,7 @@ export function agent<
     throw invalid(
       `agent "${name}" has no model. Pass one, such as bedrock("<model id>") of rondo/bedrock, or scripted([...]) of rondo/testing.`,
     );
-  const wrong = modelProblem(model);
-  if (wrong !== undefined) throw invalid(`the model of agent "${name}" is ${wrong}`);
+  checkModel(model, `the model of agent "${name}"`);
   if (typeof o.instructions !== 'string' && typeof o.instructions !== 'function')
     throw invalid(`agent "${name}" needs instructions: a text, or a function that returns one: instructions: 'Answer the customer.'.`);
   const { tools, sources } = offered(name, o.tools ?? [], o.agents ?? []);

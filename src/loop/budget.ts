@@ -83,7 +83,8 @@ function crossedAt(
 
 /** A crossed limit with what is used by now: what ran beside the call that it stopped may have ended since. */
 export function usedNow(crossed: Crossed, { frame: { spent } }: Pick<Scope, 'frame'>): Crossed {
-  switch (crossed.name) {
+  const { name, unit = '' } = crossed;
+  switch (name) {
     case 'tokens':
       return { ...crossed, used: isUnmetered(spent) ? null : totalOf(spent.usage) };
     case 'costUsd':
@@ -91,7 +92,7 @@ export function usedNow(crossed: Crossed, { frame: { spent } }: Pick<Scope, 'fra
     case 'toolCalls':
       return { ...crossed, used: spent.toolCalls };
     case 'amounts':
-      return { ...crossed, used: usedOf(spent, crossed.unit as string) / 1e6 };
+      return { ...crossed, used: usedOf(spent, unit) / 1e6 };
     default:
       return crossed;
   }

@@ -1,7 +1,7 @@
 import { invalid, ToolError } from '../errors.ts';
 import { checkOptions } from '../options.ts';
+import { checkModel } from '../ports/check-model.ts';
 import type { Model, ModelResponse } from '../ports/model.ts';
-import { modelProblem } from '../ports/model-problem.ts';
 import { bounded, classify } from './classify.ts';
 
 /** The property of a {@link fallback} model with its candidates and the codes that it switches on. */
@@ -31,10 +31,7 @@ const DEFAULT_OUTPUT = 4_096;
 export function fallback(models: readonly [Model, ...Model[]], o?: { on?: readonly string[] }): Model {
   if (!Array.isArray(models) || models.length === 0)
     throw invalid('fallback() takes a list of at least one model, such as fallback([bedrock(a), bedrock(b)]).');
-  for (const [i, given] of models.entries()) {
-    const wrong = modelProblem(given);
-    if (wrong !== undefined) throw invalid(`fallback(): model ${i + 1} is ${wrong}`);
-  }
+  for (const [i, given] of models.entries()) checkModel(given, `fallback(): model ${i + 1}`);
   if (o !== undefined) checkOptions(o, { on: "on: ['THROTTLING', 'SERVICE_UNAVAILABLE']" }, 'fallback()', { on: 'list' });
   // a nested fallback without `on` is flattened
   const all = models.flatMap((m) => (candidatesOf(m)?.on ? [m] : candidates(m)));

@@ -118,8 +118,8 @@ export class Thread {
 
   /** Appends the value that `make` returns for the current thread, and retries after a conflict. Call it only inside `queued`. */
   async append(make: () => CheckpointData): Promise<void> {
+    await assertPlain(this.#records);
     for (let tries = 1; ; tries++) {
-      await assertPlain(this.#records);
       await this.refresh();
       const value = asValue(Date.now(), make());
       try {

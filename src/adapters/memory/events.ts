@@ -87,28 +87,24 @@ function sessionOf({ db }: Settings, space: number, actor: string, id: string, a
 /** The root of a branch, and the branch of that event. They are those of the branch's first event. */
 function branchOf(settings: Settings, space: number, session: number, { name, root }: NonNullable<CheckedEvent['branch']>) {
   const { db } = settings;
+  const wrong = (why: string) =>
+    refused('branch.root', why, root !== undefined && isOfOther(settings, space, session, root) ? { reason: 'other-session' } : {});
   const known = db.prepare('SELECT branch_root, branch_parent FROM event WHERE session = ? AND branch = ? LIMIT 1').get(session, name);
   if (known) {
     if (root !== undefined && root !== known.branch_root)
-      throw wrongRoot(
-        settings,
-        space,
-        session,
-        root,
-        `the branch ${name} began at another event, ${known.branch_root}; leave the root out`,
-      );
+      throw wrong(`the branch ${name} began at another event, ${known.branch_root}; leave the root out`);
     return { name, root: known.branch_root as string, parent: known.branch_parent as string | null };
   }
   if (root === undefined) throw refused('branch.root', `the branch ${name} is new: give the id of the last event that it shares`);
   const shared = db.prepare('SELECT branch FROM event WHERE session = ? AND id = ?').get(session, root);
-  if (!shared) throw wrongRoot(settings, space, session, root, `the session has no event ${root}`);
+  if (!shared) throw wrong(`the session has no event ${root}`);
   return { name, root, parent: shared.branch as string | null };
 }
 
-/** Tells an event of another session from a wrong root of the same one: AgentCore has a reason for the first. */
-function wrongRoot({ db }: Settings, space: number, session: number, root: string, message: string): RondoError {
+/** Whether an event is of another session, for which AgentCore has a reason. */
+function isOfOther({ db }: Settings, space: number, session: number, event: string): boolean {
   const found = db.prepare('SELECT 1 FROM session s JOIN event e ON e.session = s.nr AND e.id = ? WHERE s.space = ? AND s.nr <> ?');
-  return refused('branch.root', message, found.get(root, space, session) && { reason: 'other-session' });
+  return found.get(event, space, session) !== undefined;
 }
 
 /** The first free millisecond of the session: from the given time, or after its newest event. */

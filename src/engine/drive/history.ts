@@ -4,7 +4,7 @@ import { sessionBusy as busy, damaged } from '../../journal/errors.ts';
 import { apply, closedMessages, emptyFold, type RunFold, withPrevious } from '../../journal/fold/fold.ts';
 import { isAside, placeOf } from '../../journal/head.ts';
 import type { Journal, RunHead } from '../../journal/port.ts';
-import { keysMissing, SEALED } from '../../journal/sealed.ts';
+import { isSealed, keysMissing } from '../../journal/sealed.ts';
 import { type Session, sessionKey } from '../../journal/session.ts';
 import type { Json } from '../../json.ts';
 import type { Message } from '../../ports/model.ts';
@@ -72,7 +72,7 @@ export async function followRun(
 
 function assertStart(runId: string, entry: Entry): Started {
   if (entry.type === 'run.started') return entry;
-  if ((entry.type as string) === SEALED) throw keysMissing();
+  if (isSealed(entry)) throw keysMissing();
   throw damaged(runId, entry.seq, 'it does not begin with its start');
 }
 

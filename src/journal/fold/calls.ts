@@ -24,6 +24,11 @@ import { patched } from './patch.ts';
 import { nothingSpent, spendTurn } from './spent.ts';
 import type { Approval, Call, Frame, RunFold } from './state.ts';
 
+/** Notes the entry by which a node began, which its first one says. */
+function nodeBegins({ tasks }: Frame, call: Call, { seq }: { readonly seq: number }): void {
+  if (tasks) call.begun ??= seq;
+}
+
 /** A call starts, or starts again. What was known of its earlier end no longer counts. */
 export function begun(run: RunFold, frame: Frame, entry: EntryOf<'call.started'>): void {
   const call = callOf(run, frame, entry.call);
@@ -34,7 +39,7 @@ export function begun(run: RunFold, frame: Frame, entry: EntryOf<'call.started'>
   if (call.status === 'open' && !frame.tasks && !call.approval?.asked.midway && entry.seq > run.inherited)
     for (let f: Frame | undefined = frame; f; f = f.parent) f.spent.toolCalls++;
   call.status = 'started';
-  if (frame.tasks) call.begun ??= entry.seq;
+  nodeBegins(frame, call, entry);
   call.effect = entry.effect;
   call.epoch = run.epoch;
   if (entry.input !== undefined) call.agreed = { input: entry.input };
@@ -56,7 +61,7 @@ export function requested(run: RunFold, frame: Frame, entry: EntryOf<'approval.r
   const approval: Approval = { asked: entry, call, frame };
   run.approvals.set(entry.id, approval);
   call.approval = approval;
-  if (frame.tasks) call.begun ??= entry.seq;
+  nodeBegins(frame, call, entry);
   // a node asks while it runs, so it becomes open again
   if (frame.kind === 'graph') call.status = 'open';
   if (entry.midway) {
@@ -77,7 +82,7 @@ export function requested(run: RunFold, frame: Frame, entry: EntryOf<'approval.r
 export function waits(run: RunFold, frame: Frame, began: EntryOf<'wait.began'>): void {
   const call = callOf(run, frame, began.call);
   call.wait = { began, call, frame };
-  if (frame.tasks) call.begun ??= began.seq;
+  nodeBegins(frame, call, began);
   if (began.event) run.listens = true;
   // a node is open while it waits, as a call of a tool is
   call.status = 'open';
@@ -113,7 +118,7 @@ export function opened(run: RunFold, parent: Frame, entry: EntryOf<'frame.opened
   });
   frame.input = entry.input;
   call.status = 'started';
-  if (parent.tasks) call.begun ??= entry.seq;
+  nodeBegins(parent, call, entry);
   parent.children.push(frame);
   call.frame = frame;
   run.frames.set(call.id, frame);

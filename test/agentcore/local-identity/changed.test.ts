@@ -1,14 +1,13 @@
 /** What a person consented to at one authorization server is not sent to another one that has the name of its provider since. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { CredentialRequest, Occasion } from 'rondo';
 import { type LocalIdentity, localIdentity, sqliteVault, type Vault } from 'rondo/identity';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { folder } from '../../kit/folder.ts';
+import { ana, back, urlOf } from './asking.ts';
 import { type AuthorizationServer, authorizationServer, browser, CLIENT } from './server.ts';
 
 const CALLBACK = 'http://127.0.0.1:9/consent';
-const ana = { id: 'ana', tenant: 'acme' };
 const key = randomBytes(32).toString('hex');
 const vaults: Vault[] = [];
 let now = Date.now();
@@ -30,22 +29,6 @@ function identityAt(path: string, { issuer }: AuthorizationServer): LocalIdentit
   return localIdentity({ vault, providers: { calendar: { discovery: issuer, ...CLIENT } }, callback: CALLBACK, now: () => now });
 }
 
-const asked: CredentialRequest & Occasion = {
-  provider: 'calendar',
-  scopes: ['calendar.read'],
-  flow: 'user',
-  by: ana,
-  runId: 'r1',
-  agent: 'assistant',
-  tool: 'meetings',
-  signal: new AbortController().signal,
-};
-async function urlOf(identity: LocalIdentity): Promise<string> {
-  const got = await identity.get(asked);
-  if (!('consentUrl' in got)) throw new Error('a token was given');
-  return got.consentUrl;
-}
-const back = (identity: LocalIdentity, url: string) => identity.returned({ url, by: ana, signal: new AbortController().signal });
 const place = () => join(folder('identity'), 'vault.db');
 
 test('a code goes to no other server: the consent is over, and the user is asked for one at the new server', async () => {

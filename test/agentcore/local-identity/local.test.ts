@@ -7,10 +7,10 @@ import { RondoError } from 'rondo';
 import { type LocalIdentity, localIdentity, type Provider, sqliteVault, type Vault } from 'rondo/identity';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { folder } from '../../kit/folder.ts';
+import { ana, ask, back, urlOf } from './asking.ts';
 import { type AuthorizationServer, authorizationServer, browser, CLIENT, userToken } from './server.ts';
 
 const CALLBACK = 'http://127.0.0.1:9/consent';
-const ana = { id: 'ana', tenant: 'acme' };
 const ben = { id: 'ben', tenant: 'acme' };
 const key = randomBytes(32).toString('hex');
 
@@ -38,32 +38,11 @@ function identityAt(path: string, o: Partial<Parameters<typeof localIdentity>[0]
   return localIdentity({ vault, providers: providers(), callback: CALLBACK, now: () => now, ...o });
 }
 
-const ask = (over: Partial<CredentialRequest & Occasion> = {}): CredentialRequest & Occasion => ({
-  provider: 'calendar',
-  scopes: ['calendar.read'],
-  flow: 'user',
-  by: ana,
-  runId: 'r1',
-  agent: 'assistant',
-  tool: 'meetings',
-  signal: new AbortController().signal,
-  ...over,
-});
-
 async function tokenOf(identity: Identity, over: Partial<CredentialRequest & Occasion> = {}): Promise<Token> {
   const got = await identity.get(ask(over));
   if (!('token' in got)) throw new Error('a consent is needed');
   return got;
 }
-
-async function urlOf(identity: Identity, over: Partial<CredentialRequest & Occasion> = {}): Promise<string> {
-  const got = await identity.get(ask(over));
-  if (!('consentUrl' in got)) throw new Error('a token was given');
-  return got.consentUrl;
-}
-
-const back = (identity: LocalIdentity, url: string, over: Partial<Parameters<LocalIdentity['returned']>[0]> = {}) =>
-  identity.returned({ url, by: ana, signal: new AbortController().signal, ...over });
 
 /** A user's consent, from the question to the return. */
 async function consented(identity: LocalIdentity, over: Partial<CredentialRequest & Occasion> = {}): Promise<void> {

@@ -3,6 +3,7 @@ import * as data from '@aws-sdk/client-bedrock-agentcore';
 import * as control from '@aws-sdk/client-bedrock-agentcore-control';
 import { afterEach } from 'vitest';
 import { type AgentCore, type AgentCoreOptions, movableClock, startAgentCore } from '../../../src/adapters/agentcore/wire/index.ts';
+import type { Serving } from '../serving.ts';
 
 const open: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -53,4 +54,14 @@ export function randomOf(seed: number): () => number {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return state / 2 ** 32;
   };
+}
+
+/** A memory of a server in a process of its own, once it is active. */
+export async function created({ options }: Serving, memoryStrategies: control.MemoryStrategyInput[] = []): Promise<string> {
+  const client = new control.BedrockAgentCoreControlClient(options);
+  const { memory } = await client.send(new control.CreateMemoryCommand({ name: 'support', eventExpiryDuration: 30, memoryStrategies }));
+  const memoryId = memory?.id as string;
+  await control.waitUntilMemoryCreated({ client, maxWaitTime: 60, minDelay: 1, maxDelay: 1 }, { memoryId });
+  client.destroy();
+  return memoryId;
 }

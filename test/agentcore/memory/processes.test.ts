@@ -3,24 +3,14 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as data from '@aws-sdk/client-bedrock-agentcore';
-import * as control from '@aws-sdk/client-bedrock-agentcore-control';
 import { expect, test } from 'vitest';
 import { folder } from '../../kit/folder.ts';
 import { eventually } from '../../kit/time.ts';
-import { type Serving, serving } from '../serving.ts';
+import { serving } from '../serving.ts';
+import { created } from './kit.ts';
 
 const run = promisify(execFile);
 const STRANDS = join(import.meta.dirname, '../fixtures/strands-memory.mjs');
-
-/** A memory that is active. */
-async function created({ options }: Serving, memoryStrategies: control.MemoryStrategyInput[] = []): Promise<string> {
-  const client = new control.BedrockAgentCoreControlClient(options);
-  const { memory } = await client.send(new control.CreateMemoryCommand({ name: 'support', eventExpiryDuration: 30, memoryStrategies }));
-  const memoryId = memory?.id as string;
-  await control.waitUntilMemoryCreated({ client, maxWaitTime: 60, minDelay: 1, maxDelay: 1 }, { memoryId });
-  client.destroy();
-  return memoryId;
-}
 
 test('a server that is killed while it appends has each event that it acknowledged, and none half', async () => {
   const cwd = folder('agentcore');

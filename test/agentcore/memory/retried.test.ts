@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import * as data from '@aws-sdk/client-bedrock-agentcore';
-import * as control from '@aws-sdk/client-bedrock-agentcore-control';
 import { RondoError } from 'rondo';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Operation } from '../../../src/adapters/agentcore/wire/call.ts';
@@ -13,8 +12,8 @@ import { jobOperations } from '../../../src/adapters/agentcore/wire/operations/m
 import { openState } from '../../../src/adapters/agentcore/wire/state.ts';
 import { folder } from '../../kit/folder.ts';
 import { eventually } from '../../kit/time.ts';
-import { type Serving, serving } from '../serving.ts';
-import { started, withMemory } from './kit.ts';
+import { serving } from '../serving.ts';
+import { created, started, withMemory } from './kit.ts';
 
 const TOKEN = 'a-token-of-at-least-thirty-three-characters';
 const FACTS = { semanticMemoryStrategy: { name: 'facts', namespaceTemplates: ['/facts/{actorId}/'] } };
@@ -24,16 +23,6 @@ async function allOf(client: data.BedrockAgentCoreClient, memoryId: string, name
   for await (const page of data.paginateListMemoryRecords({ client, pageSize: 100 }, { memoryId, namespace }))
     found.push(...(page.memoryRecordSummaries ?? []).map(({ content }) => content?.text as string));
   return found;
-}
-
-/** A memory that is active. */
-async function created({ options }: Serving): Promise<string> {
-  const client = new control.BedrockAgentCoreControlClient(options);
-  const { memory } = await client.send(new control.CreateMemoryCommand({ name: 'support', eventExpiryDuration: 30 }));
-  const memoryId = memory?.id as string;
-  await control.waitUntilMemoryCreated({ client, maxWaitTime: 60, minDelay: 1, maxDelay: 1 }, { memoryId });
-  client.destroy();
-  return memoryId;
 }
 
 test('a batch of records that is retried after a kill -9 in its middle has each record once', async () => {

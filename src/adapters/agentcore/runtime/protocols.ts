@@ -5,6 +5,7 @@ import type { Principal } from '../../../ports/principal.ts';
 import { type Auth, checkHost } from '../../../server/auth.ts';
 import { HttpError } from '../../../server/errors.ts';
 import type { Handler } from '../../../server/listen.ts';
+import { checkOrigin } from '../../../server/origin.ts';
 import { converseInEvents } from './ag-ui-socket.ts';
 import { asInvocation, askedBy, currentCaller, currentInvocation, type Invocation } from './invocation.ts';
 import { closes, type Invocations, invoke, limitsOf } from './invocations.ts';
@@ -105,7 +106,6 @@ export const PROTOCOLS = {
     at: '/mcp',
     async mount({ app, o }) {
       const { mcpHandler } = await import('../../mcp/server/handler.ts');
-      const { checkOrigin } = await import('../../mcp/server/origin.ts');
       // a platform that authenticates callers says who they are; the handler itself sees a function in any case, so its own defaults do not hold
       const known = ({ id }: Principal) => typeof o.auth === 'function' || id !== 'anonymous';
       const handler = mcpHandler(o.engine, o.agent, { ...shared(o), ...limitsOf(o), path: '/mcp', decide: known, elicit: known });

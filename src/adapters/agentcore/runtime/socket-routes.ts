@@ -3,11 +3,11 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Hono } from 'hono';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { isLoopback } from '../../../server/addresses.ts';
 import { errorAnswer } from '../../../server/answer.ts';
 import type { AuthOption } from '../../../server/auth.ts';
 import { HttpError } from '../../../server/errors.ts';
 import { requestOf } from '../../../server/listen.ts';
+import { checkOrigin } from '../../../server/origin.ts';
 import { asksForSocket, refuseUpgrade } from '../../../server/upgrades.ts';
 import { SESSION } from '../headers.ts';
 import type { Mounting } from './protocols.ts';
@@ -29,7 +29,7 @@ export const socketRoute =
       const { raw } = c.req;
       const { upgrading } = c.env as { upgrading?: Upgrading };
       if (!upgrading) throw new HttpError(400, 'This is a WebSocket.');
-      if (auth === undefined) checkOrigin(raw);
+      checkOrigin(raw, auth);
       upgrading.attend = await begin(forSocket(raw));
       return c.body(null);
     });
@@ -52,12 +52,6 @@ export function upgrades(app: Hono, tell: (error: unknown) => void) {
     if (attend) sockets.handleUpgrade(incoming, socket, head, (open) => void attend(open));
     else await refuseUpgrade(socket, response);
   };
-}
-
-/** Without authentication a page of any site could connect to this machine, and a browser says which page it is. @throws HttpError 403. */
-function checkOrigin({ headers }: Request): void {
-  const origin = headers.get('origin');
-  if (origin !== null && !(URL.canParse(origin) && isLoopback(new URL(origin).hostname))) throw new HttpError(403, 'Not for this page.');
 }
 
 /** The request with what a browser says in the URL and the subprotocol as headers. */

@@ -230,7 +230,7 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
       if (!(error instanceof AwsError)) tell(error);
       const { status, headers, body } = encodeError(error, undefined);
       log.add(recordOf({ method: 'GET', path: targetOf(request.url ?? '/').path }, randomUUID(), clock.now(), status, error));
-      await refuseUpgrade(socket, new Response(body as string, { status, headers }));
+      await refuseUpgrade(socket, new Response(body, { status, headers }));
     }
   }
 

@@ -3,7 +3,7 @@ import type { Entry, RawEntry } from '../../../journal/entries/entries.ts';
 import { VERSION } from '../../../journal/entries/entries.ts';
 import { upcast } from '../../../journal/entries/upcast.ts';
 import { damaged } from '../../../journal/errors.ts';
-import { SEALED } from '../../../journal/sealed.ts';
+import { isSealed, SEALED } from '../../../journal/sealed.ts';
 import { type DataKey, keyIdOf } from '../../keys/data-key.ts';
 import { keyUnavailable } from './master.ts';
 import { nameOf, type Ring } from './ring.ts';
@@ -36,8 +36,8 @@ export async function* openedEntries(
 ): AsyncGenerator<Entry, void, undefined> {
   let key: DataKey | undefined;
   for await (const entry of entries) {
-    const { seq, type, box } = entry as unknown as Sealed;
-    const id = type === SEALED ? keyIdOf(box) : undefined;
+    const { seq, box } = entry as unknown as Sealed;
+    const id = isSealed(entry) ? keyIdOf(box) : undefined;
     if (id === undefined) throw damaged(runId, seq, 'it is not encrypted');
     if (key?.id !== id) key = await ring.ofId(nameOf({ run: runId }), id);
     if (!key) {

@@ -1,9 +1,9 @@
 /** Extraction of a SQLite memory: its hooks in the store's transactions, and its part of the port. */
 import { invalid } from '../../../errors.ts';
 import { checkOptions } from '../../../options.ts';
+import { checkModel } from '../../../ports/check-model.ts';
 import type { Explanation, MemoryStore, SearchQuery } from '../../../ports/memory-store.ts';
 import type { Model } from '../../../ports/model.ts';
-import { modelProblem } from '../../../ports/model-problem.ts';
 import { eventAt, findEvent } from '../event-rows.ts';
 import type { Settings } from '../settings.ts';
 import type { StoreHooks } from '../store.ts';
@@ -35,8 +35,7 @@ export interface Extraction extends Pick<MemoryStore, 'jobs' | 'redeliver' | 'se
 export function extraction(settings: Settings, o: ExtractionOptions): Extraction {
   const { db } = settings;
   const { model } = o;
-  const wrong = model === undefined ? undefined : modelProblem(model);
-  if (wrong !== undefined) throw invalid(`sqliteMemory(): its model is ${wrong}`);
+  if (model !== undefined) checkModel(model, 'sqliteMemory(): its model');
   const strategies = declaredStrategies(o.strategies ?? [], model);
   let search: Attempting['search'] = async () => [];
   const worker = extractionWorker({

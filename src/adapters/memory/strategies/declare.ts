@@ -1,9 +1,9 @@
 /** What all strategies are declared with. */
 import { invalid } from '../../../errors.ts';
 import { checkOptions, type Examples } from '../../../options.ts';
+import { checkModel } from '../../../ports/check-model.ts';
 import type { Origin } from '../../../ports/memory-store.ts';
 import type { Model } from '../../../ports/model.ts';
-import { modelProblem } from '../../../ports/model-problem.ts';
 import { checkTemplate } from '../templates.ts';
 import { decided } from './prompts.ts';
 import type { Strategy } from './types.ts';
@@ -61,8 +61,7 @@ export function declared(o: StrategyOptions, { others = {}, ...own }: Declared, 
   if (!Array.isArray(origins) || origins.length === 0 || origins.some((one) => !ORIGINS.includes(one)))
     throw invalid(`${where}: origins is a list of ${ORIGINS.join(', ')}.`);
   if (expires !== undefined && !(Number.isFinite(expires) && expires > 0)) throw invalid(`${where}: expires is milliseconds, more than 0.`);
-  const wrong = model === undefined ? undefined : modelProblem(model);
-  if (wrong !== undefined) throw invalid(`${where}: its model is ${wrong}`);
+  if (model !== undefined) checkModel(model, `${where}: its model`);
   for (const template of Object.values(others)) checkTemplate(template, where);
   return {
     ...own,

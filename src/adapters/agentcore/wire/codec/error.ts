@@ -88,7 +88,7 @@ export function declaredError(error: unknown, operation: Operation | undefined):
 }
 
 /** The response for an error. @param operation undefined for a request that matches none. */
-export function encodeError(error: unknown, operation: Operation | undefined): Encoded {
+export function encodeError(error: unknown, operation: Operation | undefined): Encoded & { readonly body: string } {
   const { name, message, more, headers } = declaredError(error, operation);
   const plane = operation?.plane ?? 'data';
   const status = model().errors[plane][name]?.status ?? UNDECLARED[name] ?? 500;

@@ -1,6 +1,6 @@
-import { isLoopback } from '../../../server/addresses.ts';
-import type { AuthOption } from '../../../server/auth.ts';
-import { HttpError } from '../../../server/errors.ts';
+import { isLoopback } from './addresses.ts';
+import type { AuthOption } from './auth.ts';
+import { HttpError } from './errors.ts';
 
 /**
  * Without authentication, refuses the requests of pages of other sites, which a browser on this machine would send. With it, a page

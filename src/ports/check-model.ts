@@ -1,5 +1,13 @@
-/** Undefined for a model; else what was given in its place, as the end of a sentence such as `the model of agent "support" is ...`. */
-export function modelProblem(value: unknown): string | undefined {
+import { invalid } from '../errors.ts';
+
+/** @param what how a message begins, such as `the model of agent "support"`. @throws RondoError `CONFIG_INVALID` for what is not a model. */
+export function checkModel(value: unknown, what: string): void {
+  const problem = problemOf(value);
+  if (problem !== undefined) throw invalid(`${what} is ${problem}`);
+}
+
+/** What was given in place of a model; undefined for a model. */
+function problemOf(value: unknown): string | undefined {
   const has = (name: string) => typeof (value as Readonly<Record<string, unknown>> | null | undefined)?.[name] === 'function';
   if (typeof value === 'string')
     return `the text ${JSON.stringify(value.slice(0, 50))}. Pass bedrock("<model id>") of rondo/bedrock, or wrap a model of another library: aiSdkModel(model), langchainModel(model).`;
