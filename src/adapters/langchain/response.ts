@@ -1,5 +1,5 @@
 import { ToolError } from '../../errors.ts';
-import { type Json, type JsonObject, plainJson } from '../../json.ts';
+import { type JsonObject, plainJson } from '../../json.ts';
 import type { ModelDelta, ModelResponse, Part, Usage } from '../../ports/model.ts';
 import type { Aliases } from '../../ports/sendable/names.ts';
 import type { Block } from './messages.ts';
@@ -40,7 +40,7 @@ export function responseOf(answer: Answer | undefined, model: string, tools: Ali
     throw new ToolError('STREAM_ERROR', `"${model}" gave an answer that its provider calls malformed (${reason}). Try again.`, {
       retryable: true,
     });
-  const content = withBeside(partsOf(answer, model), answer, model).map((part) =>
+  const content = withBeside(partsOf(answer, model, reason !== ''), answer, model).map((part) =>
     part.type === 'toolCall' ? { ...part, name: tools.original(part.name) } : part,
   );
   const usage = usageOf(answer.usage_metadata);
@@ -49,7 +49,9 @@ export function responseOf(answer: Answer | undefined, model: string, tools: Ali
   return { content, stop: stopOf(reason, content), ...(usage && { usage }), ...(id !== undefined && { id }) };
 }
 
-function partsOf({ content, tool_calls = [], invalid_tool_calls = [], additional_kwargs }: Answer, model: string): Part[] {
+/** @param ended whether the provider said why the answer ended. */
+function partsOf(answer: Answer, model: string, ended: boolean): Part[] {
+  const { content, tool_calls = [], invalid_tool_calls = [], additional_kwargs } = answer;
   const parts: Part[] = [];
   // some providers put it here if there are no blocks
   const thoughts = additional_kwargs?.reasoning_content;
@@ -65,7 +67,15 @@ function partsOf({ content, tool_calls = [], invalid_tool_calls = [], additional
     ids.add(own);
     return own;
   };
-  const calls = tool_calls.map((call) => ({ ...call, theirs: call.id, id: named(call.id) }));
+  const written = writtenIn(answer.tool_call_chunks ?? []);
+  const calls = tool_calls.map((call) => {
+    const half = halfOf(written, call.id, ended);
+    if (half !== undefined && !ended)
+      throw new ToolError('STREAM_BROKEN', `The answer of "${model}" broke off within a call. Nothing of it was kept; try again.`, {
+        retryable: true,
+      });
+    return { ...call, args: half ?? call.args, theirs: call.id, id: named(call.id) };
+  });
   for (const block of typeof content === 'string' ? [] : content) {
     if (!CALLS.has(block.type)) {
       parts.push(...(partOf(block, model) ?? []));
@@ -79,6 +89,38 @@ function partsOf({ content, tool_calls = [], invalid_tool_calls = [], additional
   // arguments that are not JSON: prepare refuses them, and the model is told why
   for (const { id, name = '', args = '' } of invalid_tool_calls) parts.push({ type: 'toolCall', id: named(id), name, input: args });
   return parts;
+}
+
+/** The arguments of each streamed call as the model wrote them. */
+function writtenIn(chunks: readonly CallChunk[]): { id: string | undefined; index: number | undefined; text: string }[] {
+  const written: ReturnType<typeof writtenIn> = [];
+  for (const { id, index, args = '' } of chunks) {
+    const open = written.findLast((call) => (index === undefined ? id !== undefined : call.index === index) && (!id || call.id === id));
+    if (open) open.text += args;
+    else written.push({ id, index, text: args });
+  }
+  return written;
+}
+
+/**
+ * What a call's arguments are if the model did not write them to their end. LangChain closes them: `{"cents": 10` of `{"cents": 1000}` becomes
+ * an amount that the model did not mean.
+ */
+function halfOf(written: ReturnType<typeof writtenIn>, id: string | undefined, ended: boolean): string | undefined {
+  const place = written.findIndex((call) => call.id === id);
+  const [call] = place < 0 ? [] : written.splice(place, 1);
+  // a call without arguments may have none written, or be cut off before them
+  if (!call || (call.text.trim() === '' ? ended : isWhole(call.text))) return undefined;
+  return call.text;
+}
+
+function isWhole(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Calls, and reasoning that is already a part, have their own places. */
@@ -176,7 +218,9 @@ function usageOf(u: Counted | undefined): Usage | undefined {
 
 /** Each provider reports it in its own place and format. */
 function reasonOf({ response_metadata: m = {} }: Answer): string {
-  const said: Json | unknown = m.stop_reason ?? m.finish_reason ?? m.stopReason ?? m.finishReason;
+  // ChatBedrockConverse keeps the last event of a stream, ChatOllama the word of its server
+  const { stopReason = m.stopReason } = (m.messageStop ?? {}) as { stopReason?: unknown };
+  const said: unknown = m.stop_reason ?? m.finish_reason ?? stopReason ?? m.finishReason ?? m.done_reason;
   return String(said ?? '').toLowerCase();
 }
 
