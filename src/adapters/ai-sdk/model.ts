@@ -4,6 +4,7 @@ import {
   jsonSchema,
   type LanguageModel,
   type ModelMessage,
+  NoOutputGeneratedError,
   Output,
   type ProviderMetadata,
   streamText,
@@ -80,10 +81,12 @@ export function aiSdkModel(
           else if (part.type === 'tool-input-start') names.set(part.id, toolName(part.toolName));
           else if (part.type === 'tool-input-delta' && part.delta !== '')
             tell({ type: 'toolCall', id: part.id, name: names.get(part.id) ?? '', text: part.delta });
-          else if (part.type === 'error') throw part.error;
+          else if (part.type === 'error') throw NoOutputGeneratedError.isInstance(part.error) ? broken() : part.error;
           else if (part.type === 'abort') throw signal.reason;
         }
-        return responseOf(await stream.finalStep, toolName);
+        const step = await stream.finalStep;
+        if (isCut(step)) throw broken();
+        return responseOf(step, toolName);
       };
       let heard = false;
       const tell = (delta: ModelDelta): void => {
@@ -217,6 +220,12 @@ const ANY = /^/;
 
 type Step = Awaited<ReturnType<typeof generateText>>['finalStep'];
 
+/** Whether a stream ended without a word on why and on what it used: those come last. The SDK takes what came before for an answer. */
+const isCut = (step: Step): boolean => step.finishReason === 'other' && step.rawFinishReason === undefined && !isMetered([step]);
+
+const broken = (): ToolError =>
+  new ToolError('STREAM_BROKEN', 'the answer broke off before it was complete. Nothing of it was kept; try again.', { retryable: true });
+
 function responseOf(step: Step, toolName: (alias: string) => string): ModelResponse {
   const used = new Set<string>();
   const content = step.content.flatMap((part): Part[] => {
@@ -224,6 +233,8 @@ function responseOf(step: Step, toolName: (alias: string) => string): ModelRespo
     if (part.type === 'text') return part.text === '' ? [] : [{ type: 'text', text: part.text, ...vendor }];
     if (part.type === 'reasoning') return [{ type: 'reasoning', text: part.text, ...vendor }];
     if (part.type === 'tool-call') {
+      // the provider has already run it
+      if (part.providerExecuted) return [];
       // some providers give no call ids, or equal ids for all calls of an answer
       const id = unusedName(part.toolCallId || `call_${used.size}`, ANY, used);
       used.add(id);
