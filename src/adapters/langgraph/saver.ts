@@ -42,8 +42,9 @@ const PLACES: ReadonlyMap<string, number> = new Map([
 ]);
 /** The channel in which checkpoints before version 4 hold the sends of their parent. */
 const TASKS = '__pregel_tasks';
-/** Most characters of cached threads, in total. */
+/** Most characters of cached threads, in total, and what a thread counts besides its values: one that was only looked for is cached too. */
 const MOST_KEPT = 64 * 1024 * 1024;
+const THREAD = 4_096;
 
 class JournalSaver extends BaseCheckpointSaver {
   readonly #records: Records;
@@ -71,6 +72,7 @@ class JournalSaver extends BaseCheckpointSaver {
       const saved = checkpoint_id ? thread.checkpoint(checkpoint_ns, checkpoint_id) : thread.newest(checkpoint_ns);
       return saved && around(thread, checkpoint_ns, saved);
     });
+    this.#evict(thread);
     return found && this.#tuple(thread.id, checkpoint_ns, found);
   }
 
@@ -82,6 +84,7 @@ class JournalSaver extends BaseCheckpointSaver {
     for (const id of thread_id === undefined ? await this.#threadIds() : [String(thread_id)]) {
       const thread = this.#thread(id);
       await thread.queued(() => thread.refresh());
+      this.#evict(thread);
       for (const ns of checkpoint_ns === undefined ? thread.namespaces() : [checkpoint_ns as string])
         for (const saved of thread.checkpoints(ns)) {
           if (left <= 0) return;
@@ -159,12 +162,12 @@ class JournalSaver extends BaseCheckpointSaver {
   /** Evicts the least recently used threads. Evicting one in use is safe: its appends still check for conflicts. */
   #evict(current: Thread): void {
     let size = 0;
-    for (const thread of this.#threads.values()) size += thread.size;
+    for (const thread of this.#threads.values()) size += thread.size + THREAD;
     for (const [id, thread] of this.#threads) {
       if (size <= MOST_KEPT) return;
       if (thread === current) continue;
       this.#threads.delete(id);
-      size -= thread.size;
+      size -= thread.size + THREAD;
     }
   }
 
