@@ -166,3 +166,15 @@ describe('what a constrained decoder can hold', () => {
     expect(native(s)).toBeUndefined();
   });
 });
+
+test('types of which each refers to all after it are looked at once each, not once for each way to them', () => {
+  const most = 60;
+  const $defs = Object.fromEntries(
+    Array.from({ length: most }, (_, i): [string, object] => {
+      const after = Array.from({ length: most - i - 1 }, (_, k): [string, object] => [`f${k}`, { $ref: `#/$defs/t${i + 1 + k}` }]);
+      return [`t${i}`, { type: 'object', properties: Object.fromEntries([...after, ['v', { type: 'string' }]]) }];
+    }),
+  );
+  const whole = { type: 'object', properties: { a: { $ref: '#/$defs/t0' } }, $defs } as JsonSchema;
+  expect(native(whole)).toMatchObject({ properties: { a: { $ref: '#/$defs/t0' } } });
+});

@@ -105,7 +105,15 @@ function reference(value: Json, inside: string, refs: Refs): string {
 }
 
 function recursive(refs: Refs): boolean {
-  const visit = (name: string, path: readonly string[]): boolean =>
-    path.includes(name) || [...(refs.get(name) ?? [])].some((next) => visit(next, [...path, name]));
-  return [...refs.keys()].some((name) => visit(name, []));
+  // a schema is visited once, however many ways lead to it
+  const seen = new Map<string, 'open' | 'done'>();
+  const visit = (name: string): boolean => {
+    const known = seen.get(name);
+    if (known) return known === 'open';
+    seen.set(name, 'open');
+    const found = [...(refs.get(name) ?? [])].some(visit);
+    seen.set(name, 'done');
+    return found;
+  };
+  return [...refs.keys()].some(visit);
 }

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../json.ts';
+import { type Json, type JsonObject, sizeOf } from '../../json.ts';
 import { aliases } from '../../ports/sendable/names.ts';
 import { wellFormedJson } from '../../ports/sendable/text.ts';
 import type { JsonSchema } from '../../schema.ts';
@@ -89,6 +89,9 @@ function within(node: JsonObject, map: (schema: Json) => Json): Node {
   return copy;
 }
 
+/** What a schema holds besides the schemas in it, and the names of those. */
+const withoutSchemas = (node: JsonObject): Json => within(node, () => null);
+
 function* namesIn(node: Json): Generator<string> {
   if (!isObject(node)) return;
   if (isObject(node.properties)) yield* Object.keys(node.properties);
@@ -128,23 +131,35 @@ const noted = (schema: JsonObject, note: string): JsonObject => ({
 });
 
 const CHOICES = ['anyOf', 'oneOf', 'allOf'] as const;
-/** The most schemas visited while one is rewritten: references can make a small schema large. */
-const MAX_EXPANDED = 1_000;
+/** The most schemas visited while one is rewritten, and characters of what it becomes: references can make a small schema large. */
+const MOST = { schemas: 1_000, times: 3, more: 10_000 };
+interface Budget {
+  schemas: number;
+  chars: number;
+}
+const budgetOf = (root: Json): Budget => ({ schemas: MOST.schemas, chars: MOST.times * sizeOf(root) + MOST.more });
+/** Whether a schema is still within it. @param own what it adds to the result, without the schemas in it that are counted themselves. */
+function isWithin(budget: Budget, own: Json): boolean {
+  budget.schemas--;
+  budget.chars -= sizeOf(own);
+  return budget.schemas >= 0 && budget.chars >= 0;
+}
 /** Characters of a choice in the description. */
 const MAX_CHOICE = 2_000;
 
 /** Rewrites a schema with a choice at its top as one object: the properties of all cases; required are those that every case requires. */
 function flat(root: Node): Node {
-  const whole = merged(root, root, { left: MAX_EXPANDED });
+  const whole = merged(root, root, budgetOf(root));
   const { anyOf, oneOf } = root;
   const cases = anyOf ?? oneOf;
   const text = Array.isArray(cases) && `Fits ${anyOf ? 'at least' : 'exactly'} one of these: ${JSON.stringify(cases)}`;
   return text && text.length <= MAX_CHOICE ? noted(whole, text) : whole;
 }
 
-function merged(schema: Json | undefined, root: Node, budget: { left: number }, path: readonly string[] = []): Node {
-  if (!isObject(schema) || budget.left-- <= 0) return {};
+function merged(schema: Json | undefined, root: Node, budget: Budget, path: readonly string[] = []): Node {
+  if (!isObject(schema)) return {};
   const { $ref, allOf, anyOf, oneOf, ...own } = schema;
+  if (!isWithin(budget, own)) return {};
   let node: Node = own;
   // a case that leads back to its own choice adds nothing
   if (typeof $ref === 'string' && !path.includes($ref))
@@ -162,13 +177,27 @@ function merged(schema: Json | undefined, root: Node, budget: { left: number }, 
   return node;
 }
 
+/** The JSON of schemas that were compared. It is put together of its parts, because one of many cases is compared once for each. */
+const texts = new WeakMap<object, string>();
+function textOf(schema: Json): string {
+  if (typeof schema !== 'object' || schema === null) return JSON.stringify(schema);
+  const text = texts.get(schema) ?? JSON.stringify(schema);
+  texts.set(schema, text);
+  return text;
+}
+function joined(how: 'allOf' | 'anyOf', one: Json, other: Json): Node {
+  const node = { [how]: [one, other] };
+  texts.set(node, `{"${how}":[${textOf(one)},${textOf(other)}]}`);
+  return node;
+}
+
 function both(a: Node, b: Node, how: 'all' | 'any'): Node {
   const properties: Node = { ...(a.properties as Node | undefined) };
   for (const [name, schema] of Object.entries((b.properties ?? {}) as Node)) {
     const known = Object.hasOwn(properties, name) ? properties[name] : undefined;
     if (known === undefined || known === true) properties[name] = schema;
-    else if (schema !== true && JSON.stringify(known) !== JSON.stringify(schema))
-      properties[name] = how === 'all' ? { allOf: [known, schema] } : { anyOf: [known, schema] };
+    else if (schema !== true && textOf(known) !== textOf(schema))
+      properties[name] = joined(how === 'all' ? 'allOf' : 'anyOf', known, schema);
   }
   const [one, two] = [a.required, b.required].map((r) => (Array.isArray(r) ? (r as readonly Json[]) : []));
   const required = how === 'all' ? [...new Set([...(one ?? []), ...(two ?? [])])] : (one ?? []).filter((name) => two?.includes(name));
@@ -183,10 +212,10 @@ function both(a: Node, b: Node, how: 'all' | 'any'): Node {
 }
 
 /** Inlines references; a recursive one accepts anything. */
-function expanded(schema: Json, root: Json, path: readonly string[] = [], budget = { left: MAX_EXPANDED }): Json {
+function expanded(schema: Json, root: Json, path: readonly string[] = [], budget = budgetOf(root)): Json {
   if (!isObject(schema)) return schema;
-  if (budget.left-- <= 0) return {};
   const { $ref, $defs: _, definitions: __, ...own } = schema;
+  if (!isWithin(budget, withoutSchemas(own))) return {};
   const inner = (nested: Json): Json => expanded(nested, root, path, budget);
   if (typeof $ref !== 'string') return within(own, inner);
   const target = path.includes($ref) ? undefined : pointed($ref, root);
