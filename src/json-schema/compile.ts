@@ -1,6 +1,6 @@
 import { invalid } from '../errors.ts';
 import { type Json, type JsonObject, MAX_DEPTH } from '../json.ts';
-import { INSTEAD, ITS_OWN, isDialect, isLegacy, isObject, isPattern, LIST, MAP, NESTED, PLAIN } from './keywords.ts';
+import { FORMATS, INSTEAD, ITS_OWN, isDialect, isLegacy, isObject, isPattern, LIST, MAP, NESTED, PLAIN } from './keywords.ts';
 import { isLinear } from './pattern.ts';
 import { Refs } from './refs.ts';
 import { cut, LARGEST } from './size.ts';
@@ -89,6 +89,7 @@ export function compile(document: JsonObject, foreign: boolean, where: string): 
       // a pattern that might backtrack for long is left to the server
       if (foreign && keyword === 'pattern' && !isLinear(value as string)) continue;
       if (!fits(value)) throw wrong(`${at}/${keyword}`, must);
+      if (keyword === 'format' && !FORMATS.has(value)) continue;
       copy[keyword] = value;
       if (keyword === 'required') copy.cost += (value as readonly Json[]).length;
       else if (typeof value === 'object') copy.cost += Math.floor(JSON.stringify(value).length / 32);

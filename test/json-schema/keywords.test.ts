@@ -117,6 +117,18 @@ describe('what is not JSON Schema', () => {
   });
 });
 
+describe('a format', () => {
+  it('that JSON Schema defines is checked', async () => {
+    expect([await fits({ format: 'uri' }, 'https://a.example'), await fits({ format: 'uri' }, 'no uri')]).toEqual([true, false]);
+    expect([await fits({ format: 'date' }, '2026-02-28'), await fits({ format: 'date' }, '2026-02-30')]).toEqual([true, false]);
+  });
+
+  it('that it does not define is an annotation, also one that the validator knows: it would take years for some texts', async () => {
+    for (const format of ['url', 'json-pointer-uri-fragment', 'my-own', '__proto__'])
+      expect(await fits({ type: 'string', format }, `http://${'a'.repeat(60)}`)).toBe(true);
+  });
+});
+
 describe('a pattern of a server', () => {
   it.each([
     '^[a-z0-9-]{3,20}$',
