@@ -71,6 +71,8 @@ export class Exchange {
     this.#belongs(task.id, task.contextId);
     this.status = known(task.status) ?? this.status;
     this.#count(task.metadata);
+    // a task that lists its artifacts lists all of them: a draft that was streamed and then dropped is not a part of the output
+    if (task.artifacts.length > 0) this.#artifacts.clear();
     for (const { artifactId, parts } of task.artifacts) this.#artifacts.set(artifactId, [...parts]);
   }
 
