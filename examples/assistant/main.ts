@@ -8,9 +8,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { type AgentCore, startAgentCore } from 'rondo/agentcore/wire';
 import { listen } from 'rondo/server';
+import { modelName, openModel } from '../kit/model.ts';
+import { begin, flags, UsageError } from '../kit/usage.ts';
 import { container, deployed, IMAGE } from './deployed.ts';
 import { OFFICE_URL } from './deployed-gateway.ts';
 import { office } from './office.ts';
@@ -30,10 +31,23 @@ const TRY = [
   'My IBAN is DE89 3704 0044 0532 0130 00     masked before it is stored',
 ];
 
-const PORT = Number(process.env.ASSISTANT_PORT ?? 3_000);
+const PORT = await begin(() => portOf(process.env.ASSISTANT_PORT || '3000'));
 /** The address of the page, which is registered at the authorization server. */
 const PAGE = `http://127.0.0.1:${PORT}`;
 const CALLBACK = PAGE + CONSENT;
+
+/** The page is registered under its address, so a port is chosen before it listens. */
+function portOf(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port < 1 || port > 65_535) throw new UsageError(`ASSISTANT_PORT is "${text}"; it is a port from 1 to 65535, such as 3000.`);
+  return port;
+}
+
+/** Opens the model that RONDO_MODEL names: the program that uses it is started last. */
+async function checkModel(): Promise<void> {
+  const wanted = modelName(process.env.RONDO_MODEL);
+  if (wanted) await openModel(wanted);
+}
 
 async function script(): Promise<void> {
   const { onTheWire } = await import('./script.ts');
@@ -110,5 +124,7 @@ async function chat(wire: boolean): Promise<void> {
     );
 }
 
-const { values } = parseArgs({ options: { script: { type: 'boolean' }, wire: { type: 'boolean', default: false } } });
+const options = { script: { type: 'boolean' }, wire: { type: 'boolean', default: false } } as const;
+const { values } = await begin(() => flags({ options }, 'npm run assistant -- [--wire | --script]'));
+await begin(checkModel);
 await (values.script ? script() : chat(values.wire));

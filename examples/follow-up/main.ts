@@ -6,17 +6,20 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { agent, Engine } from 'rondo';
 import { sqliteJournal } from 'rondo/journal/sqlite';
 import { eventHandler, listen } from 'rondo/server';
 import { modelName, openModel } from '../kit/model.ts';
 import { startSmtp } from '../kit/smtp.ts';
+import { begin, flags } from '../kit/usage.ts';
 import { standin } from './clerk.ts';
 import { answer } from './customer.ts';
 import { mailCustomer, payments, waitForReply } from './tools.ts';
 
-const { values } = parseArgs({ options: { 'real-days': { type: 'boolean' }, silent: { type: 'boolean' } } });
+const options = { 'real-days': { type: 'boolean' }, silent: { type: 'boolean' } } as const;
+const { values } = await begin(() => flags({ options }, 'npm run follow-up -- [--real-days] [--silent]'));
+const wanted = await begin(() => modelName(process.env.RONDO_MODEL));
+const model = await begin(() => (wanted ? openModel(wanted) : standin()));
 const DAY = values['real-days'] ? 86_400_000 : 1_000;
 const SECRET = `whsec_${Buffer.from('a secret of this example').toString('base64')}`;
 const by = { id: 'clerk', tenant: 'shop' };
@@ -25,8 +28,6 @@ const folder = mkdtempSync(join(tmpdir(), 'rondo-follow-up-'));
 const outbox = join(folder, 'outbox');
 const smtp = await startSmtp(outbox);
 const { paid, refund } = payments();
-const wanted = modelName(process.env.RONDO_MODEL);
-const model = wanted ? await openModel(wanted) : standin();
 const clerk = agent({
   name: 'clerk',
   instructions:

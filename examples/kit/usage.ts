@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { RondoError } from 'rondo';
 import { safeLines } from './safe.ts';
 import type { Screen } from './screen.ts';
@@ -55,9 +55,9 @@ export function parse(args: readonly string[], { usage, command, faults }: { usa
   }
 }
 
-function parsed(args: readonly string[], usage: string) {
-  try {
-    return parseArgs({
+const parsed = (args: readonly string[], usage: string) =>
+  flags(
+    {
       args: [...args],
       allowPositionals: true,
       options: {
@@ -67,9 +67,29 @@ function parsed(args: readonly string[], usage: string) {
         reject: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
-    });
+    },
+    usage,
+  );
+
+/** The arguments of a program. @throws UsageError for an unknown one. */
+export function flags<const C extends ParseArgsConfig>(config: C, usage: string) {
+  try {
+    return parseArgs(config);
   } catch (error) {
     throw new UsageError(`${(error as Error).message.split('.')[0]}.\n${usage}`);
+  }
+}
+
+const refuse = (error: UsageError) => void process.stderr.write(`${safeLines(error.message).join('\n')}\n`);
+
+/** What a program begins with. Wrong usage ends the process with 2, before anything else was started. */
+export async function begin<T>(make: () => T | Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    refuse(error);
+    process.exit(2);
   }
 }
 
@@ -80,7 +100,7 @@ export async function exitWith(screen: Screen, main: () => Promise<number>): Pro
   } catch (error) {
     screen.status(undefined);
     if (error instanceof UsageError) {
-      process.stderr.write(`${safeLines(error.message).join('\n')}\n`);
+      refuse(error);
       process.exitCode = 2;
       return;
     }

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { type Approval, RondoError, type RunResult } from 'rondo';
 import type { Answer } from '../kit/ask.ts';
 import { describeEntries } from '../kit/entries.ts';
+import { openModel } from '../kit/model.ts';
 import { findRun, listRuns, showRun } from '../kit/runs.ts';
 import { paragraphs, safe } from '../kit/safe.ts';
 import { Screen, type Terminal } from '../kit/screen.ts';
@@ -50,6 +51,8 @@ async function main(args: readonly string[]): Promise<number> {
     known = await findRun(journal, wanted.run, command('runs')).finally(() => journal.close?.());
   }
   const model = wantedModel();
+  // before the agents start, each of which opens its own
+  if (model) await openModel(model);
   const desk = await openDesk();
   try {
     if (!model) tell('OFFLINE STAND-IN: fixed rules, no AI model. Real: RONDO_MODEL=<provider>:<id> npm run research-desk');
