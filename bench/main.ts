@@ -6,7 +6,7 @@
  *   --write       puts it into bench/results.json and docs/benchmarks.md; a scenario that was not run stays there as it was.
  * A missed target is printed and is not an error. A run that does not do its work, or a wrong sum, is an error.
  */
-import { parseArgs } from 'node:util';
+import { flags, wrong } from '../scripts/flags.ts';
 import { asleep } from './asleep.ts';
 import { answerParent, endWithParent, inChild } from './child.ts';
 import { held } from './held.ts';
@@ -67,7 +67,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   harness,
 };
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = flags('npm run bench -- [--json] [--quick] [--only turns,keys] [--write]', {
   allowPositionals: true,
   options: {
     json: { type: 'boolean', default: false },
@@ -86,8 +86,8 @@ else await all();
 async function all(): Promise<void> {
   const names = values.only ? values.only.split(',') : Object.keys(SCENARIOS);
   const unknown = names.filter((name) => !Object.hasOwn(SCENARIOS, name));
-  if (unknown.length) throw new Error(`No such scenario: ${unknown.join(', ')}. There are: ${Object.keys(SCENARIOS).join(', ')}.`);
-  if (values.write && settings.quick) throw new Error('The numbers of --quick are not worth keeping: leave out --write, or --quick.');
+  if (unknown.length) wrong(`No such scenario: ${unknown.join(', ')}. There are: ${Object.keys(SCENARIOS).join(', ')}.`);
+  if (values.write && settings.quick) wrong('The numbers of --quick are not worth keeping: leave out --write, or --quick.');
   const started = performance.now();
   const elapsed = () => Math.round((performance.now() - started) / 100) / 10;
   const machine = here();

@@ -7,9 +7,9 @@
 import { Session } from 'node:inspector';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { type Agent, agent, Engine, graph, jsonSchema, type Model, memoryJournal, supervisor, tool } from 'rondo';
 import { root } from './doors.ts';
+import { flags } from './flags.ts';
 
 interface Path {
   files: Set<string>;
@@ -157,7 +157,7 @@ async function subAgent(): Promise<Path> {
   return path as Path;
 }
 
-const { values } = parseArgs({ options: { list: { type: 'boolean' } } });
+const { values } = flags('npm run path -- [--list]', { options: { list: { type: 'boolean' } } });
 const paths: [string, () => Promise<Path>][] = [
   ['a tool call: from the answer to the next request', toolCall],
   ['decide()', decision],

@@ -8,13 +8,15 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { flags, wrong } from '../../scripts/flags.ts';
 import { environment, frameworks, installed, preload } from '../peers/install.ts';
 import { type Behaviour, behaviourText, SCENES } from '../results/behaviour.ts';
 import { write } from '../results/file.ts';
 import { RESULTS_FORMAT } from '../results/results.ts';
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, write: { type: 'boolean', default: false } } });
+const { values } = flags('npm run bench:behaviour -- [--only a,b] [--write]', {
+  options: { only: { type: 'string' }, write: { type: 'boolean', default: false } },
+});
 
 /** Milliseconds after which a scene counts as one that does not end. */
 const LONGEST = 20_000;
@@ -73,7 +75,7 @@ async function scene(name: string, of: (typeof SCENES)[number]['key']): Promise<
 const all: readonly string[] = ['rondo', ...frameworks];
 const wanted = values.only?.split(',') ?? all;
 const unknown = wanted.filter((name) => !all.includes(name));
-if (unknown.length) throw new Error(`No such framework: ${unknown.join(', ')}. There are: ${all.join(', ')}.`);
+if (unknown.length) wrong(`No such framework: ${unknown.join(', ')}. There are: ${all.join(', ')}.`);
 const names = all.filter((name) => wanted.includes(name));
 const found: Awaited<ReturnType<typeof installed>> | undefined = names.some((name) => name !== 'rondo') ? await installed() : undefined;
 const behaviours: Behaviour[] = [];

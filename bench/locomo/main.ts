@@ -7,7 +7,7 @@
  */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
+import { flags, wrong } from '../../scripts/flags.ts';
 import { type Embedder, openMemoryDatabase, type Ranking, sqliteMemory } from '../../src/adapters/memory/index.ts';
 import { hashEmbedder } from '../hash-embedder.ts';
 import { type Conversation, conversations } from './data.ts';
@@ -26,17 +26,16 @@ const ROWS: readonly (readonly [name: string, ranking: Partial<Ranking>])[] = [
   ['default without diversity', { diversity: 0 }],
 ];
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = flags('npm run bench:locomo -- path/to/locomo10.json [--embedder file.ts] [--first 3] [--json]', {
   allowPositionals: true,
   options: { embedder: { type: 'string' }, first: { type: 'string' }, json: { type: 'boolean', default: false } },
 });
 const [path] = positionals;
-if (path === undefined) throw new Error('Give the path of locomo10.json: npm run bench:locomo -- path/to/locomo10.json');
+if (path === undefined) wrong('Give the path of locomo10.json: npm run bench:locomo -- path/to/locomo10.json');
 
 const embed = values.embedder ? await given(values.embedder) : hashEmbedder(512);
 const first = values.first === undefined ? undefined : Number(values.first);
-if (first !== undefined && !(Number.isInteger(first) && first > 0))
-  throw new Error(`--first is a number of conversations, not ${values.first}.`);
+if (first !== undefined && !(Number.isInteger(first) && first > 0)) wrong(`--first is a number of conversations, not ${values.first}.`);
 const talks = conversations(path).slice(0, first);
 /** By conversation: the turn of each record. */
 const filledBefore = new Map<string, ReadonlyMap<string, string>>();

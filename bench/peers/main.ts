@@ -1,7 +1,7 @@
 /** What a tool turn costs in Rondo and in the peers: `npm run bench:peers`, with `--write` into bench/results.json and docs/benchmarks.md, `--quick`. */
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { flags } from '../../scripts/flags.ts';
 import { here } from '../here.ts';
 import { peersText } from '../report.ts';
 import type { Table } from '../result.ts';
@@ -9,7 +9,9 @@ import { write } from '../results/file.ts';
 import { type PeerResults, RESULTS_FORMAT } from '../results/results.ts';
 import { environment, frameworks, installed, preload } from './install.ts';
 
-const { values } = parseArgs({ options: { write: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } } });
+const { values } = flags('npm run bench:peers -- [--quick] [--write]', {
+  options: { write: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } },
+});
 
 const machine = here();
 const found = await installed();

@@ -10,7 +10,7 @@
 import { resolve } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
+import { flags } from '../../scripts/flags.ts';
 import { type Embedder, gateway } from '../../src/adapters/gateway/index.ts';
 import type { Tool } from '../../src/index.ts';
 import { calling, finding } from '../../src/loop/tools/finding.ts';
@@ -27,7 +27,7 @@ import { metaTool, ownQuestions, type Question } from './questions.ts';
 /** Characters of a token, as a rule of thumb. The share that is saved does not depend on it. */
 const TOKEN = 4;
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = flags('npm run bench:tools -- [path/to/MetaTool] [--embedder file.ts] [--tuned] [--write] [--json]', {
   allowPositionals: true,
   options: {
     embedder: { type: 'string' },
