@@ -70,7 +70,7 @@ export async function benchmark(declared: Benchmark, o: BenchmarkOptions = {}): 
   const { concurrency, runs, warmUp, budget } = plan;
   const purse = new Purse(budget);
   const { signal = new AbortController().signal } = o;
-  const benches = new Map(plan.variants.map((variant) => [variant, bench(variant)]));
+  const benches = new Map<Plan['variants'][number], Bench>();
   const jobs = jobsOf(plan);
   const report: Report & { runs: RunMeasure[] } = {
     format: REPORT_FORMAT,
@@ -94,13 +94,21 @@ export async function benchmark(declared: Benchmark, o: BenchmarkOptions = {}): 
       progress.done++;
       if (measure !== 'budget' && !measure.ok) progress.failed++;
       progress.spentUsd = purse.spentUsd;
-      o.onProgress?.({ ...progress });
+      try {
+        o.onProgress?.({ ...progress });
+      } catch {
+        // a listener that throws does not lose what was paid for
+      }
     }
   };
   try {
+    for (const variant of plan.variants) benches.set(variant, bench(variant));
     await Promise.all(Array.from({ length: concurrency }, worker));
   } finally {
-    for (const { engine } of benches.values()) await engine.close();
+    // if one worker failed, the others begin no more
+    next = jobs.length;
+    // a journal that cannot be closed does not lose what was paid for
+    await Promise.allSettled([...benches.values()].map(({ engine }) => engine.close()));
   }
   if (signal.aborted) report.incomplete ??= 'cancelled';
   report.spentUsd = purse.spentUsd;
@@ -119,6 +127,10 @@ function bench(variant: Plan['variants'][number]): Bench {
   const options = { use: [meter.wrapper], onEvent: meter.onEvent };
   // named, because a run that pauses in it is meant: its scenario decides at once
   const engine = variant.engine ? variant.engine(options) : new Engine({ ...options, journal: memoryJournal() });
+  if (!(engine instanceof Engine))
+    throw invalid(
+      `variant "${variant.name}": its engine is made by a function that returns it: engine: (o) => new Engine({ ...o, journal }).`,
+    );
   const { use, limits } = Engine.settings(engine);
   // without it nothing is measured, and a run from a recording would execute its tools
   if (!use.includes(meter.wrapper))

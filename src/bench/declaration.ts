@@ -95,6 +95,14 @@ const SCENARIO = {
   recorded: 'scenarios: await fromJournal(journal, { agent })',
 } satisfies Record<keyof Scenario, string>;
 
+const RUN = {
+  by: "by: { id: 'ana' }",
+  context: "context: { tenant: 'acme' }",
+  session: "session: 'ticket-7'",
+  tags: "tags: { team: 'red' }",
+  toolChoice: "toolChoice: 'auto'",
+} satisfies Record<keyof NonNullable<Scenario['options']>, string>;
+
 /** A declaration with its defaults, checked. */
 export interface Plan {
   name: string;
@@ -163,6 +171,7 @@ function variantOf(benchmark: Benchmark, name: string, o: Variant): Plan['varian
         'Raise the budget, or lower the limit.',
     );
   const engine = o.engine ?? benchmark.engine;
+  if (engine !== undefined && typeof engine !== 'function') throw invalid(`${where}: engine is a function: ${VARIANT.engine}.`);
   return { name, agent, limits, ...(model && { model }), ...(engine && { engine }) };
 }
 
@@ -171,7 +180,12 @@ function checkScenario(scenario: Scenario, name: string): void {
   if (typeof scenario.name !== 'string' || scenario.name === '')
     throw invalid(`a scenario of benchmark "${name}" has no name: ${SCENARIO.name}.`);
   if (scenario.input === undefined) throw invalid(`scenario "${scenario.name}" has no input: ${SCENARIO.input}.`);
-  checkChecks(scenario.checks ?? [], `scenario "${scenario.name}"`);
+  const where = `scenario "${scenario.name}"`;
+  // what is not of a scenario would be left out: a limit would bound nothing
+  if (scenario.options !== undefined) checkOptions(scenario.options, RUN, `the options of ${where}`);
+  if (scenario.decide !== undefined && typeof scenario.decide !== 'function')
+    throw invalid(`${where}: decide is a function: ${SCENARIO.decide}.`);
+  checkChecks(scenario.checks ?? [], where);
 }
 
 function checkChecks(checks: readonly Check[], where: string): void {

@@ -2,14 +2,20 @@
 import { askCheck, type Check, type Checked, type GradedRun } from '../engine/evaluate/check.ts';
 import type { Purse } from './purse.ts';
 
-/** @returns a verdict for each check, in their order. A check that fails or cannot be paid is one that does not pass. */
+/**
+ * @returns a verdict for each check, in their order, up to the one at which the benchmark was stopped. A check that fails or cannot be paid is one that
+ *   does not pass.
+ */
 export async function judged(
   checks: readonly Check[],
   run: GradedRun,
   o: { purse: Purse; running: number; signal: AbortSignal },
 ): Promise<Checked[]> {
   const verdicts: Checked[] = [];
-  for (const [i, check] of checks.entries()) verdicts.push(await paid(check, check.name || `check ${i + 1}`, run, o));
+  for (const [i, check] of checks.entries()) {
+    if (o.signal.aborted) break;
+    verdicts.push(await paid(check, check.name || `check ${i + 1}`, run, o));
+  }
   return verdicts;
 }
 

@@ -13,8 +13,19 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 const stop = new AbortController();
+let ended = false;
+const end = (code: number) => {
+  ended = true;
+  process.exit(code);
+};
+// a program that is measured may end the process, fail outside of a run, or wait for nothing that comes: none of it may count as measured
+process.on('exit', () => {
+  if (ended) return;
+  stderr.write('\nerror: the program ended the process before the command had its result. Nothing of it was written.\n');
+  process.exitCode = EXIT.unusable;
+});
 const interrupted = () => {
-  if (stop.signal.aborted) process.exit(EXIT.interrupted);
+  if (stop.signal.aborted) end(EXIT.interrupted);
   const kept = process.argv[2] === 'agentcore' ? '' : ' What was measured is kept.';
   stderr.write(`\nStopping.${kept} Ctrl-C again ends at once.\n`);
   stop.abort();
@@ -34,4 +45,4 @@ const io: Io = {
 const code = await rondo(process.argv.slice(2), io);
 // what a measured program has left open, such as a connection, would keep the process alive
 await new Promise<void>((resolve) => write('', () => resolve()));
-process.exit(code);
+end(code);

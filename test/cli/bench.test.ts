@@ -253,6 +253,19 @@ test('what a model or a tool says cannot move the cursor or end a line', async (
   expect([...out].filter((char) => char !== '\n' && /\p{Cc}|\p{Cf}/u.test(char))).toEqual([]);
 });
 
+test('a file that cannot be written once all is measured loses neither the report nor the other files', async () => {
+  // the folders are made after the check before the first run
+  const text = benchmarkFile(
+    '',
+    "import { mkdirSync } from 'node:fs'; for (const file of ['r.json', 'r.html']) mkdirSync(import.meta.dirname + '/' + file);",
+  );
+  const { code, out, err, cwd } = await bench(['--json', 'r.json', '--html', 'r.html', '--markdown', 'r.md'], text);
+  expect(code).toBe(2);
+  expect((JSON.parse(out) as Report).runs).toHaveLength(4);
+  expect(readFileSync(join(cwd, 'r.md'), 'utf8')).toContain('support');
+  expect(err).toMatch(/r\.json cannot be written: .*\nr\.html cannot be written: /);
+});
+
 test('help tells the exit codes and goes to the standard output', async () => {
   const { code, out, err } = await ran(['bench', '--help']);
   expect({ code, err }).toEqual({ code: 0, err: '' });

@@ -64,6 +64,16 @@ test('a second Ctrl-C ends a run that does not listen', async () => {
   expect((await ended).code).toBe(130);
 });
 
+test.each([
+  ['ends the process', 'process.exit(0);'],
+  ['waits for what never comes', 'await new Promise(() => {});'],
+  ['fails outside of a run', "setTimeout(() => { throw new Error('boom'); }); await new Promise((resolve) => setTimeout(resolve, 1e8));"],
+])('a program that %s before it is measured has not passed', async (_, before) => {
+  const { code, out, err } = await started(['bench', 'a.bench.ts', '--json'], benchmarkFile('', before)).ended;
+  expect({ code, out }).toEqual({ code: 2, out: '' });
+  expect(err).toContain('before the command had its result');
+});
+
 test('a command loads only what it needs: help loads neither the engine nor tables', async () => {
   const cwd = folder('cli');
   const hook = join(cwd, 'urls.mjs');

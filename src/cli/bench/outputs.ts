@@ -38,20 +38,34 @@ export function checkOutputs({ json, html, markdown }: Outputs, io: Io): void {
     throw new Unusable('--json and --markdown both write to the standard output. Give one of them a file.');
 }
 
-/** Writes what was asked for, `data` as the JSON. */
+/**
+ * Writes what was asked for, `data` as the JSON. It may have cost money: a file that cannot be written keeps nothing else from being written, and a
+ * JSON goes to the standard output then. @throws Unusable, after all of it.
+ */
 export async function writeOutputs(findings: Findings, data: unknown, o: Outputs, io: Io): Promise<void> {
   const { json, html, markdown, quiet } = o;
   const { report, comparisons, outcomes } = findings;
-  const write = (file: string, text: string) => {
-    writeFileSync(resolve(io.cwd, file), text);
-    if (!quiet) io.err(`Wrote ${file}\n`);
+  const lost: string[] = [];
+  const write = (file: string, text: string, put = writeFileSync): boolean => {
+    try {
+      put(resolve(io.cwd, file), text);
+    } catch (error) {
+      lost.push(`${file} cannot be written: ${(error as Error).message}`);
+      return false;
+    }
+    if (!quiet && put === writeFileSync) io.err(`Wrote ${file}\n`);
+    return true;
   };
   const asked = outcomes.length > 0 ? [conditionTable(outcomes)] : [];
   const compared = comparisonTables(comparisons);
+  // only what was asked for is on the standard output, so that it can be read by a program
+  let alone = quiet === true;
   if (json !== undefined) {
     const text = `${JSON.stringify(data)}\n`;
-    if (json === true) io.out(text);
-    else write(json, text);
+    if (json === true || !write(json, text)) {
+      io.out(text);
+      alone = true;
+    }
   }
   if (html !== undefined) {
     const { page } = await import('./html.ts');
@@ -62,11 +76,16 @@ export async function writeOutputs(findings: Findings, data: unknown, o: Outputs
     const text = made(titleOf(report), factsOf(report), [...asked, ...compared, ...tablesOf(report)]);
     const { GITHUB_STEP_SUMMARY: summary } = io.env;
     if (typeof markdown === 'string') write(markdown, text);
-    else if (summary) appendFileSync(summary, `${text}\n`);
-    else io.out(text);
+    else if (summary) write(summary, `${text}\n`, appendFileSync);
+    else {
+      io.out(text);
+      alone = true;
+    }
   }
-  if (quiet || json === true || (markdown === true && !io.env.GITHUB_STEP_SUMMARY)) return;
-  // what matters most is where the prompt comes back
-  const tables = terminalTables([...tablesOf(report), ...compared, ...asked], io);
-  io.out(`${paint('bold', io.colors)(plainText(titleOf(report)))}\n${plainText(factsOf(report))}\n\n${tables}`);
+  if (!alone) {
+    // what matters most is where the prompt comes back
+    const tables = terminalTables([...tablesOf(report), ...compared, ...asked], io);
+    io.out(`${paint('bold', io.colors)(plainText(titleOf(report)))}\n${plainText(factsOf(report))}\n\n${tables}`);
+  }
+  if (lost.length > 0) throw new Unusable(lost.join('\n'));
 }

@@ -5,6 +5,7 @@ import type { CallId } from '../../journal/entries/entries.ts';
 import { isCost } from '../../journal/fold/spent.ts';
 import type { Json } from '../../json.ts';
 import type { Message } from '../../ports/model.ts';
+import { CancelSource } from '../../reliability/cancel.ts';
 import { bounded, messageOf } from '../../reliability/classify.ts';
 import { signalled } from '../../reliability/patience.ts';
 import type { RunResult } from '../read/results.ts';
@@ -82,19 +83,30 @@ export type Checked = Required<Omit<Verdict, 'failed'>> & Pick<Verdict, 'failed'
 
 /** Milliseconds that a check may take: a judge that hangs must not keep others from being asked. */
 const LONGEST = 600_000;
+/** Milliseconds in which a check that is told to stop may say what it has spent. */
+const GRACE = 5_000;
 
-/** Asks a check. One that throws, or answers rubbish, has failed itself. */
+/** Asks a check. One that throws, answers rubbish, or goes on after it was told to stop, has failed itself. */
 export async function askCheck(check: Check, name: string, run: GradedRun, o: Judging): Promise<Checked> {
   const ask = (late: AbortSignal) => {
     const judging = { ...o, signal: AbortSignal.any([o.signal, late]) };
     return typeof check === 'function' ? check(run, judging) : check.grade(run, judging);
   };
+  const patience = new CancelSource();
+  let timer: NodeJS.Timeout | undefined;
+  const { source: stopped, unlink } = CancelSource.follow(o.signal);
+  stopped.add(() => {
+    timer = setTimeout(() => patience.cancel(), GRACE);
+  });
   try {
-    return { name, ...verdictOf(await signalled<boolean | Verdict>(ask, LONGEST, 'the check')) };
+    return { name, ...verdictOf(await signalled<boolean | Verdict>(ask, LONGEST, 'the check', patience)) };
   } catch (error) {
     // of a judge that was not even asked nothing is unknown
     const asks = typeof check !== 'function' && check.asks && !RondoError.is(error, 'CONFIG_INVALID');
     return { name, pass: false, score: 0, costUsd: asks ? null : 0, failed: true, reason: `The check failed: ${messageOf(error)}` };
+  } finally {
+    unlink();
+    clearTimeout(timer);
   }
 }
 
