@@ -104,6 +104,13 @@ describe('a LangChain tool as a Rondo tool', () => {
     ]);
   });
 
+  test('an output of its own that has a list named parts is shown as what it is', async () => {
+    for (const output of [{ parts: [{ name: 'bolt', count: 3 }] }, { parts: [] }, { parts: [{ type: 'text', text: 'x' }], of: 'engine' }]) {
+      const look = { name: 'look', description: '', schema: { type: 'object', properties: {} }, invoke: async () => output };
+      expect(await results(look, [{}])).toEqual([text(JSON.stringify(output))]);
+    }
+  });
+
   test('an artifact is not for the model, nor kept', async () => {
     const chart = langchain(() => ['a chart', { rows: [1, 'secret'] }], {
       name: 'chart',

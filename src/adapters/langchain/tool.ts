@@ -119,9 +119,17 @@ function outputOf(result: unknown, name: string): Json {
   return parts.every(({ type }) => type === 'text') ? textOf(content) : { parts };
 }
 
-/** The stored content beyond text. */
+/** The stored content beyond text, and not an output of the tool's own that has a list of this name. */
 const isParts = (output: Json): output is { parts: Json } =>
-  typeof output === 'object' && output !== null && 'parts' in output && Array.isArray(output.parts);
+  typeof output === 'object' &&
+  output !== null &&
+  'parts' in output &&
+  Array.isArray(output.parts) &&
+  output.parts.some(isPart) &&
+  Object.keys(output).length === 1;
+
+const KINDS: ReadonlySet<unknown> = new Set(['text', 'reasoning', 'image', 'document'] satisfies Part['type'][]);
+const isPart = (part: unknown): boolean => typeof part === 'object' && part !== null && KINDS.has((part as { type?: unknown }).type);
 
 const textOf = (content: Message['content']): string =>
   typeof content === 'string'
