@@ -46,7 +46,7 @@ export async function writeOutputs(findings: Findings, data: unknown, o: Outputs
   const { json, html, markdown, quiet } = o;
   const { report, comparisons, outcomes } = findings;
   const lost: string[] = [];
-  const write = (file: string, text: string, put = writeFileSync): boolean => {
+  const write = (file: string, text: string, put: (path: string, text: string) => void = writeFileSync): boolean => {
     try {
       put(resolve(io.cwd, file), text);
     } catch (error) {
