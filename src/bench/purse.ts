@@ -13,6 +13,8 @@ export interface Share {
 }
 
 const NANO = 1e9;
+/** Rounded, because 1.005 dollars times 1e9 are a little less than the whole number: a limit would come back as a smaller one. */
+const nanoOf = (usd: number) => Math.round(usd * NANO);
 
 /** Whole nano-dollars, because sums of doubles drift. */
 export class Purse {
@@ -24,7 +26,7 @@ export class Purse {
   #waiting: (() => void)[] = [];
 
   constructor(budget: number | undefined) {
-    this.#budget = budget === undefined ? undefined : Math.floor(budget * NANO);
+    this.#budget = budget === undefined ? undefined : nanoOf(budget);
   }
 
   get spentUsd(): number {
@@ -38,10 +40,10 @@ export class Purse {
    * @returns undefined if the budget is used up.
    */
   async reserve(most: number | undefined, running: number): Promise<Share | undefined> {
-    if (this.#budget === undefined) return this.#share(most === undefined ? undefined : Math.floor(most * NANO));
+    if (this.#budget === undefined) return this.#share(most === undefined ? undefined : nanoOf(most));
     for (;;) {
       const left = this.#budget - this.#spent - this.#reserved;
-      const wanted = most === undefined ? Math.floor(left / Math.max(1, running - this.#open)) : Math.floor(most * NANO);
+      const wanted = most === undefined ? Math.floor(left / Math.max(1, running - this.#open)) : nanoOf(most);
       if (wanted > 0 && wanted <= left) return this.#share(wanted);
       if (wanted === 0 && most !== undefined) return this.#share(0);
       if (this.#reserved === 0) return undefined;
@@ -60,7 +62,7 @@ export class Purse {
         settled = true;
         this.#reserved -= nano ?? 0;
         this.#open--;
-        this.#spent += spent === null ? (nano ?? 0) : Math.round(spent * NANO);
+        this.#spent += spent === null ? (nano ?? 0) : nanoOf(spent);
         for (const wake of this.#waiting.splice(0)) wake();
       },
     };

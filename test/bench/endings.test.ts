@@ -65,6 +65,27 @@ test('what was paid for is reported, though a listener throws and a journal cann
   expect(report.runs).toHaveLength(2);
 });
 
+test.each([[undefined], [1.005]])('a run that reaches its own limit says nothing about the budget, with the budget %s', async (budget) => {
+  const price = { input: 1, output: 5, source: 'test', date: '2026-01-01' };
+  const declared: Benchmark = {
+    ...plain(),
+    model: () =>
+      scripted(() => ({ toolCalls: [{ name: 'none', input: {} }], usage: { input: 500_000, output: 1 } }), {
+        provider: 'test',
+        id: 'm',
+        maxOutput: 10,
+      }),
+    engine: (o) => new Engine({ ...o, prices: { 'test/m': price } }),
+    // times 1e9 it is a little less than 1,005,000,000
+    limits: { costUsd: 1.005 },
+    runs: 1,
+    ...(budget !== undefined && { budget }),
+  };
+  const report = await benchmark(declared);
+  expect(report.incomplete).toBeUndefined();
+  expect(report.runs).toMatchObject([{ status: 'stopped', error: { code: 'LIMIT_REACHED' } }]);
+});
+
 test('an engine that was made is closed if another one cannot be', async () => {
   const close = vi.fn();
   const first = (o: ConstructorParameters<typeof Engine>[0]) => new Engine({ ...o, journal: { ...memoryJournal(), close } });
