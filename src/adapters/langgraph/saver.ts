@@ -109,17 +109,18 @@ class JournalSaver extends BaseCheckpointSaver {
       ...(parent !== undefined && { parent }),
       versions: { ...versions },
     };
-    const keepAll = (channels: readonly string[]) =>
-      Promise.all(channels.map(async (channel) => [channel, await this.#keep(channel_values[channel])] as const));
-    const [kept, meta, changed] = await Promise.all([
+    const [kept, meta, fresh] = await Promise.all([
       this.#keep(rest),
       this.#keep(metadata),
-      keepAll(Object.keys(newVersions).filter(has)),
+      Promise.all(
+        Object.keys(newVersions)
+          .filter(has)
+          .map(async (channel) => [channel, await this.#keep(channel_values[channel])] as const),
+      ),
     ]);
     await thread.queued(async () => {
       await thread.refresh();
-      const { from, nowhere } = await this.#elsewhere(thread, record, newVersions, channel_values);
-      const fresh = nowhere.length > 0 ? [...changed, ...(await keepAll(nowhere))] : changed;
+      const from = await this.#elsewhere(thread, record, newVersions, channel_values);
       await thread.append((): CheckpointRecord => {
         const before = parent === undefined ? undefined : thread.checkpoint(ns, parent);
         const values = Object.fromEntries(fresh.map(([channel, whole]) => [channel, lessOf(whole, before?.values.get(channel))]));
@@ -178,28 +179,24 @@ class JournalSaver extends BaseCheckpointSaver {
 
   /**
    * Channels of a copied checkpoint whose values are neither new nor its parent's: for each the index of the stored value. If branches of
-   * the thread have several values under one version, the values are compared. `nowhere`: those that the thread does not hold, as of a
-   * checkpoint that comes from another thread.
+   * the thread have several values under one version, the values are compared.
    */
   async #elsewhere(
     thread: Thread,
     { ns, parent, versions }: Pick<CheckpointRecord, 'ns' | 'parent' | 'versions'>,
     newVersions: Versions,
     values: Record<string, unknown>,
-  ): Promise<{ from: Record<string, number> | undefined; nowhere: readonly string[] }> {
+  ): Promise<Record<string, number> | undefined> {
     const before = parent === undefined ? undefined : thread.checkpoint(ns, parent);
     let from: Record<string, number> | undefined;
-    const nowhere: string[] = [];
     for (const [channel, version] of Object.entries(versions)) {
-      if (Object.hasOwn(newVersions, channel) || !Object.hasOwn(values, channel)) continue;
-      if (before?.versions[channel] === version && before.values.has(channel)) continue;
+      if (Object.hasOwn(newVersions, channel) || !Object.hasOwn(values, channel) || before?.versions[channel] === version) continue;
       const candidates = thread.candidates(ns, channel, version);
       const kept = candidates.length > 1 ? await this.#keep(values[channel]) : undefined;
       const found = kept ? candidates.find((value) => same(value, kept)) : candidates[0];
       if (found) from = { ...from, [channel]: found.seq };
-      else nowhere.push(channel);
     }
-    return { from, nowhere };
+    return from;
   }
 
   async #tuple(thread_id: string, checkpoint_ns: string, { saved, writes, sends }: Around): Promise<CheckpointTuple> {
