@@ -5,6 +5,7 @@
 
 import { newId } from '../engine/drive/ids.ts';
 import { Engine } from '../engine/engine.ts';
+import { heard } from '../engine/heard.ts';
 import type { RunResult } from '../engine/read/results.ts';
 import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries/entries.ts';
@@ -94,11 +95,7 @@ export async function benchmark(declared: Benchmark, o: BenchmarkOptions = {}): 
       progress.done++;
       if (measure !== 'budget' && !measure.ok) progress.failed++;
       progress.spentUsd = purse.spentUsd;
-      try {
-        o.onProgress?.({ ...progress });
-      } catch {
-        // a listener that throws does not lose what was paid for
-      }
+      heard(o.onProgress, { ...progress });
     }
   };
   try {

@@ -49,7 +49,15 @@ describe('a check that hangs', () => {
   });
 });
 
-test('what was paid for is reported, though a listener throws and a journal cannot be closed', async () => {
+test.each([
+  [
+    'throws',
+    () => {
+      throw new Error('a closed terminal');
+    },
+  ],
+  ['rejects', () => Promise.reject(new Error('a closed socket')) as unknown as undefined],
+])('what was paid for is reported, though a listener %s and a journal cannot be closed', async (_, onProgress) => {
   const journal = {
     ...memoryJournal(),
     close: () => {
@@ -57,11 +65,7 @@ test('what was paid for is reported, though a listener throws and a journal cann
     },
   };
   const declared = { ...plain(), engine: (o: ConstructorParameters<typeof Engine>[0]) => new Engine({ ...o, journal }) };
-  const report = await benchmark(declared, {
-    onProgress: () => {
-      throw new Error('a closed terminal');
-    },
-  });
+  const report = await benchmark(declared, { onProgress });
   expect(report.runs).toHaveLength(2);
 });
 

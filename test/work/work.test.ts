@@ -274,7 +274,15 @@ describe.each(journals)('work() on $name', ({ make }) => {
 });
 
 // holds working.I1
-test('a store that fails and listeners that throw do not end the loop', async () => {
+test.each([
+  ['throw', false],
+  ['reject', true],
+])('a store that fails and listeners that %s end neither the loop nor the process', async (_, later) => {
+  const fails = (): undefined => {
+    const error = new Error('a listener that fails');
+    if (!later) throw error;
+    return Promise.reject(error) as unknown as undefined;
+  };
   const { journal: inner } = (journals[0] as (typeof journals)[number]).make();
   let broken = true;
   const journal: Journal = around(inner, {
@@ -291,11 +299,9 @@ test('a store that fails and listeners that throw do not end the loop', async ()
       every: 1,
       onError: (error) => {
         errors.push((error as RondoError).code);
-        throw new Error('a listener that throws');
+        return fails();
       },
-      onRun: () => {
-        throw new Error('a listener that throws');
-      },
+      onRun: fails,
     },
   );
   await new Engine({ journal: inner }).enqueue(echo(), 'hello');

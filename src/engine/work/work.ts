@@ -2,6 +2,7 @@
 import { invalid } from '../../errors.ts';
 import { checkOptions } from '../../options.ts';
 import { LONGEST_TIMER } from '../../reliability/timer.ts';
+import { heard } from '../heard.ts';
 import type { Worked, WorkState } from './worked.ts';
 import { Loop, type LoopPorts } from './working.ts';
 
@@ -61,7 +62,7 @@ export function work(ports: LoopPorts, o: WorkOptions, close: () => Promise<void
   else signal?.addEventListener('abort', halt, { once: true });
   const shut = () => {
     halt();
-    close().catch(onError);
+    close().catch((error) => heard(onError, error));
   };
   if (o.signals) for (const name of SIGNALS) process.once(name, shut);
   const ended = loop.run().finally(() => {

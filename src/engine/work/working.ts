@@ -12,6 +12,7 @@ import type { RunHead } from '../../journal/port.ts';
 import type { LiveRun } from '../drive/live-run.ts';
 import type { Recorder } from '../drive/recorder.ts';
 import { allDue, orphans } from '../due.ts';
+import { heard } from '../heard.ts';
 import { findHead } from '../read/lookup.ts';
 import type { Resources } from '../resources.ts';
 import { engineError, type Run } from '../run.ts';
@@ -244,11 +245,7 @@ export class Loop {
       (error) => this.#refused(head, error),
     );
     this.#driving.set(runId, { head, done: Promise.resolve(ended).finally(() => this.#left(head)) });
-    try {
-      this.#o.onRun?.({ runId, kind, run });
-    } catch {
-      // a listener that throws does not end the loop
-    }
+    heard(this.#o.onRun, { runId, kind, run });
   }
 
   #left(head: RunHead): void {
@@ -306,11 +303,7 @@ export class Loop {
   }
 
   #tell(error: unknown, runId?: string): void {
-    try {
-      this.#o.onError(error, runId);
-    } catch {
-      // a listener that throws does not end the loop
-    }
+    heard(this.#o.onError, error, runId);
   }
 
   /** Waits until something may be due. */
