@@ -15,6 +15,7 @@ import type { OwnOptions } from './own.ts';
 import { oddParams } from './params.ts';
 import { rpcAnswer } from './rpc-answer.ts';
 import { type McpSessionOptions, McpSessions, sessionOptions } from './sessions.ts';
+import { forSlowReader } from './slow-reader.ts';
 
 /** A request handler that tells its clients what has changed of the options `resources` and `prompts`: those with a session, or that listen. */
 export interface McpHandler extends Handler {
@@ -108,9 +109,9 @@ export function serveMcp(
       if (odd !== undefined) return rpcAnswer(400, body, INVALID_PARAMS, odd);
       if (mayBeModern(request, body)) {
         const newer = await modern();
-        if (newer && (await newer.isOurs(request, body))) return newer.answer(caller, request, body);
+        if (newer && (await newer.isOurs(request, body))) return forSlowReader(await newer.answer(caller, request, body));
       }
-      return sessions ? sessions.answer(caller, request, body) : answerOnce(served, caller, request, body);
+      return forSlowReader(await (sessions ? sessions.answer(caller, request, body) : answerOnce(served, caller, request, body)));
     };
   });
   return Object.assign(handle, {
