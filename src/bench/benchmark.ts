@@ -14,6 +14,7 @@ import { agentDefinition } from '../loop/definition.ts';
 import { type Benchmark, type Plan, planOf, type Scenario } from './declaration.ts';
 import { agentFor, driven } from './drive.ts';
 import { judged } from './judge.ts';
+import { keyedTool } from './keyed.ts';
 import { type Machine, machine } from './machine.ts';
 import type { RunMeasure } from './measure.ts';
 import { Meter } from './meter.ts';
@@ -163,8 +164,19 @@ async function once(job: Job, plan: Plan, o: Bench & { purse: Purse; signal: Abo
   const least = Math.min(own, share.usd ?? Number.POSITIVE_INFINITY);
   const costUsd = Number.isFinite(least) ? { costUsd: least } : {};
   let spent: number | null = null;
+  // what a run before did under a key would not be done again; and a cached result would be that of another recording
+  const isAlone = !variant.engine && (scenario.recorded !== undefined || keyedTool(agentDefinition(agent)) !== undefined);
+  const alone = isAlone ? bench(variant) : undefined;
   try {
-    const { measured, graded } = await driven({ ...o, agent, scenario, runId: newId(), limits: { ...limits, ...costUsd } });
+    const { measured, graded } = await driven({
+      ...o,
+      ...alone,
+      agent,
+      scenario,
+      runId: newId(),
+      limits: { ...limits, ...costUsd },
+      keeps: variant.engine !== undefined,
+    });
     spent = measured.costUsd;
     // the limit was what the budget had left, so the end says nothing about the agent
     if (graded && share.usd !== undefined && share.usd < own && stoppedAt(graded.result, share.usd)) return 'budget';
@@ -176,5 +188,6 @@ async function once(job: Job, plan: Plan, o: Bench & { purse: Purse; signal: Abo
     return { scenario: scenario.name, variant: variant.name, run, ...measured, ok, checks };
   } finally {
     share.settle(spent);
+    await alone?.engine.close();
   }
 }

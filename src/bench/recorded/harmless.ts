@@ -2,14 +2,22 @@ import { invalid } from '../../errors.ts';
 import { isGraph } from '../../graph/definition.ts';
 import { agentDefinition } from '../../loop/definition.ts';
 import type { Agent, AgentDefinition } from '../../loop/types.ts';
+import { keyedTool } from '../keyed.ts';
 
 /**
  * Checks that all an agent can do goes through its tools, which are answered from the recording.
+ * @param keeps what is noted in the journal may be read by real runs.
  * @returns its definition. @throws RondoError `CONFIG_INVALID` for an agent that may do something else.
  */
-export function harmless(agent: Agent): AgentDefinition {
+export function harmless(agent: Agent, keeps: boolean): AgentDefinition {
   const definition = agentDefinition(agent);
   check(definition, new Set());
+  const keyed = keeps ? keyedTool(definition) : undefined;
+  if (keyed !== undefined)
+    throw invalid(
+      `agent "${definition.name}" cannot be run from a recording with an engine of its own: its tool "${keyed}" has a key, which would be noted as done in ` +
+        'the journal of that engine, though nothing is executed. Leave engine out.',
+    );
   return definition;
 }
 
