@@ -250,7 +250,7 @@ describe('a tool with a key', () => {
   const asked = (execute: () => unknown) => (model: Model) => agent({ name: 'a', instructions: '', model, tools: [refund(execute)] });
   async function old() {
     const journal = memoryJournal();
-    await ends(new Engine({ journal }).run(inner([refund(() => 'paid')], [asks(['refund', { id: '7' }]), 'done']), 'go'), 'completed');
+    await ends(new Engine({ journal }).run(asked(() => 'paid')(steps()), 'go'), 'completed');
     return { journal, scenarios: await fromJournal(journal, { agent: 'a' }) };
   }
 
