@@ -3,6 +3,7 @@ import type { Approval } from '../hitl/approvals.ts';
 import type { Decision } from '../journal/entries/entries.ts';
 import type { Json } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
+import { checkOptions } from '../options.ts';
 import type { AgentInput } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import { reasonOf } from './drive/cancelled.ts';
@@ -13,7 +14,7 @@ import { newId } from './drive/ids.ts';
 import { release } from './drive/lease.ts';
 import { LiveRun } from './drive/live-run.ts';
 import { Recorder } from './drive/recorder.ts';
-import { type DecideOptions, driven, type ResumeOptions, resume } from './drive/resume.ts';
+import { type DecideOptions, driven, RESUME_OPTIONS, type ResumeOptions, resume } from './drive/resume.ts';
 import { checkRun, start } from './drive/start.ts';
 import { dueRuns } from './due.ts';
 import { Evaluator } from './evaluate/evaluator.ts';
@@ -124,7 +125,7 @@ export class Engine extends Operations implements AsyncDisposable {
    * Rejects with RondoError `RUN_NOT_FOUND`, `RUN_BUSY`, `SESSION_BUSY`, `AGENT_NOT_REGISTERED`, `AGENT_CHANGED`, or an error of the journal.
    */
   resume(runId: string, o: ResumeOptions = {}): Run {
-    return this.#resume(runId, o, o.by);
+    return this.#resume(runId, o, o?.by);
   }
 
   #taken(id: string, by: Principal | undefined): RondoError {
@@ -136,6 +137,7 @@ export class Engine extends Operations implements AsyncDisposable {
     const resources = this.#resources;
     try {
       resources.assertOpen();
+      checkOptions(o, RESUME_OPTIONS, `the resume of run ${runId}`, { signal: 'signal' });
       const other = resources.active.get(runId);
       if (!other) return this.#drive(runId, o.signal, (live) => resume(resources, live, o, viewer));
       return refused(runId, driven(resources, runId, viewer));
@@ -147,11 +149,12 @@ export class Engine extends Operations implements AsyncDisposable {
   #drive<O>(runId: string, signal: AbortSignal | undefined, begin: (live: LiveRun) => Promise<RunResult>): Run<O> {
     const resources = this.#resources;
     const live = new LiveRun(runId, resources.host, resources.onEvent);
-    resources.active.set(runId, live);
-    if (resources.active.size === 1) for (const told of resources.onBusy) told(true);
     const abort = () => live.stop({ why: 'cancel', reason: reasonOf(signal) });
     if (signal?.aborted) abort();
     else signal?.addEventListener('abort', abort, { once: true });
+    // nothing that may fail comes between this and its end, or the run would be taken for good
+    resources.active.set(runId, live);
+    if (resources.active.size === 1) for (const told of resources.onBusy) told(true);
     this.#heartbeat.start();
     const done = this.#see(live, begin).finally(() => signal?.removeEventListener('abort', abort));
     live.done = done;

@@ -126,7 +126,7 @@ export async function cancel(
   resources: Resources,
   runId: string,
   o: { reason?: string; by?: Principal },
-  viewer: Viewer = o.by,
+  viewer: Viewer = o?.by,
   still: (run: RunFold) => boolean = () => true,
 ): Promise<void> {
   checkCall('cancel', o);

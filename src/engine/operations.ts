@@ -70,7 +70,7 @@ export abstract class Operations {
 
   /** The events of a run, from any time on until it ends or pauses, whichever process drives it. @throws RondoError `RUN_NOT_FOUND`, `ENGINE_CLOSED`. */
   watch(runId: string, o: WatchOptions & { by?: Principal } = {}): AsyncIterable<RunEvent> {
-    return watch(this.#resources, runId, o, o.by);
+    return watch(this.#resources, runId, o, o?.by);
   }
 
   /** Cancels a run. If another process drives the run, this takes some seconds. A run that has ended does not change. */
