@@ -3,7 +3,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { BINDINGS, posted, refunds, textOf, withGateway } from './kit.ts';
 
 const arnOf = (name: string) => `arn:aws:lambda:us-east-1:123456789012:function:${name}`;
-const NAMES = ['onRequest', 'onHang'];
+const NAMES = ['onRequest', 'onHang', 'onOdd'];
 const bindings = {
   ...BINDINGS,
   ...Object.fromEntries(NAMES.map((name) => [`lambda:${arnOf(name)}` as const, `${import.meta.dirname}/../fixtures/lambdas.ts#${name}`])),
@@ -21,7 +21,9 @@ async function between(name: string, point: 'REQUEST' | 'RESPONSE', enableRespon
     {
       authorizerType: 'NONE',
       protocolConfiguration: { mcp: { streamingConfiguration: { enableResponseStreaming } } },
-      interceptorConfigurations: [{ interceptor: { lambda: { arn: arnOf(name) } }, interceptionPoints: [point] }],
+      interceptorConfigurations: [
+        { interceptor: { lambda: { arn: arnOf(name) } }, interceptionPoints: [point], inputConfiguration: { passRequestHeaders: true } },
+      ],
     },
     { bindings },
   );
@@ -73,4 +75,23 @@ test.each<['REQUEST' | 'RESPONSE', boolean]>([
   const { body } = await calling;
   expect(body).toMatchObject({ id: 2, error: { code: -32_603, message: expect.not.stringMatching(/onHang|10,?000/) } });
   expect(rule()).toMatch(/10,?000 ms|10 s/);
+});
+
+test.each([
+  ['a length', 1, true],
+  ['a length', 1, false],
+  ['a coding', 2, true],
+  ['a coding', 2, false],
+])('an answer is whole though its interceptor says %s of its body (%i, streams: %s)', async (_, amount, streams) => {
+  const { call } = await between('onOdd', 'RESPONSE', streams);
+  const { body, headers } = await call(amount);
+  expect(textOf(body.result)).toBe(`refunded ${amount}`);
+  expect(headers.get('x-own')).toBe('yes');
+  expect(headers.get('content-encoding')).toBeNull();
+});
+
+test.each([true, false])('an interceptor that answers what no header can hold ends the call with -32603 (streams: %s)', async (streams) => {
+  const { call, rule } = await between('onOdd', 'RESPONSE', streams);
+  expect(await call(3)).toMatchObject({ status: 200, body: { id: 2, error: { code: -32_603 } } });
+  expect(rule()).toContain('header');
 });

@@ -57,11 +57,20 @@ function optionsOf({ interceptor, inputConfiguration }: Interceptor): Intercepto
   };
 }
 
+/** What says how the bytes of an answer are sent: the server that sends them does. */
+const FRAMING: ReadonlySet<string> = new Set(
+  'content-length transfer-encoding content-encoding connection keep-alive te trailer upgrade'.split(' '),
+);
+
 /** Names of headers in lower case. @throws TypeError for what cannot be one. */
-const encodedOf = ({ statusCode, headers, body }: GatewayResponse): Encoded => ({
-  status: statusCode,
-  headers: { 'content-type': 'application/json', ...Object.fromEntries(new Headers(headers)) },
-  body: body === undefined ? '' : JSON.stringify(body),
+const headersOf = ({ headers }: Pick<GatewayResponse, 'headers'> | Response): Record<string, string> =>
+  Object.fromEntries([...new Headers(headers)].filter(([name]) => !FRAMING.has(name)));
+
+/** @throws TypeError for what cannot be a header. */
+const encodedOf = (response: GatewayResponse): Encoded => ({
+  status: response.statusCode,
+  headers: { 'content-type': 'application/json', ...headersOf(response) },
+  body: response.body === undefined ? '' : JSON.stringify(response.body),
 });
 
 /** An answer of the gateway itself, as the interceptor of the response lets it out. */
@@ -78,8 +87,6 @@ export const encodedFrom = (response: Response): Encoded => ({
   headers: headersOf(response),
   body: (response.body as AsyncIterable<Uint8Array> | null) ?? '',
 });
-
-const headersOf = ({ headers }: Response) => Object.fromEntries([...headers].filter(([name]) => name !== 'content-length'));
 
 /**
  * An answer of the gateway or its targets, one message or a stream of them, as the interceptor of the response lets it out.
@@ -100,19 +107,25 @@ export async function lettingOut(
   const events = messagesIn(response.body as AsyncIterable<Uint8Array>);
   const first = await events.next();
   const begun: GatewayResponse = { statusCode: status, headers, ...(!first.done && { body: first.value }) };
-  const shown = first.done ? begun : await to.response(request, begun, call, 'first');
-  return { status: shown.statusCode, headers: { ...headers, ...shown.headers }, body: rest() };
+  try {
+    const shown = first.done ? begun : await to.response(request, begun, call, 'first');
+    return { status: shown.statusCode, headers: { ...headers, ...headersOf(shown) }, body: rest(shown) };
+  } catch (error) {
+    // what is not let out is not waited for
+    void events.return(undefined).catch(() => undefined);
+    throw error;
+  }
 
-  async function* rest(): AsyncGenerator<Uint8Array> {
+  async function* rest(shown: GatewayResponse): AsyncGenerator<Uint8Array> {
     if (shown.body) yield eventOf(shown.body);
     for await (const body of events) {
-      const next = await later(body);
+      const next = await later(shown, body);
       if (next) yield eventOf(next);
     }
   }
 
   /** The answer has begun, so what an interceptor fails about is withheld in the stream: an error in its place, and nothing in place of a request. */
-  async function later(body: JsonObject): Promise<JsonObject | undefined> {
+  async function later(shown: GatewayResponse, body: JsonObject): Promise<JsonObject | undefined> {
     try {
       return (await to.response(request, { statusCode: shown.statusCode, headers, body }, call, 'later')).body;
     } catch (error) {
