@@ -235,10 +235,12 @@ describe('comparing', () => {
     ['a file that is not a report', ['a.json', 'x.json'], /x\.json is not a report\. A report is what/],
     ['a report of a later version', ['a.json', 'v.json'], /Its format is 2, and this version of rondo reads format 1/],
     ['a report whose runs are not runs', ['a.json', 'w.json'], /w\.json is not a report/],
+    ['a report of steps without their times', ['a.json', 's.json'], /s\.json is not a report/],
   ])('%s is refused', async (_, args, message) => {
     const later = JSON.stringify({ ...aReport([aRun()]), format: 2 });
     const broken = JSON.stringify(aReport([{ ...aRun(), steps: 'none' } as never]));
-    const { code, err } = await compare(args, { 'x.json': '{"a":1}', 'v.json': later, 'w.json': broken });
+    const timeless = JSON.stringify(aReport([{ ...aRun(), steps: [{ agent: 'a', path: ['a'], step: 1, model: 'm' }] } as never]));
+    const { code, err } = await compare(args, { 'x.json': '{"a":1}', 'v.json': later, 'w.json': broken, 's.json': timeless });
     expect(code).toBe(2);
     expect(err).toMatch(message);
   });

@@ -103,22 +103,32 @@ export function loadReport(file: string, cwd: string): Report {
 
 function isReport(value: unknown): value is Report {
   const { format, name, at, machine, settings, scenarios, variants, runs } = (value ?? {}) as Partial<Record<keyof Report, unknown>>;
-  const texts = (list: unknown) => Array.isArray(list) && list.every((item) => typeof item === 'string');
-  if (format !== 1 || typeof name !== 'string' || typeof at !== 'number' || !texts(scenarios) || !texts(variants)) return false;
+  if (format !== 1 || typeof name !== 'string' || typeof at !== 'number' || !areTexts(scenarios) || !areTexts(variants)) return false;
   if (!isObject(machine) || !isObject(settings) || !Array.isArray(runs)) return false;
   return runs.every((run) => isObject(run) && isRun(run));
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
-function isRun({ scenario, variant, run, ms, usage, steps, calls, checks }: Record<string, unknown>): boolean {
-  const lists = [steps, calls, checks].every((list) => Array.isArray(list) && list.every(isObject));
+const are = (type: 'string' | 'number', ...values: readonly unknown[]) => values.every((value) => typeof value === type);
+const areTexts = (list: unknown) => Array.isArray(list) && are('string', ...list);
+
+function isRun({ scenario, variant, run, ms, usage, prefix, steps, calls, checks }: Record<string, unknown>): boolean {
+  const each = (list: unknown, fits: (item: Record<string, unknown>) => boolean) =>
+    Array.isArray(list) && list.every((item) => isObject(item) && fits(item));
   return (
-    typeof scenario === 'string' &&
-    typeof variant === 'string' &&
-    typeof run === 'number' &&
-    typeof ms === 'number' &&
+    are('string', scenario, variant) &&
+    are('number', run, ms) &&
     isObject(usage) &&
-    lists
+    isObject(prefix) &&
+    each(steps, isStep) &&
+    each(calls, isCall) &&
+    each(checks, ({ name }) => are('string', name))
   );
 }
+
+const isStep = ({ agent, model, path, step, at, observeMs, thinkMs, actMs, engineMs }: Record<string, unknown>) =>
+  are('string', agent, model) && areTexts(path) && are('number', step, at, observeMs, thinkMs, actMs, engineMs);
+
+const isCall = ({ name, agent, kind, step, at, ms, attempts }: Record<string, unknown>) =>
+  are('string', name, agent, kind) && are('number', step, at, ms, attempts);
