@@ -5,8 +5,8 @@ import type { Group } from './process.ts';
 import type { Session } from './session.ts';
 
 export interface ShellClient {
-  /** `stream`: 1 for stdout, 2 for stderr. At most 65,535 bytes. */
-  output(stream: 1 | 2, bytes: Uint8Array): void;
+  /** `stream`: 1 for stdout, 2 for stderr. At most 65,535 bytes. @param sent called when they are on their way: a shell waits for a client that does not read. */
+  output(stream: 1 | 2, bytes: Uint8Array, sent: () => void): void;
   exited(code: number): void;
   /** Another client took the shell. */
   kicked(): void;
@@ -20,7 +20,8 @@ export interface Shell {
   attach(client: ShellClient): { reconnected: boolean; dropped: number; begin(): void };
   /** Leaves the shell running. Does nothing for a client that was replaced. */
   detach(client: ShellClient): void;
-  write(bytes: Uint8Array): void;
+  /** @param taken called when the shell takes more: it may read slower than its client writes. */
+  write(bytes: Uint8Array, taken?: () => void): void;
   kill(): void;
 }
 
@@ -28,6 +29,7 @@ export interface Shell {
 const MOST_SHELLS = 10;
 /** Bytes in one piece of output. */
 const CHUNK = 65_535;
+/** Bytes that wait: for a client that is away, for one that does not read, or for the shell to read. */
 const KEPT = 262_144;
 /** Milliseconds. */
 const LONGEST = 3_600_000;
@@ -67,14 +69,33 @@ function shellOf(group: Group): Shell {
   let length = 0;
   let dropped = 0;
   let attached = false;
+  /** Bytes that were handed to the client, and are not on their way. */
+  let unsent = 0;
 
   const say = (stream: 1 | 2) => (data: Buffer) => {
     for (let at = 0; at < data.length; at += CHUNK) {
       const bytes = data.subarray(at, at + CHUNK);
-      if (client && !waiting) client.output(stream, bytes);
+      if (client && !waiting) give(client, stream, bytes);
       else keep(stream, bytes);
     }
   };
+  function give(own: ShellClient, stream: 1 | 2, bytes: Uint8Array): void {
+    unsent += bytes.length;
+    own.output(stream, bytes, () => {
+      if (client !== own) return;
+      unsent -= bytes.length;
+      hold();
+    });
+    hold();
+  }
+  function hold(): void {
+    for (const output of [stdout, stderr]) unsent > KEPT ? output?.pause() : output?.resume();
+  }
+  function become(own: ShellClient | undefined): void {
+    client = own;
+    unsent = 0;
+    hold();
+  }
   function keep(stream: 1 | 2, bytes: Uint8Array): void {
     missed.push({ stream, bytes });
     length += bytes.length;
@@ -96,7 +117,7 @@ function shellOf(group: Group): Shell {
   return {
     attach(own) {
       client?.kicked();
-      client = own;
+      become(own);
       waiting = true;
       const told = { reconnected: attached, dropped };
       attached = true;
@@ -108,14 +129,18 @@ function shellOf(group: Group): Shell {
           const replay = missed;
           missed = [];
           length = 0;
-          for (const { stream, bytes } of replay) own.output(stream, bytes);
+          for (const { stream, bytes } of replay) give(own, stream, bytes);
         },
       };
     },
     detach(own) {
-      if (client === own) client = undefined;
+      if (client === own) become(undefined);
     },
-    write: (bytes) => void stdin?.write(bytes),
+    write(bytes, taken = () => undefined) {
+      const waits = (stdin?.writableLength ?? 0) > KEPT;
+      stdin?.write(bytes, () => waits && taken());
+      if (!waits) taken();
+    },
     kill: () => group.kill('SIGKILL'),
   };
 }

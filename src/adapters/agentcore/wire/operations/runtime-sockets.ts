@@ -173,7 +173,8 @@ function relay(client: WebSocket, program: WebSocket, now: () => number): void {
 }
 
 function attach(client: WebSocket, shell: Awaited<ReturnType<typeof openShell>>, shellId: string): void {
-  const send = (channel: number, bytes: Uint8Array) => client.send(Buffer.concat([Buffer.from([channel]), bytes]));
+  const send = (channel: number, bytes: Uint8Array, sent?: () => void) =>
+    client.send(Buffer.concat([Buffer.from([channel]), bytes]), () => sent?.());
   const status = (body: object) => send(STATUS as number, Buffer.from(JSON.stringify({ kind: 'Status', apiVersion: 'v1', ...body })));
   const own: ShellClient = {
     output: send,
@@ -197,8 +198,10 @@ function attach(client: WebSocket, shell: Awaited<ReturnType<typeof openShell>>,
     const bytes = Buffer.concat([data as Buffer].flat());
     if (!binary || bytes.length === 0) return void client.close(1003, 'frames are binary, and begin with the channel');
     const [channel] = bytes;
-    if (channel === STDIN) shell.write(bytes.subarray(1));
-    else if (channel === HEARTBEAT) send(HEARTBEAT, new Uint8Array());
+    if (channel === STDIN) {
+      client.pause();
+      shell.write(bytes.subarray(1), () => client.resume());
+    } else if (channel === HEARTBEAT) send(HEARTBEAT, new Uint8Array());
     else if (channel === CLOSE) {
       send(CLOSE, new Uint8Array());
       shell.detach(own);
