@@ -58,6 +58,10 @@ test.each([
 
 test.each([
   ['message/send', { message: { ...old, parts: [null] } }],
+  ['message/send', { message: { ...old, parts: [{ kind: 'text', text: ODD }] } }],
+  ['message/send', { message: { ...old, parts: [{ kind: 'file', file: { bytes: 'aGk=', mimeType: ODD } }] } }],
+  ['message/send', { message: { ...old, parts: [{ kind: 'file', file: { bytes: 'aGk=', mimeType: 'image/png', name: ODD } }] } }],
+  ['message/stream', { message: { ...old, parts: [{ kind: 'file', file: { uri: ODD } }] } }],
   ['message/send', { message: null }],
   ['message/send', { message: { ...old, taskId: ['x'] } }],
   ['tasks/get', { id: ['x'] }],

@@ -8,6 +8,7 @@ import { isDeep, type Json } from '../../json.ts';
 import { isName, type Principal } from '../../ports/principal.ts';
 import type { KnownCaller } from '../../server/auth.ts';
 import { DEPTH } from './names.ts';
+import { malformed } from './refuse.ts';
 
 /** The caller of a request, and the contexts that belong to it. */
 export interface Caller extends KnownCaller {
@@ -60,6 +61,12 @@ export function checkContextId(contextId: unknown): void {
   if (contextId !== '' && !isId(contextId)) throw new RequestMalformedError(`contextId is a text of 1 to ${LIMIT.id} characters.`);
 }
 
+function isTyped({ content, mediaType, filename }: Message['parts'][number]): boolean {
+  if ([mediaType ?? '', filename ?? ''].some((text) => typeof text !== 'string')) return false;
+  if (content?.$case === 'raw') return (content.value as unknown) instanceof Uint8Array;
+  return content?.$case === 'data' || typeof content?.value === 'string';
+}
+
 /** @returns the depth of the message in a chain of agents. @throws RequestMalformedError, or UnsupportedOperationError above `max`. */
 export function checkMessage(message: Message | undefined, metadata: { [k: string]: unknown } | undefined, max: number): number {
   if (!message) throw new RequestMalformedError('message is required.');
@@ -68,6 +75,8 @@ export function checkMessage(message: Message | undefined, metadata: { [k: strin
   checkContextId(contextId);
   if (parts.length === 0 || parts.some((p) => p.content === undefined))
     throw new RequestMalformedError('A message has parts, each with its content.');
+  // of 0.3 the SDK checks no types
+  if (!parts.every(isTyped)) throw malformed('A part of the message');
   if (parts.some((p) => p.content?.$case === 'data' && isDeep(p.content.value as Json)))
     throw new RequestMalformedError('Data is nested at most 200 levels deep.');
   const said: unknown = message.metadata?.[DEPTH] ?? metadata?.[DEPTH] ?? 0;
