@@ -3,13 +3,15 @@ import { RondoError } from '../../../errors.ts';
 import { canonical } from '../../../journal/canonical.ts';
 import { eventDamaged } from '../../../journal/errors.ts';
 import type { DeadChange, Inbox, Signal, StoredEvent, Topic, WaitChange } from '../../../journal/inbox.ts';
-import { eventConflict } from '../../../journal/inbox.ts';
+import { eventConflict, KEPT } from '../../../journal/inbox.ts';
 import type { Json } from '../../../json.ts';
 import { type DataKey, keyIdOf } from '../../keys/data-key.ts';
 import type { Names, Store } from './names.ts';
 import { type ForEvent, nameOf, type Ring } from './ring.ts';
 
 const MANY = 1_000_000;
+/** Milliseconds after which an id may be that of another event too: those for which it is remembered, less what two clocks may differ. */
+const REUSED = KEPT - 3_600_000;
 
 /** The name of an event does not say its id. */
 const eventOf = (names: Names, tenant: string | undefined, id: string): ForEvent => ({
@@ -17,7 +19,7 @@ const eventOf = (names: Names, tenant: string | undefined, id: string): ForEvent
   tenant: tenant ?? null,
 });
 
-type Taken = readonly { readonly of: ForEvent; readonly nr: number; readonly tenant: string | undefined }[];
+type Taken = readonly { readonly of: ForEvent; readonly nr: number; readonly tenant: string | undefined; readonly id: string }[];
 
 export class SealedInbox implements Inbox {
   readonly #ring: Ring;
@@ -47,7 +49,7 @@ export class SealedInbox implements Inbox {
         problem: problem === undefined ? undefined : own.seal(JSON.stringify(problem), 'problem'),
       }),
     );
-    if (stored.state === 'taken') await this.#ring.destroy(nameOf(of));
+    if (stored.state === 'taken') await this.#destroy(of, stored.id);
     return this.#opened(names, stored);
   }
 
@@ -105,7 +107,7 @@ export class SealedInbox implements Inbox {
     const by = names.seal('by', sender.by);
     const gone = (await this.#inner.list(sender.tenant, MANY)).filter((event) => event.by === by && !event.doubtful);
     const erased = await this.#inner.forget({ ...sender, by });
-    for (const { tenant, id } of gone) await this.#ring.destroy(nameOf(eventOf(names, tenant, names.open('event id', id))));
+    for (const { tenant, id } of gone) await this.#destroy(eventOf(names, tenant, names.open('event id', id)), id);
     return erased;
   }
 
@@ -123,7 +125,7 @@ export class SealedInbox implements Inbox {
         const event = held.find(({ call, event }) => call === change.call && event.id === id)?.event;
         const of = event && eventOf(names, event.tenant, change.id);
         if (change.to === 'taken') {
-          if (event && of) taken.push({ of, nr: event.nr, tenant: event.tenant });
+          if (event && of) taken.push({ of, nr: event.nr, tenant: event.tenant, id });
           sealed.push({ ...change, id });
         } else {
           const problem = of ? (await this.#ring.make(of, 'power')).seal(JSON.stringify(change.problem), 'problem') : '';
@@ -136,10 +138,18 @@ export class SealedInbox implements Inbox {
 
   /** After the append: the keys of events that no other call waits for are destroyed. */
   async took(taken: Taken): Promise<void> {
-    for (const { of, nr, tenant } of taken) {
+    for (const { of, nr, tenant, id } of taken) {
       const left = await this.#inner.list(tenant, MANY, nr);
-      if (left.every((event) => event.nr !== nr)) await this.#ring.destroy(nameOf(of));
+      if (left.every((event) => event.nr !== nr)) await this.#destroy(of, id);
     }
+  }
+
+  /** Destroys the key of an event that is gone, unless an older one of the same id, which no run took, is still listed. @param id as it is stored. */
+  async #destroy(of: ForEvent, id: string): Promise<void> {
+    const name = nameOf(of);
+    const madeAt = (await this.#ring.madeAt(name)) ?? Number.POSITIVE_INFINITY;
+    if (madeAt < Date.now() - REUSED && (await this.#inner.list(of.tenant ?? undefined, MANY)).some((event) => event.id === id)) return;
+    await this.#ring.destroy(name);
   }
 
   /** Tells for many keys whether their event is gone, apart from its id. Each tenant's events are listed once. */

@@ -87,6 +87,11 @@ export class Ring {
     return key;
   }
 
+  /** When the stored key was made, epoch milliseconds; undefined if there is none. */
+  async madeAt(name: string): Promise<number | undefined> {
+    return (await this.#stored(name))?.at;
+  }
+
   /** The stored key, or a new one. Of several processes that make it at once, all get the same. */
   make(of: For, sync?: 'power' | 'process'): Promise<DataKey> {
     const name = nameOf(of);
