@@ -57,6 +57,25 @@ test('the fields of an object in the query do not replace what another parameter
   expect(await sent({ filters })).toBe('?account=42&page[size]=5&filters=on&color=blue');
 });
 
+test('half of a character, which has no bytes, is refused before anything is sent, wherever it would be', async () => {
+  const half = 'a\ud83d';
+  const parameters = [
+    { name: 'id', in: 'path', required: true, schema: { type: 'string' } },
+    { name: 'q', in: 'query', schema: { type: 'string' } },
+    { name: 'page', in: 'query', style: 'deepObject', schema: { type: 'object' } },
+    { name: 'c', in: 'cookie', schema: { type: 'string' } },
+    { name: 'x-h', in: 'header', schema: { type: 'string' } },
+  ];
+  const paths = { '/items/{id}': { get: { operationId: 'read', parameters, responses: { 200: { description: 'ok' } } } } };
+  const { operations } = await readDocument({ openapi: '3.1.0', info: { title: 'x', version: '1' }, paths } as never, 'test');
+  const refused = { code: 'INVALID_ARGUMENTS', outcome: 'not-run' };
+  for (const more of [{ id: half }, { q: half }, { page: { [half]: 1 } }, { c: half }, { 'x-h': half }])
+    await expect(requestOf(operations[0] as Operation, { id: '1', ...more }, ADDED)).rejects.toMatchObject(refused);
+  const form = await put('application/x-www-form-urlencoded', {});
+  await expect(requestOf(form, { body: { note: half } }, ADDED)).rejects.toMatchObject(refused);
+  expect(await bodyOf(form, { body: { note: 'a\u{1f600}' } })).toEqual(['application/x-www-form-urlencoded', 'note=a%F0%9F%98%80']);
+});
+
 test('a server on this machine that only the document names is refused, with what lifts it', async () => {
   const paths = { '/orders': { get: { operationId: 'orders', responses: { 200: { description: 'ok' } } } } };
   const document = { openapi: '3.1.0', info: { title: 'x', version: '1' }, servers: [{ url: 'http://127.0.0.1:9' }], paths };
