@@ -8,7 +8,7 @@
 import { RondoError } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';
 import type { Draft } from '../journal/entries/entries.ts';
-import type { Call } from '../journal/fold/fold.ts';
+import type { Call, RunFold } from '../journal/fold/fold.ts';
 import { appendWithRetry } from './append-with-retry.ts';
 import { callsLeft, needsCrossing, needsOf, roomLater } from './budget.ts';
 import type { Blocked, Due, Prepared } from './call/call.ts';
@@ -47,7 +47,7 @@ export async function act(scope: Scope, due: readonly Due[]): Promise<Blocked | 
 
 /** The calls to try next: first interrupted ones, then blocked sub-agents after a new decision, then those that have not started. */
 function pending({ frame, run }: Scope, asleep: Asleep): readonly Call[] {
-  for (const call of frame.calls) if (call.status !== 'finished') assertBound(run.runId, call);
+  for (const call of frame.calls) if (call.status !== 'finished' && !beganBefore(run, call)) assertBound(run.runId, call);
   const started = frame.calls.filter((c) => c.status === 'started');
   const cutOff = started.filter((c) => !asleep.has(c));
   if (cutOff.length > 0) return cutOff;
@@ -55,6 +55,10 @@ function pending({ frame, run }: Scope, asleep: Asleep): readonly Call[] {
   for (const call of woken) asleep.delete(call);
   return woken.length > 0 ? woken : frame.calls.filter((c) => c.status === 'open');
 }
+
+/** Whether its sub-agent began in the run that this one was forked from. It was approved there, and the approval names that run. */
+const beganBefore = (run: RunFold, { frame, approval }: Call): boolean =>
+  frame !== undefined && approval !== undefined && approval.asked.seq <= run.inherited;
 
 /** Why no call can run. */
 function blockedBy(scope: Scope, prepared: readonly Prepared[], asleep: Asleep): Blocked {
