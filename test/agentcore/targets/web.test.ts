@@ -130,6 +130,11 @@ test('an index of documents ranks by words, and the filters hold', async () => {
   expect(await of('ship sail', { domainFilter: { include: ['example'] } })).toEqual(['Ships']);
   expect(await of('ship sail', { domainFilter: { include: ['ub.b.example'] } })).toEqual([]);
   expect(await of('animal', { publishedDateFilter: { from: '2026-02-01' } })).toEqual(['Dogs']);
+  // names with a dot behind the last one lead to the same hosts
+  const dotted = localIndex([{ title: 'Cats', url: 'https://A.example./cats', text: 'The cat is an animal.' }]);
+  const filtered = async (domainFilter: Json) => titles((await search(dotted, { query: 'cat', filters: { domainFilter } })).value);
+  expect(await filtered({ exclude: ['a.example'] })).toEqual([]);
+  expect(await filtered({ include: ['a.example.'] })).toEqual(['Cats']);
   expect(await of('ship', { publishedDateFilter: { from: '2020-01-01' } })).toEqual([]);
   const { value } = await search(backend, { query: 'ships', maxResults: 1 }, { maxText: 100 });
   expect((value as { results: { text: string }[] }).results[0]?.text).toHaveLength(100);

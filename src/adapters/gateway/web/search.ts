@@ -125,13 +125,16 @@ export function webSearch(o: WebSearchOptions): ToolSource {
   return { name: `web search (${backend.name})`, open: async () => ({ list: async () => [search], close: async () => {} }) };
 }
 
+/** A dot behind the last name changes nothing about where a name leads. */
+const hostOf = (name: string): string => name.toLowerCase().replace(/\.$/, '');
+
 /** Whether a result is of the hosts and the dates that are asked for. */
 export function passes(
   { url, publishedDate }: SearchResult,
   { include, exclude, from, to }: Pick<SearchQuery, 'include' | 'exclude' | 'from' | 'to'>,
 ): boolean {
-  const host = URL.canParse(url) ? new URL(url).hostname.toLowerCase() : '';
-  const of = (hosts: readonly string[]) => hosts.some((own) => host === own.toLowerCase() || host.endsWith(`.${own.toLowerCase()}`));
+  const host = URL.canParse(url) ? hostOf(new URL(url).hostname) : '';
+  const of = (hosts: readonly string[]) => hosts.map(hostOf).some((own) => host === own || host.endsWith(`.${own}`));
   if ((include.length > 0 && !of(include)) || of(exclude)) return false;
   if (from === undefined && to === undefined) return true;
   const date = publishedDate === undefined ? Number.NaN : Date.parse(publishedDate);
