@@ -34,6 +34,15 @@ test('an issuer that cannot be asked is a failure of the service, not of the tok
   await expect(tokenFor(started, WORKLOAD, { userToken })).rejects.toMatchObject({ name: 'InternalServerException' });
 });
 
+test('an issuer that cannot be asked does not keep out the users of the others', async () => {
+  const down = 'http://127.0.0.1:9/.well-known/openid-configuration';
+  const started = await desk({ identity: { issuers: [down, 'local'], authorization: AUTHORIZATION } });
+  const { accessToken } = await signIn(started.server, 'ana');
+  expect(await tokenFor(started, WORKLOAD, { userToken: accessToken })).toBeTruthy();
+  const [header, claims] = accessToken.split('.');
+  await expect(tokenFor(started, WORKLOAD, { userToken: `${header}.${claims}.c2lnbmF0dXJl` })).rejects.toMatchObject(REFUSED);
+});
+
 test.each([
   ['an address that is not a discovery document', 'https://idp.example'],
   ['one without TLS', 'http://idp.example/.well-known/openid-configuration'],

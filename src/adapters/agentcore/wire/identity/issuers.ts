@@ -27,6 +27,8 @@ export function signedBy({ clock }: World, issuers: readonly string[] | undefine
   return async (token) => {
     const library = await jose();
     const { iss } = library.decodeJwt(token);
+    // one that cannot be asked may not be the one of this token
+    let unasked: unknown;
     for (const one of issuers) {
       try {
         const { issuer, keys } = await at(one === 'local' ? own() : one);
@@ -35,9 +37,10 @@ export function signedBy({ clock }: World, issuers: readonly string[] | undefine
         return undefined;
       } catch (error) {
         if (isBadToken(library, error)) return `The JWT is not one of ${iss}: ${error.message}.`;
-        throw because(new AwsError('InternalServerException', 'The issuer of the user token could not be asked.'), String(error));
+        unasked = error;
       }
     }
-    return 'The issuer of the JWT is none of those that this server was told of.';
+    if (unasked === undefined) return 'The issuer of the JWT is none of those that this server was told of.';
+    throw because(new AwsError('InternalServerException', 'The issuer of the user token could not be asked.'), String(unasked));
   };
 }
