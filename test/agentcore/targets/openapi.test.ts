@@ -202,6 +202,12 @@ describe('an answer', () => {
     for (let i = 0; i < 10; i++) to('/v1/round');
     expect((await asked(service, {}, {})).failure).toMatchObject({ code: 'REDIRECTED' });
     expect(other.received).toHaveLength(0);
+    const before = service.received.length;
+    service.answers.splice(0, service.answers.length, { status: 300, headers: {}, body: '' });
+    const { failure } = await asked(service, {}, {});
+    expect(failure).toMatchObject({ code: 'REDIRECTED', outcome: 'failed' });
+    expect(failure?.message).toContain('points to no address');
+    expect(service.received).toHaveLength(before + 1);
   });
 });
 

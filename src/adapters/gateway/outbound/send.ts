@@ -63,8 +63,8 @@ export async function send(line: Line, plain: Outgoing, signal: AbortSignal): Pr
 
 /** Credentials are for one origin, and only a read may be sent again. @returns the next request. @throws ToolError `REDIRECTED`. */
 function redirected(name: string, asked: Outgoing, { status, headers }: Response, followed: number): Outgoing {
-  const location = headers.get('location') ?? '';
-  const to = URL.canParse(location, asked.url.href) ? new URL(location, asked.url) : undefined;
+  const location = headers.get('location');
+  const to = location !== null && URL.canParse(location, asked.url.href) ? new URL(location, asked.url) : undefined;
   const reads = asked.method === 'GET' || asked.method === 'HEAD';
   if (to && to.origin === asked.url.origin && reads && followed < MOST_REDIRECTS && status !== 304) return { ...asked, url: to };
   throw new ToolError(
