@@ -10,8 +10,8 @@ import type { Busy, LookedUp } from '../../hitl/gate.ts';
 import { differing, type Meant } from '../../hitl/intent.ts';
 import { type Claim, type Holder, isFree } from '../../journal/claims.ts';
 import type { EntryOf, Intent } from '../../journal/entries/entries.ts';
-import type { Call, Frame } from '../../journal/fold/fold.ts';
-import { openApprovals, openWaits } from '../../journal/fold/frame.ts';
+import type { Call, Frame, RunFold } from '../../journal/fold/fold.ts';
+import { openApprovals, openWaits, unfinishedCalls } from '../../journal/fold/frame.ts';
 import { type Json, plainJson } from '../../json.ts';
 import type { Effect } from '../../ports/tool.ts';
 import type { CancelSource } from '../../reliability/cancel.ts';
@@ -75,8 +75,12 @@ async function stateOf({ host, run }: Scope, holder: Holder): Promise<'live' | '
   if (holder.run !== run.runId) return host.intents.stateOf(holder.run);
   // a foreign agent holds its claim while people answer what it asks
   const holds = ({ call, frame }: { call: Call; frame: Frame }) => call.id === holder.call || frame.claim?.call === holder.call;
-  return [...openApprovals(run), ...openWaits(run)].some(holds) ? 'waits' : 'live';
+  if ([...openApprovals(run), ...openWaits(run)].some(holds)) return 'waits';
+  return unfinishedCalls(run).some((call) => call.id === holder.call && isLeft(run, call)) ? 'gone' : 'live';
 }
+
+/** Whether a crash cut off a durable step. It ends with its node at the latest, and the node may be the one that would wait for it. */
+const isLeft = (run: RunFold, { id, status, epoch }: Call): boolean => id.includes('/') && status === 'started' && epoch !== run.epoch;
 
 async function conflict(scope: Scope, tool: Subject, claim: Claim, shown: Json): Promise<Looked> {
   const first = claim.holder && (await scope.host.intents.read(claim.holder, scope.run.started.by));
