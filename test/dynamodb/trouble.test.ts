@@ -2,6 +2,7 @@ import { type DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { dynamodbJournal } from '../../src/adapters/journal/dynamodb.ts';
 import { takes } from '../../src/testing/journal/claim-kit.ts';
+import { type Listening, signal } from '../../src/testing/journal/inbox-kit.ts';
 import { all, entries, entry, head, read, same, start } from '../../src/testing/journal/kit.ts';
 import { clientOf } from './server.ts';
 import { endpoint, freshTable, place, suite } from './setup.ts';
@@ -54,6 +55,24 @@ suite('trouble with DynamoDB', () => {
       expect(await read(journal, 'r')).toEqual(entries(0, 6));
       expect(await all(journal.records?.read('n', 'k') ?? [])).toEqual([1, 2]);
       await journal.append('r', 6, [entry(6)], head('r'));
+    });
+
+  for (const at of ['before', 'after'] as const)
+    test(`what is done with a dead event is told, though the answer is lost ${at} it was stored`, async () => {
+      const { journal, fail, made } = await failing();
+      const { inbox } = journal as Listening;
+      const now = 1_000_000;
+      for (const id of ['e1', 'e2']) await inbox.signal(signal(id, { problem: 'no', now }));
+      const [second, first] = await inbox.dead({ tenant: 't', now, limit: 9 });
+      fail(at, RESET);
+      expect(await inbox.bury('t', first?.nr ?? 0, { to: 'dismissed', now, by: 'ben', reason: 'late' })).toMatchObject({
+        state: 'dismissed',
+      });
+      fail(at, RESET);
+      expect(await inbox.bury('t', second?.nr ?? 0, { to: 'again', now })).toMatchObject({ id: 'e2', state: 'waiting' });
+      expect(made()).toBe(2);
+      // that of another operator stays
+      expect(await inbox.bury('t', first?.nr ?? 0, { to: 'dismissed', now, by: 'ana', reason: 'again' })).toBeUndefined();
     });
 
   describe('throttling', () => {

@@ -123,6 +123,24 @@ describe('an append whose connection is cut', () => {
 });
 
 for (const at of ['before', 'after'] as const) {
+  test(`what is done with a dead event is told, though the connection is cut ${at} it was stored`, async () => {
+    const { journal, cut, made } = open();
+    const { inbox } = journal as Listening;
+    const now = 1_000_000;
+    for (const id of ['e1', 'e2']) await inbox.signal(signal(id, { problem: 'no', now }));
+    const [second, first] = await inbox.dead({ tenant: 't', now, limit: 9 });
+    cut(at, commits);
+    expect(await inbox.bury('t', first?.nr ?? 0, { to: 'dismissed', now, by: 'ben', reason: 'late' })).toMatchObject({
+      state: 'dismissed',
+    });
+    cut(at, commits);
+    expect(await inbox.bury('t', second?.nr ?? 0, { to: 'again', now })).toMatchObject({ id: 'e2', state: 'waiting' });
+    cut(at, commits);
+    expect(await inbox.forget({ tenant: 't', by: 'ana', now })).toEqual({ events: 2, runs: [] });
+    expect(made()).toBe(3);
+    expect(await states(journal as Listening)).toEqual([]);
+  });
+
   test(`values of a record and events that are cut off ${at} they were stored are there once`, async () => {
     const { journal, cut } = open();
     const { records, inbox } = journal as Journal & Required<Pick<Journal, 'records' | 'inbox'>>;

@@ -31,6 +31,7 @@ import {
 } from '../rows/event.ts';
 import { type InboxChanges, type InboxReader, inboxDraft, type Use } from '../rows/inbox-draft.ts';
 import { nonceOf } from '../rows/nonce.ts';
+import { burying } from '../rows/repeated.ts';
 import type { Access, Write } from './access.ts';
 import { Refused } from './errors.ts';
 import { headItem, type StoredHead } from './head-item.ts';
@@ -265,7 +266,7 @@ export function inboxOf(access: Access, heads: Heads) {
       if (before !== undefined) await purge(before);
       return result;
     },
-    bury: async (tenant, nr, change) => (await alone((rows) => inboxOver(rows).bury(tenant, nr, change))).result,
+    bury: async (tenant, nr, change) => (await alone(burying(tenant, nr, change))).result,
     async forget(sender) {
       const all: Erased = { events: 0, runs: [] };
       const runs = new Set<string>();

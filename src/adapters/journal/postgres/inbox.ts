@@ -22,6 +22,7 @@ import {
   type WaitRow,
   waitOf,
 } from '../rows/event.ts';
+import { burying, forgetting } from '../rows/repeated.ts';
 import type { Access } from './access.ts';
 import type { Query } from './client.ts';
 import { EVENT, inboxRows, ofTenant } from './inbox-rows.ts';
@@ -77,8 +78,8 @@ export function inboxOf(access: Access) {
 
   const inbox: Inbox = {
     signal: (event) => alone((rows) => inboxOver(rows).signal(event)),
-    bury: (tenant, nr, change) => alone((rows) => inboxOver(rows).bury(tenant, nr, change)),
-    forget: (sender) => alone((rows) => inboxOver(rows).forget(sender)),
+    bury: (tenant, nr, change) => alone(burying(tenant, nr, change)),
+    forget: (sender) => alone(forgetting(sender)),
 
     assigned: (runId) => access.connected((tx) => inboxRows(tx, names).settled((rows) => inboxOver(rows).assigned(runId))),
 
