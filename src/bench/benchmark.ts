@@ -118,6 +118,8 @@ interface Bench {
   meter: Meter;
   /** The engine's own. */
   limits: Limits;
+  /** Its journal outlives the benchmark, so real runs may read what is noted there. */
+  durable: boolean;
 }
 
 function bench(variant: Plan['variants'][number]): Bench {
@@ -129,13 +131,13 @@ function bench(variant: Plan['variants'][number]): Bench {
     throw invalid(
       `variant "${variant.name}": its engine is made by a function that returns it: engine: (o) => new Engine({ ...o, journal }).`,
     );
-  const { use, limits } = Engine.settings(engine);
+  const { use, limits, journal } = Engine.settings(engine);
   // without it nothing is measured, and a run from a recording would execute its tools
   if (!use.includes(meter.wrapper))
     throw invalid(
       `variant "${variant.name}": its engine does not use what it is given. Write engine: (o) => new Engine({ ...o, journal }), and with wrappers of your own use: [...o.use, audit].`,
     );
-  return { meter, engine, limits };
+  return { meter, engine, limits, durable: journal.durable };
 }
 
 function jobsOf({ scenarios, variants, runs, warmUp }: Plan): Job[] {
@@ -165,7 +167,7 @@ async function once(job: Job, plan: Plan, o: Bench & { purse: Purse; signal: Abo
   const costUsd = Number.isFinite(least) ? { costUsd: least } : {};
   let spent: number | null = null;
   // what a run before did under a key would not be done again; and a cached result would be that of another recording
-  const isAlone = !variant.engine && (scenario.recorded !== undefined || keyedTool(agentDefinition(agent)) !== undefined);
+  const isAlone = !o.durable && (scenario.recorded !== undefined || keyedTool(agentDefinition(agent)) !== undefined);
   const alone = isAlone ? bench(variant) : undefined;
   try {
     const { measured, graded } = await driven({
@@ -175,7 +177,6 @@ async function once(job: Job, plan: Plan, o: Bench & { purse: Purse; signal: Abo
       scenario,
       runId: newId(),
       limits: { ...limits, ...costUsd },
-      keeps: variant.engine !== undefined,
     });
     spent = measured.costUsd;
     // the limit was what the budget had left, so the end says nothing about the agent

@@ -34,8 +34,8 @@ export interface DriveOptions {
   runId: string;
   limits: Limits;
   signal: AbortSignal;
-  /** The engine is of the declaration: its journal may be that of real runs. */
-  keeps: boolean;
+  /** The journal may be that of real runs. */
+  durable: boolean;
 }
 
 /** The agent of a run, with a model of its own if it has a function for that. */
@@ -45,12 +45,12 @@ export function agentFor(agent: AgentOption, model: ModelOption | undefined): Ag
 }
 
 /** @returns what was measured, also of a run that the engine could not start. */
-export async function driven({ engine, meter, agent, scenario, runId, limits, signal, keeps }: DriveOptions): Promise<Driven> {
+export async function driven({ engine, meter, agent, scenario, runId, limits, signal, durable }: DriveOptions): Promise<Driven> {
   const { options = {}, input, recorded } = scenario;
   const { by, session } = options;
   // a recorded run calls no tool
   if (!recorded) assertContext(agent, options.context, `scenario "${scenario.name}"`, 'options: { context: { ... } }');
-  const definition = recorded && harmless(agent, keeps);
+  const definition = recorded && harmless(agent, durable);
   const calls = recorded && new RecordedCalls(recorded.calls);
   const decide = recorded ? asDecided(recorded, scenario.decide) : scenario.decide;
   const own = session && { session: typeof session === 'string' ? `${session}-${runId}` : { ...session, id: `${session.id}-${runId}` } };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { type Benchmark, benchmark, fromJournal, type Recorded, type Scenario, summarised } from '../../src/bench/index.ts';
+import { type Benchmark, benchmark, fromJournal, summarised } from '../../src/bench/index.ts';
 import {
   agent,
   approve,
@@ -9,10 +9,8 @@ import {
   Engine,
   edit,
   foreignAgent,
-  type GradedRun,
   graph,
   type Memory,
-  type Model,
   memoryJournal,
   type Run,
   type RunResult,
@@ -241,51 +239,6 @@ test('a wrapper of the application beside that of the benchmark is not a reason 
   const { runs } = await benchmark({ agent: again, engine, scenarios: await fromJournal(journal, { agent: 'a' }), runs: 1, warmUp: 0 });
   expect(runs).toMatchObject([{ ok: true, difference: { missing: 0 } }]);
   expect(executed).toEqual(['refund']);
-});
-
-describe('a tool with a key', () => {
-  const refund = (execute: () => unknown) =>
-    tool({ name: 'refund', description: '', input: anything, effect: 'once', key: (i) => String(i.id), execute });
-  const steps = () => scripted([asks(['refund', { id: '7' }]), 'done']);
-  const asked = (execute: () => unknown) => (model: Model) => agent({ name: 'a', instructions: '', model, tools: [refund(execute)] });
-  async function old() {
-    const journal = memoryJournal();
-    await ends(new Engine({ journal }).run(asked(() => 'paid')(steps()), 'go'), 'completed');
-    return { journal, scenarios: await fromJournal(journal, { agent: 'a' }) };
-  }
-
-  test('does its work in each run of a benchmark', async () => {
-    let paid = 0;
-    const { runs } = await benchmark({ agent: asked(() => ++paid), model: steps, scenarios: [{ name: 's', input: 'go' }], runs: 2 });
-    expect({ paid, calls: runs.map(({ toolCalls }) => toolCalls) }).toEqual({ paid: 3, calls: [1, 1] });
-  });
-
-  test('gets the result of its own recording in each run from one', async () => {
-    const { scenarios } = await old();
-    const [first] = scenarios as [Scenario];
-    const other = structuredClone(first.recorded) as Recorded;
-    const calls = other.calls.map((call) => ({ ...call, output: 'paid later' }));
-    const outputs: unknown[] = [];
-    const checks = [({ calls: made }: GradedRun) => outputs.push(made[0]?.output) > 0];
-    await benchmark({
-      agent: asked(() => 'executed'),
-      model: steps,
-      scenarios: [first, { ...first, name: 'other', recorded: { ...other, calls } }],
-      checks,
-      runs: 1,
-      warmUp: 0,
-    });
-    expect(outputs).toEqual(['paid', 'paid later']);
-  });
-
-  test('is refused with an engine, in whose journal it would count as done', async () => {
-    const { journal, scenarios } = await old();
-    const engine: Benchmark['engine'] = (o) => new Engine({ ...o, journal });
-    await expect(benchmark({ agent: asked(() => 1), model: steps, engine, scenarios, runs: 1 })).rejects.toMatchObject({
-      code: 'CONFIG_INVALID',
-      message: expect.stringContaining('"refund" has a key'),
-    });
-  });
 });
 
 test('a compacted run reads its results back: that is not a call of the recording, and no effect', async () => {

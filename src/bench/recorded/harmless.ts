@@ -6,17 +6,17 @@ import { keyedTool } from '../keyed.ts';
 
 /**
  * Checks that all an agent can do goes through its tools, which are answered from the recording.
- * @param keeps what is noted in the journal may be read by real runs.
+ * @param durable real runs may read what is noted in the journal.
  * @returns its definition. @throws RondoError `CONFIG_INVALID` for an agent that may do something else.
  */
-export function harmless(agent: Agent, keeps: boolean): AgentDefinition {
+export function harmless(agent: Agent, durable: boolean): AgentDefinition {
   const definition = agentDefinition(agent);
   check(definition, new Set());
-  const keyed = keeps ? keyedTool(definition) : undefined;
+  const keyed = durable ? keyedTool(definition) : undefined;
   if (keyed !== undefined)
     throw invalid(
-      `agent "${definition.name}" cannot be run from a recording with an engine of its own: its tool "${keyed}" has a key, which would be noted as done in ` +
-        'the journal of that engine, though nothing is executed. Leave engine out.',
+      `agent "${definition.name}" cannot be run from a recording in a durable journal: its tool "${keyed}" has a key, which would be noted there as done, ` +
+        'though nothing is executed. Give the engine of the benchmark no journal: it has one in memory.',
     );
   return definition;
 }
