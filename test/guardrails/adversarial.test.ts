@@ -7,6 +7,7 @@ test.each<[string, string]>([
   ['at signs', '@'],
   ['addresses without an end', 'a@'],
   ['labels', 'a@a.a-'],
+  ['labels of one name', `@${'a.'.repeat(126)}`],
   ['dots', 'a.'],
   ['digits', '4'],
   ['digits in groups', '4 '],

@@ -61,6 +61,7 @@ const EMAILS = [
   "o'neil@example.ie",
   'ANA@EXAMPLE.COM',
   'jürgen@example.de',
+  `ana@${'host.'.repeat(30)}example.com`,
 ];
 const KEYS = [
   'AKIAIOSFODNN7EXAMPLE',
