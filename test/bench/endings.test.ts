@@ -138,7 +138,7 @@ describe('a declaration that cannot be run is refused before anything is spent',
       { scenarios: [{ name: 's', input: '', options: { limits: { steps: 1 } } }] },
       '"limits"',
     ],
-    ['an answer that is no function', { scenarios: [{ name: 's', input: '', decide: 'approve' }] }, 'decide is a function'],
+    ['an answer that is not a function', { scenarios: [{ name: 's', input: '', decide: 'approve' }] }, 'decide is a function'],
   ])('%s', async (_, more, message) => {
     await expect(benchmark({ ...plain(), ...more } as Benchmark)).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
