@@ -38,10 +38,12 @@ export function reserve(
   const input = o.measuredTokens + o.newBytes;
   const tokens = input + o.maxOutput;
   if (!price) return { tokens, usd: undefined };
-  const rates = ratesFor(price, input);
-  const dearest = Math.max(rates.input, rates.cacheRead ?? 0, rates.cacheWrite ?? 0);
+  // there may be fewer tokens than bytes, and so the rates of a shorter request
+  const rates: Rates[] = price.long && input > price.long.over ? [price, price.long] : [price];
+  const dearest = Math.max(...rates.flatMap(({ input, cacheRead = 0, cacheWrite = 0 }) => [input, cacheRead, cacheWrite]));
+  const output = Math.max(...rates.map((one) => one.output));
   // rounding up keeps it an upper bound: the rounding error of doubles is far below a nano-dollar
-  const nano = Math.ceil((input * dearest + o.maxOutput * rates.output) * PER_TOKEN);
+  const nano = Math.ceil((input * dearest + o.maxOutput * output) * PER_TOKEN);
   return { tokens, usd: nano / NANO };
 }
 

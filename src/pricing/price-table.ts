@@ -37,7 +37,7 @@ const MODELS_DEV = {
 /** Newer models: AWS charges 10% more for regional and geographic ids than for `global.`. */
 const GEOGRAPHIC = { 'global.': 1, '': 1.1, 'us.': 1.1, 'eu.': 1.1, 'apac.': 1.1, 'au.': 1.1, 'jp.': 1.1 };
 /** Only the price of us-east-1 was found. Europe and Asia have other prices. */
-const US = { '': 1, 'us.': 1 };
+export const US = { '': 1, 'us.': 1 };
 
 const claude = (rates: Rates, from = CLAUDE): Row => ({ rates, factor: GEOGRAPHIC, from });
 /*

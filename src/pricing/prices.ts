@@ -1,6 +1,7 @@
 import { invalid } from '../errors.ts';
+import { checkOptions } from '../options.ts';
 import type { Price, Rates } from './price.ts';
-import { BEDROCK } from './price-table.ts';
+import { BEDROCK, US } from './price-table.ts';
 
 /** By model key `provider/id`, or by a prefix of one followed by `*`. */
 export type Prices = Readonly<Record<string, Price>>;
@@ -31,21 +32,37 @@ function override(model: string, overrides: Prices): Price | undefined {
   return best === undefined ? undefined : overrides[best];
 }
 
+const RATES = { input: 'input: 1', output: 'output: 4', cacheRead: 'cacheRead: 0.1', cacheWrite: 'cacheWrite: 1.25' } satisfies Record<
+  keyof Rates,
+  string
+>;
+const LONG = { ...RATES, over: 'over: 200_000' } satisfies Record<keyof NonNullable<Price['long']>, string>;
+const PRICE = {
+  ...RATES,
+  long: 'long: { over: 200_000, input: 2, output: 8 }',
+  cacheFrom: 'cacheFrom: 1_024',
+  source: "source: 'our contract'",
+  date: "date: '2026-11-01'",
+} satisfies Record<keyof Price, string>;
+
 /**
  * Checks prices from the configuration.
- * @throws RondoError `CONFIG_INVALID` if a rate is missing, negative or not a number: a dollar limit would never stop a run.
+ * @throws RondoError `CONFIG_INVALID` if a rate is missing, misspelt, negative or not a number: a dollar limit would never stop a run.
  */
 export function checkPrices(overrides: Prices): Prices {
+  if (typeof overrides !== 'object' || overrides === null || Array.isArray(overrides))
+    throw invalid(`prices are given by model: { 'openai/gpt-x': { ${RATES.input}, ${RATES.output}, ${PRICE.source}, ${PRICE.date} } }.`);
   for (const [key, entry] of Object.entries(overrides)) {
+    const where = `The price of '${key}'`;
     const bad = wrongRate(entry, 'input', 'output') ?? (entry.long && wrongRate(entry.long, 'input', 'output', 'over'));
     if (bad)
-      throw invalid(`The price of '${key}' needs '${bad}': US dollars per million tokens, a number of 0 or more.`, {
+      throw invalid(`${where} needs '${bad}': US dollars per million tokens, a number of 0 or more.`, {
         details: { key, rate: bad },
       });
+    checkOptions(entry, PRICE, where);
+    if (entry.long !== undefined) checkOptions(entry.long, LONG, `${where}, long`);
     if (entry.cacheFrom !== undefined && !(entry.cacheFrom >= 0))
-      throw invalid(
-        `The price of '${key}' has cacheFrom ${entry.cacheFrom}: tokens of the least prefix that is cached, a number of 0 or more.`,
-      );
+      throw invalid(`${where} has cacheFrom ${entry.cacheFrom}: tokens of the least prefix that is cached, a number of 0 or more.`);
   }
   return overrides;
 }
@@ -64,6 +81,7 @@ export const pricedModels = (): string[] =>
   Object.entries(BEDROCK).map(([name, { factor }]) => `bedrock/${Object.hasOwn(factor, 'global.') ? 'global.' : ''}${name}`);
 
 const PREFIX = /^(?:us-gov|us|eu|apac|au|jp|ca|in|global)\./;
+const ARN = /^bedrock\/arn:([^:]*):bedrock:([^:]*):/;
 /** Release date and version, as in `-20251001-v1:0`, `-v1`, `-2502-v1:0`. */
 const VERSION = /(?:-\d{8})?(?:-v\d+)?(?::\d+)?$/;
 
@@ -79,6 +97,9 @@ function lookUp(model: string): Price | undefined {
   const row = Object.hasOwn(BEDROCK, name) ? BEDROCK[name] : undefined;
   const factor = row && Object.hasOwn(row.factor, prefix) ? row.factor[prefix] : undefined;
   if (!row || factor === undefined) return undefined;
+  // an id does not say where it is called, but an ARN does: in its region, or in another cloud of AWS, the price may be another one
+  const [, partition, region = ''] = ARN.exec(model) ?? [];
+  if (partition !== undefined && (partition !== 'aws' || (row.factor === US && !region.startsWith('us-')))) return undefined;
   const { long, cacheFrom } = row;
   return Object.freeze({
     ...scaled(row.rates, factor),

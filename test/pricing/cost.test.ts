@@ -41,6 +41,9 @@ test('the reservation counts every new byte as a token, at the dearest input rat
   const tiered: Price = { ...plain, long: { over: 100, input: 6, output: 30 } };
   expect(reserve({ measuredTokens: 100, newBytes: 0, maxOutput: 10 }, tiered).usd).toBe((100 * 3 + 10 * 15) / 1e6);
   expect(reserve({ measuredTokens: 100, newBytes: 1, maxOutput: 10 }, tiered).usd).toBe((101 * 6 + 10 * 30) / 1e6);
+  // where long requests are cheaper, the bytes may be fewer tokens
+  const cheaper = { ...tiered, long: { over: 100, input: 0.5, output: 1 } };
+  expect(reserve({ measuredTokens: 100, newBytes: 1, maxOutput: 10 }, cheaper).usd).toBe((101 * 3 + 10 * 15) / 1e6);
 });
 
 test('no call costs more than was reserved for it', () => {

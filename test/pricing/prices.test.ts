@@ -19,6 +19,24 @@ test('every price says where it is from and for which day', () => {
   }
 });
 
+test('an ARN says where the model is called: where no price was found for that, it is unknown', () => {
+  const arn = (partition: string, region: string, model: string) =>
+    price(`bedrock/arn:${partition}:bedrock:${region}::foundation-model/${model}`);
+  expect(arn('aws', 'us-west-2', 'amazon.nova-pro-v1:0')).toMatchObject({ input: 0.8 });
+  expect(arn('aws', 'eu-central-1', 'amazon.nova-pro-v1:0')).toBeUndefined();
+  expect(arn('aws', 'eu-central-1', 'anthropic.claude-haiku-4-5')).toMatchObject({ input: 1.1 });
+  expect(arn('aws-us-gov', 'us-gov-west-1', 'anthropic.claude-haiku-4-5')).toBeUndefined();
+});
+
+test.each([
+  [{ 'a/b': { ...mine(1), cachRead: 0.1 } }, 'Did you mean "cacheRead"?'],
+  [{ 'a/b': { ...mine(1), long: { over: 1, input: 1, output: 1, cachedRead: 1 } } }, 'long has no option "cachedRead"'],
+  [{ 'a/b': 5 }, "needs 'input'"],
+  [5, 'by model'],
+])('prices that would be left out in part are refused: %j', (prices, message) => {
+  expect(() => checkPrices(prices as never)).toThrow(message);
+});
+
 test('ids with a date, a version, a geography or an ARN are the same model', () => {
   const haiku = { input: 1, output: 5, cacheRead: 0.1, cacheWrite: 1.25 };
   const dearer = { input: 1.1, output: 5.5, cacheRead: 0.11, cacheWrite: 1.375 };
