@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { RuntimeClient } from 'bedrock-agentcore/runtime';
 import { expect, test } from 'vitest';
@@ -195,6 +196,28 @@ test.each<[string, string[] | undefined, 'plainly' | 'by a reset']>([
     if (of.server.sessions().running.length > 0) await of.server.clock.advance(901_000);
     return of.server.sessions().ended.length === 1;
   });
+  expect(of.server.sessions().ended).toMatchObject([{ reason: 'idle' }]);
+});
+
+/** Takes connections, and reads nothing of them. */
+const UNREAD = `const server = require('node:http').createServer((_, r) => r.end('{"status":"Healthy"}'));
+const { WebSocketServer } = require('ws');
+new WebSocketServer({ server, path: '/ws' }).on('connection', (socket) => socket.pause());
+server.listen(process.env.PORT);`;
+
+test('a client that leaves while its program reads nothing does not keep its session', async () => {
+  const of = await deployed({}, { binding: { command: ['node', '-e', UNREAD] } });
+  const { socket } = await connected(of);
+  // until what lies between the two is full, and nothing leaves any more
+  for (let n = 1; ; n++) {
+    if (n % 50 === 0) await of.server.clock.advance(1_000);
+    const left = new Promise<boolean>((resolve) => socket.send(Buffer.alloc(65_536), () => resolve(true)));
+    if (!(await Promise.race([left, setTimeout(1_000, false)]))) break;
+  }
+  socket.terminate();
+  await until(() => of.server.sessions().running.every(({ busy }) => !busy));
+  await of.server.clock.advance(901_000);
+  await until(() => of.server.sessions().ended.length === 1);
   expect(of.server.sessions().ended).toMatchObject([{ reason: 'idle' }]);
 });
 

@@ -17,6 +17,8 @@ const LARGEST = 65_536;
 const PER_SECOND = 250;
 /** Milliseconds in which the program must take a connection. */
 const HANDSHAKE = 30_000;
+/** Milliseconds between looks whether a connection that is not read is still there. */
+const LOOK = 1_000;
 const SHELL = 'X-Amzn-Bedrock-AgentCore-Shell-Id';
 /** A page of a browser cannot send headers: it sends its token, in base64url, as the name of a protocol. */
 const BEARER = 'base64UrlBearerAuthorization';
@@ -144,13 +146,35 @@ function opened(socket: WebSocket): Promise<void> {
   });
 }
 
+/**
+ * Holds a connection: it is not read until all that hold it have let it go. What is not read does not tell that it was closed, but then takes no ping
+ * either.
+ */
+function holding(socket: WebSocket): () => () => void {
+  let held = 0;
+  let look: NodeJS.Timeout | undefined;
+  const stop = () => clearInterval(look);
+  socket.once('close', stop);
+  return () => {
+    if (held++ === 0) {
+      socket.pause();
+      look = setInterval(() => socket.ping(), LOOK);
+    }
+    return () => {
+      if (--held > 0) return;
+      stop();
+      socket.resume();
+    };
+  };
+}
+
 /** Hands messages on, one at a time, so that a side that does not read holds the other back. */
 function relay(client: WebSocket, program: WebSocket, now: () => number): void {
   const pass = (from: WebSocket, to: WebSocket, admits: () => boolean) => {
+    const hold = holding(from);
     from.on('message', (data: RawData, binary: boolean) => {
       if (!admits()) return void from.close(TOO_FAST, `more than ${PER_SECOND} messages in a second`);
-      from.pause();
-      to.send(data as Buffer, { binary }, () => from.resume());
+      to.send(data as Buffer, { binary }, hold());
     });
     from.on('error', () => undefined);
     from.once('close', (code: number, reason: Buffer) => {
@@ -194,14 +218,13 @@ function attach(client: WebSocket, shell: Awaited<ReturnType<typeof openShell>>,
   const { reconnected, dropped, begin } = shell.attach(own);
   status({ metadata: { shellId, reconnected, ...(dropped > 0 && { bytesDropped: dropped }) }, status: 'Success' });
   begin();
+  const hold = holding(client);
   client.on('message', (data: RawData, binary: boolean) => {
     const bytes = Buffer.concat([data as Buffer].flat());
     if (!binary || bytes.length === 0) return void client.close(1003, 'frames are binary, and begin with the channel');
     const [channel] = bytes;
-    if (channel === STDIN) {
-      client.pause();
-      shell.write(bytes.subarray(1), () => client.resume());
-    } else if (channel === HEARTBEAT) send(HEARTBEAT, new Uint8Array());
+    if (channel === STDIN) shell.write(bytes.subarray(1), hold());
+    else if (channel === HEARTBEAT) send(HEARTBEAT, new Uint8Array());
     else if (channel === CLOSE) {
       send(CLOSE, new Uint8Array());
       shell.detach(own);
