@@ -69,7 +69,8 @@ test('half of a character, which has no bytes, is refused before anything is sen
   const paths = { '/items/{id}': { get: { operationId: 'read', parameters, responses: { 200: { description: 'ok' } } } } };
   const { operations } = await readDocument({ openapi: '3.1.0', info: { title: 'x', version: '1' }, paths } as never, 'test');
   const refused = { code: 'INVALID_ARGUMENTS', outcome: 'not-run' };
-  for (const more of [{ id: half }, { q: half }, { page: { [half]: 1 } }, { c: half }, { 'x-h': half }])
+  const places: JsonObject[] = [{ id: half }, { q: half }, { page: { [half]: 1 } }, { c: half }, { 'x-h': half }];
+  for (const more of places)
     await expect(requestOf(operations[0] as Operation, { id: '1', ...more }, ADDED)).rejects.toMatchObject(refused);
   const form = await put('application/x-www-form-urlencoded', {});
   await expect(requestOf(form, { body: { note: half } }, ADDED)).rejects.toMatchObject(refused);
