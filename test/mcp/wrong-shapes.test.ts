@@ -1,7 +1,7 @@
 /** Answers of a server whose shape is wrong: each is an error with a code, never a TypeError, and never a part in the journal that is none. */
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { CallToolRequestSchema, GetPromptRequestSchema, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { mcpTools } from '../../src/adapters/mcp/index.ts';
 import { OpenCall } from '../../src/adapters/mcp/open-call.ts';
 import { NeedsPerson } from '../../src/errors.ts';
@@ -196,6 +196,35 @@ it.each([undefined, 'auto'] as const)('of a list of tools (protocol %s)', async 
     });
   }
 });
+
+it.each([undefined, 'auto'] as const)(
+  'of one tool of a list: the others are there, and a warning says which and why (protocol %s)',
+  async (protocol) => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const lend = { name: 'lend', inputSchema: { type: 'object' } };
+    const WRONG_TOOLS: readonly [unknown, RegExp][] = [
+      [{ name: 'odd', inputSchema: {} }, /"odd": its declaration does not fit MCP, at inputSchema\.type: /],
+      [{ name: 'odd', inputSchema: { type: 'object' }, description: 7 }, /"odd": its declaration does not fit MCP, at description: /],
+      [{ name: 'odd', inputSchema: { type: 'object' }, annotations: 'x' }, /"odd": .* at annotations: /],
+      [{ inputSchema: { type: 'object' } }, /"\(without a name\)": .* at name: /],
+      [null, /"\(without a name\)": .* at its top: /],
+    ];
+    for (const [odd, why] of WRONG_TOOLS) {
+      const { url } = await raw({ 'tools/list': { tools: [odd, lend, odd] } });
+      await using({ url, name: 'shop', ...(protocol && { protocol }) }, async ({ tools }) =>
+        expect(tools.map(({ name }) => name)).toEqual(['lend']),
+      );
+      expect(warned.mock.calls).toEqual([[expect.stringMatching(why), 'RondoWarning']]);
+      warned.mockClear();
+      await expect(
+        using({ url, name: 'shop', allow: ['odd', 'lend'], ...(protocol && { protocol }) }, async () => {}),
+      ).rejects.toMatchObject({
+        code: 'CONFIG_INVALID',
+      });
+    }
+    warned.mockRestore();
+  },
+);
 
 const context = { signal: new AbortController().signal } as ToolContext;
 const opened = (asked?: ToolContext['asked']) =>

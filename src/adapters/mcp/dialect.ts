@@ -3,6 +3,9 @@ import type { CallToolResult, Tool as ToolDescription } from '@modelcontextproto
 import type { JsonObject } from '../../json.ts';
 import type { ChangedList, MaterialKind } from '../../ports/materials.ts';
 
+/** A tool as its server declares it, or why that cannot be read. */
+export type Declared = ToolDescription & { readonly odd?: string };
+
 export interface Ask {
   /** Milliseconds. */
   timeout: number;
@@ -65,7 +68,8 @@ export interface Events {
 export interface Dialect {
   connect(o: { timeout: number; signal: AbortSignal }): Promise<void>;
   close(): Promise<void>;
-  list(params: { cursor?: string }, o: Ask): Promise<{ tools: ToolDescription[]; nextCursor?: string | undefined }>;
+  /** A page of tools. What a server says of the next one is not checked. */
+  list(params: { cursor?: string }, o: Ask): Promise<{ tools: Declared[]; nextCursor?: unknown }>;
   call(params: CallParams, o: Ask): Promise<CallToolResult | InputRequired>;
   /** Any other request that reads, such as `resources/read`. */
   request(method: string, params: JsonObject, o: Ask): Promise<JsonObject>;

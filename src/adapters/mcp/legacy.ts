@@ -1,5 +1,6 @@
 /** 2025-11-25 and earlier, by the first version of the SDK. */
 import type { JsonObject } from '../../json.ts';
+import { declaredTools } from './declared.ts';
 import { CAPABILITIES, type Dialect, type Events, INFO } from './dialect.ts';
 import { Unanswered } from './failure.ts';
 import { loadClient, loadTypes } from './sdk.ts';
@@ -31,7 +32,10 @@ export async function legacy({ transport }: Wire, events: Events): Promise<Diale
     connect: (o) => client.connect(transport, o).catch(told(o)),
     close: () => client.close(),
     // not client.listTools(), which would compile the output schemas of an untrusted server
-    list: (params, o) => client.request({ method: 'tools/list', params }, types.ListToolsResultSchema, o).catch(told(o)),
+    async list(params, o) {
+      const { nextCursor, ...page } = await client.request({ method: 'tools/list', params }, types.ResultSchema, o).catch(told(o));
+      return { tools: declaredTools(page, types.ToolSchema), nextCursor };
+    },
     async call(params, o) {
       // only 2026-07-28 has types of results: a server of this revision ends no call with questions
       const { resultType: _, ...result } = await client

@@ -1,7 +1,8 @@
 /** Lists of a server that come in pages, of which there may be no last one. */
-import type { Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
 import { type Json, sizeOf } from '../../json.ts';
+import type { Declared } from './dialect.ts';
 import { Unanswered } from './failure.ts';
+import { badResult } from './result.ts';
 
 const MOST_PAGES = 100;
 /** Most tools, and characters of their declarations, that are read of a server. */
@@ -10,7 +11,7 @@ export const MOST_LISTED = { items: 10_000, chars: 16 * 1024 * 1024 };
 type Cursor = { readonly cursor?: string };
 
 /** The items of all pages. `cut`: why they are not all. @param of what they are, for people. */
-export async function pages<P extends { nextCursor?: Json | undefined }, T>(
+export async function pages<P extends { nextCursor?: unknown }, T>(
   of: string,
   most: { items: number; chars: number },
   ask: (at: Cursor) => Promise<P>,
@@ -38,13 +39,16 @@ export async function pages<P extends { nextCursor?: Json | undefined }, T>(
 }
 
 export interface Listing {
-  tools: readonly ToolDescription[];
+  tools: readonly Declared[];
   cut?: string;
 }
 
-/** All tools, within the time of one request: a server that never sends the last page counts as one that does not answer. */
+/**
+ * All tools, within the time of one request: a server that never sends the last page counts as one that does not answer. @throws ToolError
+ * `MCP_BAD_RESULT` if none of them can be read.
+ */
 export async function listTools(
-  ask: (at: Cursor, timeout: number) => Promise<{ tools: ToolDescription[]; nextCursor?: string | undefined }>,
+  ask: (at: Cursor, timeout: number) => Promise<{ tools: Declared[]; nextCursor?: unknown }>,
   ms: number,
 ): Promise<Listing> {
   const until = performance.now() + ms;
@@ -54,5 +58,7 @@ export async function listTools(
     return ask(at, Math.max(1, left));
   };
   const { items, ...more } = await pages('tools', MOST_LISTED, inTime, ({ tools }) => tools);
+  const [first] = items;
+  if (first && items.every(({ odd }) => odd !== undefined)) throw badResult(`with no tool that can be read: ${first.odd}`);
   return { tools: items, ...more };
 }

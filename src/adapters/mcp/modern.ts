@@ -2,6 +2,7 @@
 import type { CallToolResult, Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
 import { ToolError } from '../../errors.ts';
 import type { JsonObject } from '../../json.ts';
+import { declaredTools, readEach } from './declared.ts';
 import { CAPABILITIES, type Dialect, type Events, INFO, type InputRequired } from './dialect.ts';
 import { HttpStatus, Unanswered } from './failure.ts';
 import { loadModern, UNCHECKED } from './sdk.ts';
@@ -9,7 +10,8 @@ import type { Wire } from './wire.ts';
 
 /** @param pin the one version to speak; undefined: what both know. */
 export async function modern({ transport }: Wire, events: Events, pin: string | undefined): Promise<Dialect> {
-  const { Client } = await loadModern();
+  const { Client, specTypeSchemas } = await loadModern();
+  readEach(transport, specTypeSchemas.Tool);
   const client = new Client(INFO, {
     capabilities: CAPABILITIES,
     versionNegotiation: { mode: pin === undefined ? 'auto' : { pin } },
@@ -40,13 +42,11 @@ export async function modern({ transport }: Wire, events: Events, pin: string | 
     },
     close: () => client.close(),
     async list(params, o) {
-      const page = (await client.request({ method: 'tools/list', params }, o).catch(told)) as {
-        tools: ToolDescription[];
-        nextCursor?: string;
-      };
+      const { nextCursor, ...page } = await client.request({ method: 'tools/list', params }, specTypeSchemas.Result, o).catch(told);
+      const tools = declaredTools(page, specTypeSchemas.Tool);
       if (params.cursor === undefined) known.clear();
-      for (const { name, inputSchema } of page.tools) known.set(name, { name, inputSchema });
-      return client.getProtocolEra() === 'modern' ? { ...page, tools: page.tools.filter(hasRightHeaders) } : page;
+      for (const { name, inputSchema } of tools) known.set(name, { name, inputSchema });
+      return { tools: client.getProtocolEra() === 'modern' ? tools.filter(hasRightHeaders) : tools, nextCursor };
     },
     async call(params, o) {
       const toolDefinition = known.get(params.name) ?? { name: params.name, inputSchema: { type: 'object' } };

@@ -1,4 +1,3 @@
-import type { Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
 import { invalid, RondoError } from '../../errors.ts';
 import { isDeep, type Json, type JsonObject } from '../../json.ts';
 import { foreignSchema } from '../../json-schema.ts';
@@ -7,6 +6,7 @@ import { heldTool, RESERVED_NAME, tool } from '../../loop/tools/tool.ts';
 import type { Effect, Tool } from '../../ports/tool.ts';
 import type { Schema } from '../../schema.ts';
 import type { Connection } from './connection.ts';
+import type { Declared } from './dialect.ts';
 import { cut, toolError } from './failure.ts';
 import { DECIDES } from './names.ts';
 import type { McpOptions } from './options.ts';
@@ -48,13 +48,10 @@ export class Offer {
    * @param o.strict a tool that `allow` names must not be left out.
    * @throws RondoError `CONFIG_INVALID` if it would be.
    */
-  async take(
-    described: readonly ToolDescription[],
-    o: { strict: boolean; searched: boolean; missing: string | undefined },
-  ): Promise<Tool[]> {
+  async take(described: readonly Declared[], o: { strict: boolean; searched: boolean; missing: string | undefined }): Promise<Tool[]> {
     const most = o.searched ? MOST_SEARCHED : MOST;
     const { allow, prefix = '' } = this.#options;
-    const offered = new Map<string, ToolDescription>();
+    const offered = new Map<string, Declared>();
     for (const d of described)
       if (!offered.has(d.name) && (allow ? allow.includes(d.name) : d._meta?.[DECIDES] !== true)) offered.set(d.name, d);
     const left: string[] = o.missing === undefined ? [] : [o.missing];
@@ -65,7 +62,8 @@ export class Offer {
       try {
         if (chars < 0) throw invalid(`its tools are described in more than ${most.chars} characters`);
         if (RESERVED_NAME.test(name)) throw invalid('its name is reserved for the engine: give it another with prefix');
-        const now = offered.get(original) as ToolDescription;
+        const now = offered.get(original) as Declared;
+        if (now.odd !== undefined) throw invalid(now.odd);
         if (now.execution?.taskSupport === 'required') throw invalid('it runs as a task only, and tasks are not used');
         const made = this.#made(now, name);
         chars -= made.key.length;
@@ -101,7 +99,7 @@ export class Offer {
     this.#warned = text;
   }
 
-  #made(d: ToolDescription, name: string): Made {
+  #made(d: Declared, name: string): Made {
     const description = briefly(d.description ?? d.title ?? '');
     const effect = effectOf(d, this.#options);
     // measured before it is serialised
@@ -129,7 +127,7 @@ export class Offer {
   }
 }
 
-function effectOf({ name, annotations }: ToolDescription, o: McpOptions): Effect {
+function effectOf({ name, annotations }: Declared, o: McpOptions): Effect {
   const declared = own(o.effects ?? {}, name);
   if (declared || !o.trustAnnotations) return declared ?? 'once';
   return annotations?.readOnlyHint ? 'read' : annotations?.idempotentHint ? 'idempotent' : 'once';
