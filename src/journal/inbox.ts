@@ -4,7 +4,8 @@
  *
  * I1. An event is assigned to the oldest wait of its topic that has none, by the order of arrival at the store.
  * I2. A wait has at most one assigned event at a time. If its run takes or rejects that event, or stops waiting, the assignment ends.
- * I3. An assigned event that was neither taken nor rejected goes to the next wait of its topic.
+ * I3. An assigned event that was neither taken nor rejected goes to the next wait of its topic. One that was sent to all, and that some have taken, does
+ *     not: it would be taken twice.
  * I4. A run that rejects an event, or stops waiting, hands on no event that has expired.
  */
 import { RondoError } from '../errors.ts';
@@ -61,6 +62,8 @@ export interface StoredEvent extends Topic {
   at: number;
   until: number;
   state: EventState;
+  /** It was sent to all, and one of them has taken it: it goes to no other wait than those that were open then. */
+  had?: true | undefined;
   /** Why it was rejected. */
   problem?: string | undefined;
   /** Who dismissed it, when by the store's clock, and why. */
@@ -245,10 +248,12 @@ function changedWaits(rows: InboxRows, run: string, changes: readonly WaitChange
       if (change.to === 'rejected') {
         if (!more) rows.update({ ...event, state: 'rejected', problem: change.problem });
         next(rows, topicOf(event), change.now, run, call);
-      } else if (!more) rows.update({ ...event, state: 'taken', key: '', data: undefined });
+      } else rows.update(more ? { ...event, had: true } : takenOf(event));
     }
   }
 }
+
+const takenOf = ({ had: _, ...event }: StoredEvent): StoredEvent => ({ ...event, state: 'taken', key: '', data: undefined });
 
 /** Gives a wait the oldest event that is kept for it. */
 function next(rows: InboxRows, topic: string, now: number, run: string, call: CallId): void {
@@ -264,8 +269,9 @@ function closed(rows: InboxRows, run: string, call: CallId, now: number): void {
     rows.unassign(nr, run, call);
     // a damaged one stays as it is, for lists to tell
     if (rows.assignedTo(nr).length > 0 || rows.listed(nr)?.doubtful) continue;
-    rows.update({ ...rows.event(nr), state: 'waiting' });
-    offer(rows, rows.event(nr), now);
+    const event = rows.event(nr);
+    rows.update(event.had ? takenOf(event) : { ...event, state: 'waiting' });
+    if (!event.had) offer(rows, rows.event(nr), now);
   }
 }
 
@@ -286,7 +292,8 @@ function buried(rows: InboxRows, tenant: string | undefined, nr: number, change:
   if (doubtful) throw eventDamaged(nr);
   const { now, problem, data = event.data } = change;
   // the digest stays that of what was sent: so the same event sent again has no effect
-  rows.update({ ...event, data, problem, state: problem === undefined ? 'waiting' : 'rejected', until: now + KEPT });
+  const { had: _, ...rest } = event;
+  rows.update({ ...rest, data, problem, state: problem === undefined ? 'waiting' : 'rejected', until: now + KEPT });
   if (problem === undefined) offer(rows, rows.event(nr), now);
   return rows.event(nr);
 }
@@ -304,7 +311,8 @@ function erased(rows: InboxRows, { tenant, by, now }: { tenant: string | undefin
     }
     const waits = rows.assignedTo(nr);
     for (const { run, call } of waits) rows.unassign(nr, run, call);
-    rows.delete(nr);
+    if (event.had) rows.update({ ...takenOf(event), by: '' });
+    else rows.delete(nr);
     events++;
     for (const { run, call } of waits) {
       runs.add(run);

@@ -133,6 +133,48 @@ const CASES: readonly (readonly [string, (journal: Listening) => Promise<void>])
     },
   ],
   [
+    'an event for all that one run has taken is not given to a wait that began later, whatever becomes of the others',
+    async (journal) => {
+      const take: readonly WaitChange[] = [
+        { call: '1.0', to: 'taken', id: 'e' },
+        { call: '1.0', to: 'closed', now: NOW },
+      ];
+      for (const run of ['r', 's', 't']) await change(journal, run, [open('1.0')]);
+      await journal.inbox.signal(signal('e', { all: true }));
+      await change(journal, 'r', take);
+      await change(journal, 'r', [open('2.0')]);
+      await change(journal, 's', [{ call: '1.0', to: 'closed', now: NOW }]);
+      assert.deepEqual([await ids(journal, 'r'), await ids(journal, 't')], [[], [['1.0', 'e']]]);
+      await journal.remove('t');
+      assert.deepEqual([await ids(journal, 'r'), await states(journal)], [[], []]);
+      assert.equal((await journal.inbox.signal(signal('e', { all: true, now: NOW + 1 }))).state, 'taken', 'it is known for its days');
+      // one that none has taken goes to the next wait
+      await change(journal, 's', [open('2.0')]);
+      await journal.inbox.signal(signal('f', { all: true }));
+      for (const [run, call] of [
+        ['r', '2.0'],
+        ['s', '2.0'],
+      ] as const)
+        await change(journal, run, [{ call, to: 'closed', now: NOW }]);
+      await change(journal, 'r', [open('3.0')]);
+      assert.deepEqual(await ids(journal, 'r'), [['3.0', 'f']]);
+    },
+  ],
+  [
+    'a sender that is forgotten takes back an event for all from those that have not taken it, and it stays known',
+    async (journal) => {
+      for (const run of ['r', 's']) await change(journal, run, [open('1.0')]);
+      const sent = await journal.inbox.signal(signal('e', { all: true }));
+      await change(journal, 'r', [
+        { call: '1.0', to: 'taken', id: 'e' },
+        { call: '1.0', to: 'closed', now: NOW },
+      ]);
+      assert.deepEqual(await journal.inbox.forget({ tenant: 't', by: sent.by, now: NOW }), { events: 1, runs: ['s'] });
+      assert.deepEqual([await ids(journal, 's'), await states(journal)], [[], []]);
+      assert.equal((await journal.inbox.signal(signal('e', { all: true }))).state, 'taken');
+    },
+  ],
+  [
     'a run that pauses while an event is assigned to it is due at once, and an append that is refused changes no wait',
     async (journal) => {
       await change(journal, 'r', [open('1.0')]);

@@ -30,12 +30,12 @@ export interface WaitRow {
   topic: string;
   checksum: number;
 }
-type Body = Pick<StoredEvent, 'event' | 'key' | 'digest' | 'problem' | 'dismissed'> & { data?: Json };
+type Body = Pick<StoredEvent, 'event' | 'key' | 'digest' | 'had' | 'problem' | 'dismissed'> & { data?: Json };
 
 /** The row of an event. */
 export function eventRowOf(event: StoredEvent): EventRow {
-  const { nr, tenant = null, id, state, at, until, by: sender, event: name, key, data, digest, problem, dismissed } = event;
-  const body = JSON.stringify({ event: name, key, data, digest, problem, dismissed } satisfies { [F in keyof Body]: unknown });
+  const { nr, tenant = null, id, state, at, until, by: sender, event: name, key, data, digest, had, problem, dismissed } = event;
+  const body = JSON.stringify({ event: name, key, data, digest, had, problem, dismissed } satisfies { [F in keyof Body]: unknown });
   const row = { nr, tenant, id, topic: topicOf(event), state, at, until, sender, body };
   return { ...row, checksum: checksumOf(row) };
 }
