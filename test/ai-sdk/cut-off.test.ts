@@ -42,7 +42,7 @@ test.each<[string, Chunk[]]>([
   ['within a text, which the provider closes', [...text('Your refund of'), finish('other')]],
   ['before the arguments of a call, which the provider closes', [refund, finish('other')]],
   ['before anything', []],
-])('a stream that ends %s is broken, and is no answer', async (_, chunks) => {
+])('a stream that ends %s is broken, and gives no answer', async (_, chunks) => {
   const model = aiSdkModel(streams(chunks));
   await expect(model.generate(request, { signal: new AbortController().signal, emit: () => undefined })).rejects.toMatchObject({
     code: 'STREAM_BROKEN',
