@@ -109,6 +109,11 @@ export type ServingArgs<C, O extends { context?: unknown }> = {} extends C
   ? [options?: O]
   : [options: O & { context: NonNullable<O['context']> }];
 
+/** Agents that are served without options; if their tools need a context, a type error that says what to write. */
+export type ServedWithoutContext<A> =
+  // biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
+  {} extends ContextFor<A> ? A : Mistake<'Say which context the tools get: pass { context: (by) => ({ ... }) }'>;
+
 /** The input of a run without options; if its tools need a context, a type error that says what to write. */
 // biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
 export type WithoutContext<I, C> = {} extends C

@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
-import type { ContextFor, ServingArgs } from '../engine/options.ts';
+import type { ContextFor, ServedWithoutContext, ServingArgs } from '../engine/options.ts';
 import type { Limits } from '../journal/entries/entries.ts';
 import type { Json } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
@@ -56,6 +56,8 @@ export function requestHandler<A extends Agent | readonly Agent[]>(
   agents: A,
   ...options: ServingArgs<ContextFor<A>, HandlerOptions<ContextFor<A>>>
 ): Handler;
+// its type error says what is missing, instead of "Expected 3 arguments, but got 2"
+export function requestHandler<A extends Agent | readonly Agent[]>(engine: Engine, agents: A & ServedWithoutContext<A>): Handler;
 export function requestHandler(engine: Engine, agents: Agent | readonly Agent[], o: HandlerOptions = {}): Handler {
   checkOptions(o, HANDLER, 'requestHandler()');
   return handlerOf(engine, agents, o);
@@ -91,6 +93,7 @@ export function serve<A extends Agent | readonly Agent[]>(
   agents: A,
   ...options: ServingArgs<ContextFor<A>, ServeOptions<ContextFor<A>>>
 ): Promise<Listening>;
+export function serve<A extends Agent | readonly Agent[]>(engine: Engine, agents: A & ServedWithoutContext<A>): Promise<Listening>;
 export async function serve(engine: Engine, agents: Agent | readonly Agent[], o: ServeOptions = {}): Promise<Listening> {
   checkOptions(o, { ...HANDLER, ...SERVED }, WHERE);
   return served(engine, () => handlerOf(engine, agents, o), o, WHERE);

@@ -1,7 +1,7 @@
 import type { AgentConfig, AgentResult, JSONValue, Snapshot } from '@strands-agents/sdk';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { rondoTool, strandsAgent } from '../../src/adapters/strands/index.ts';
+import { type RondoToolOptions, rondoTool, strandsAgent } from '../../src/adapters/strands/index.ts';
 import { type Approval, agent, askHuman, agent as declare, Engine, type Journal, supervisor, tool } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
 import { journals } from '../kit/journals.ts';
@@ -38,7 +38,7 @@ function office(said: readonly Said[], answers: readonly Scripted[], sent: strin
     },
   });
   const clerk = agent({ name: 'clerk', instructions: 'Write.', model: ours, tools: [mail, askHuman()] });
-  const make = (journal: Journal, o: Parameters<typeof rondoTool>[2] = {}, config: AgentConfig = {}) => {
+  const make = (journal: Journal, o: RondoToolOptions = {}, config: AgentConfig = {}) => {
     const engine = new Engine({ journal, agents: [clerk] });
     return { engine, agent: strands({ model, tools: [rondoTool(engine, clerk, o)], ...config }) };
   };

@@ -6,6 +6,13 @@ import { root } from '../../scripts/doors.ts';
 
 const HEAD = `
 import { agent, type Decision, delegate, Engine, graph, handoff, tool } from 'rondo';
+import { a2aHandler, serveA2A } from 'rondo/a2a';
+import { agUiHandler, serveAgUi } from 'rondo/ag-ui';
+import { serve as serveContainer } from 'rondo/agentcore/runtime';
+import { rondoNode } from 'rondo/langgraph';
+import { mcpHandler } from 'rondo/mcp';
+import { requestHandler, serve } from 'rondo/server';
+import { rondoTool } from 'rondo/strands';
 import { scripted } from 'rondo/testing';
 import { z } from 'zod';
 const model = scripted(['x']);
@@ -17,9 +24,23 @@ const who = tool({ ...base, context: z.object({ tenant: z.string() }), execute: 
 const needy = agent({ name: 'needy', instructions: '', model, tools: [who] });
 const plain = agent({ name: 'plain', instructions: '', model });
 const counted = agent({ name: 'counted', instructions: '', model, output: z.object({ n: z.number() }) });
+export const servers = [a2aHandler, serveA2A, agUiHandler, serveAgUi, serveContainer, rondoNode, mcpHandler, requestHandler, serve, rondoTool] as const;
 export const used = [agent, counted, delegate, engine, graph, handoff, tool, z, state, edges, base, who, needy, plain] as const;
 export type Used = Decision;
 `;
+
+/** What starts runs for others, of an agent whose tools need a context. */
+const SERVERS = [
+  'serveA2A',
+  'agUiHandler',
+  'serveAgUi',
+  'serveContainer',
+  'rondoNode',
+  'mcpHandler',
+  'requestHandler',
+  'serve',
+  'rondoTool',
+];
 
 const mistakes: readonly [mistake: string, code: string, ...says: string[]][] = [
   [
@@ -32,6 +53,11 @@ const mistakes: readonly [mistake: string, code: string, ...says: string[]][] = 
     `void engine.run(agent({ name: 'top', instructions: '', model, agents: [needy] }), 'go');`,
     'Pass the context that the tools need',
   ],
+  ...SERVERS.map((server): [string, string, string] => [
+    `${server}() without the context that the tools of its agent need`,
+    `void ${server}(engine, needy);`,
+    'Say which context the tools get: pass { context: (by) => ({ ... }) }',
+  ]),
   [
     'a misspelt field of the context',
     `void engine.run(needy, 'go', { context: { tenat: 't' } });`,

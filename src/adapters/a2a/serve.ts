@@ -1,5 +1,5 @@
 import type { Engine } from '../../engine/engine.ts';
-import type { ContextFor, ServingArgs } from '../../engine/options.ts';
+import type { ContextFor, ServedWithoutContext, ServingArgs } from '../../engine/options.ts';
 import { invalid } from '../../errors.ts';
 import type { Limits } from '../../journal/entries/entries.ts';
 import type { Json } from '../../json.ts';
@@ -119,6 +119,8 @@ export function serveA2A<A extends Agent<Prompt>>(
   agent: A,
   ...options: ServingArgs<ContextFor<A>, ServeOptions<ContextFor<A>>>
 ): Promise<A2AServer>;
+// its type error says what is missing, instead of "Expected 3 arguments, but got 2"
+export function serveA2A<A extends Agent<Prompt>>(engine: Engine, agent: A & ServedWithoutContext<A>): Promise<A2AServer>;
 export async function serveA2A(engine: Engine, agent: Agent, o: ServeOptions = {}): Promise<A2AServer> {
   checkOptions(o, SERVE, WHERE, KINDS);
   const { host = '127.0.0.1', port = 0, auth } = o;

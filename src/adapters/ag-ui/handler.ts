@@ -1,6 +1,6 @@
 import { type AGUIEvent, EventType, type RunAgentInput } from '@ag-ui/core';
 import type { Engine } from '../../engine/engine.ts';
-import type { ContextFor, ServingArgs } from '../../engine/options.ts';
+import type { ContextFor, ServedWithoutContext, ServingArgs } from '../../engine/options.ts';
 import { RondoError } from '../../errors.ts';
 import type { Limits } from '../../journal/entries/entries.ts';
 import { agentDefinition } from '../../loop/definition.ts';
@@ -79,6 +79,8 @@ export function agUiHandler<A extends Agent | readonly Agent[]>(
   agents: A,
   ...options: ServingArgs<ContextFor<A>, AgUiOptions<ContextFor<A>>>
 ): Handler;
+// its type error says what is missing, instead of "Expected 3 arguments, but got 2"
+export function agUiHandler<A extends Agent | readonly Agent[]>(engine: Engine, agents: A & ServedWithoutContext<A>): Handler;
 export function agUiHandler(engine: Engine, agents: Agent | readonly Agent[], o: AgUiOptions = {}): Handler {
   checkOptions(o, AG_UI, WHERE, AG_UI_KINDS);
   return handlerOf(engine, agents, o);

@@ -1,5 +1,5 @@
 import type { Engine } from '../../engine/engine.ts';
-import type { ContextFor, ServingArgs } from '../../engine/options.ts';
+import type { ContextFor, ServedWithoutContext, ServingArgs } from '../../engine/options.ts';
 import type { Agent } from '../../loop/types.ts';
 import { checkOptions } from '../../options.ts';
 import type { AuthOption } from '../../server/auth.ts';
@@ -21,6 +21,8 @@ export function serveAgUi<A extends Agent | readonly Agent[]>(
   agents: A,
   ...options: ServingArgs<ContextFor<A>, ServeAgUiOptions<ContextFor<A>>>
 ): Promise<Listening>;
+// its type error says what is missing, instead of "Expected 3 arguments, but got 2"
+export function serveAgUi<A extends Agent | readonly Agent[]>(engine: Engine, agents: A & ServedWithoutContext<A>): Promise<Listening>;
 export async function serveAgUi(engine: Engine, agents: Agent | readonly Agent[], o: ServeAgUiOptions = {}): Promise<Listening> {
   checkOptions(o, { ...AG_UI, ...SERVED }, 'serveAgUi()', AG_UI_KINDS);
   return served(engine, () => handlerOf(engine, agents, o), o, 'serveAgUi()');

@@ -2,7 +2,7 @@ import type { RunnableConfig } from '@langchain/core/runnables';
 import { Annotation, Command, END, interrupt, type LangGraphRunnableConfig, START, StateGraph } from '@langchain/langgraph';
 import { newId } from '../../engine/drive/ids.ts';
 import type { Engine } from '../../engine/engine.ts';
-import type { ContextFor, ServingArgs } from '../../engine/options.ts';
+import type { ContextFor, ServedWithoutContext, ServingArgs } from '../../engine/options.ts';
 import type { RunResult } from '../../engine/read/results.ts';
 import type { Run } from '../../engine/run.ts';
 import { invalid, RondoError } from '../../errors.ts';
@@ -55,6 +55,8 @@ const OPTIONS = {
   session: 'session: ({ configurable }) => configurable.thread_id',
 } satisfies Record<keyof RondoNodeOptions<unknown, unknown, unknown>, string>;
 
+type GraphNode<S> = (state: S, config: LangGraphRunnableConfig) => Promise<object>;
+
 /** Between the nodes of the subgraph. */
 interface Pending extends PendingApprovals {
   decided?: readonly Decision[];
@@ -85,9 +87,15 @@ type Default = { messages: any };
 export function rondoNode<I, O, C, S = Default>(
   engine: Engine,
   agent: Agent<I, O, C>,
-  ...given: ServingArgs<ContextFor<Agent<I, O, C>>, RondoNodeOptions<I, O, S, ContextFor<Agent<I, O, C>>>>
-): (state: S, config: LangGraphRunnableConfig) => Promise<object> {
-  const options = (given[0] ?? {}) as RondoNodeOptions<I, O, S>;
+  ...options: ServingArgs<ContextFor<Agent<I, O, C>>, RondoNodeOptions<I, O, S, ContextFor<Agent<I, O, C>>>>
+): GraphNode<S>;
+// its type error says what is missing, instead of "Expected 3 arguments, but got 2"
+export function rondoNode<A extends Agent, S = Default>(engine: Engine, agent: A & ServedWithoutContext<A>): GraphNode<S>;
+export function rondoNode<I, O, C, S>(
+  engine: Engine,
+  agent: Agent<I, O, C>,
+  options: RondoNodeOptions<I, O, S, ContextFor<Agent<I, O, C>>> = {},
+): GraphNode<S> {
   checkOptions(options, OPTIONS, 'rondoNode()', {
     input: 'function',
     output: 'function',
@@ -96,8 +104,8 @@ export function rondoNode<I, O, C, S = Default>(
     session: 'function',
   });
   assertContext(agent as Agent, options.context, 'rondoNode()', 'context: ({ configurable }) => ({ ... })');
-  const { input = lastText as (state: S) => I, output = asMessage(agent.name) as (output: O) => object } = options;
-  const inner = subgraph(engine, agent as Agent, options as Pick<typeof options, 'by' | 'context' | 'session'>);
+  const { input = lastText, output = asMessage(agent.name) } = options;
+  const inner = subgraph(engine, agent as Agent, options as Who);
   return async (state, config) => {
     const { thread_id, checkpoint_ns } = config.configurable ?? {};
     // the task's id, which is the same however often the task runs

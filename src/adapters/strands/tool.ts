@@ -12,7 +12,7 @@ import {
   type ToolStreamGenerator,
 } from '@strands-agents/sdk';
 import type { Engine } from '../../engine/engine.ts';
-import type { ContextFor, ServingArgs } from '../../engine/options.ts';
+import type { ContextFor, ServedWithoutContext, ServingArgs } from '../../engine/options.ts';
 import type { RunResult } from '../../engine/read/results.ts';
 import type { Run } from '../../engine/run.ts';
 import { RondoError } from '../../errors.ts';
@@ -63,6 +63,8 @@ export function rondoTool<A extends Agent>(
   agent: A,
   ...options: ServingArgs<ContextFor<A>, RondoToolOptions<ContextFor<A>>>
 ): Tool;
+// its type error says what is missing, instead of "Expected 3 arguments, but got 2"
+export function rondoTool<A extends Agent>(engine: Engine, agent: A & ServedWithoutContext<A>): Tool;
 export function rondoTool(engine: Engine, agent: Agent, o: RondoToolOptions<unknown> = {}): Tool {
   checkOptions(o, OPTIONS, 'rondoTool()', { context: 'function', decidedBy: 'function' });
   assertContext(agent, o.context, 'rondoTool()', 'context: (state) => ({ ... })');

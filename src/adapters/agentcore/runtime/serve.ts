@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Engine } from '../../../engine/engine.ts';
-import type { ContextFor, ServingArgs } from '../../../engine/options.ts';
+import type { ContextFor, ServedWithoutContext, ServingArgs } from '../../../engine/options.ts';
 import type { WorkOptions } from '../../../engine/work/work.ts';
 import { invalid } from '../../../errors.ts';
 import type { Limits } from '../../../journal/entries/entries.ts';
@@ -103,6 +103,8 @@ export function serve<A extends Agent>(
   agent: A,
   ...options: ServingArgs<ContextFor<A>, ServeOptions<ContextFor<A>>>
 ): Promise<Serving>;
+// its type error says what is missing, instead of "Expected 3 arguments, but got 2"
+export function serve<A extends Agent>(engine: Engine, agent: A & ServedWithoutContext<A>): Promise<Serving>;
 export async function serve(engine: Engine, agent: Agent, o: ServeOptions = {}): Promise<Serving> {
   checkOptions(o, OPTIONS, WHERE, { sessions: ['own', 'tenant'] });
   if (o.body !== undefined) checkOptions(o.body, BODY, `${WHERE}: body`);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import type { Engine } from '../../../engine/engine.ts';
-import type { ContextFor, ServingArgs } from '../../../engine/options.ts';
+import type { ContextFor, ServedWithoutContext, ServingArgs } from '../../../engine/options.ts';
 import { invalid, RondoError } from '../../../errors.ts';
 import { sha256 } from '../../../journal/canonical.ts';
 import type { Agent } from '../../../loop/types.ts';
@@ -42,6 +42,8 @@ export function mcpHandler<A extends Agent | readonly Agent[]>(
   agents: A,
   ...options: ServingArgs<ContextFor<A>, McpHandlerOptions<ContextFor<A>>>
 ): McpHandler;
+// its type error says what is missing, instead of "Expected 3 arguments, but got 2"
+export function mcpHandler<A extends Agent | readonly Agent[]>(engine: Engine, agents: A & ServedWithoutContext<A>): McpHandler;
 export function mcpHandler(engine: Engine, agents: Agent | readonly Agent[], o: McpHandlerOptions = {}): McpHandler {
   checkOptions(o, { ...MCP, context: 'context: (by) => ({ tenant: by.tenant })' }, WHERE);
   const byName = agentsOf(engine, agents, WHERE, o.context);
