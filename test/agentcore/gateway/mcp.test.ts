@@ -27,6 +27,17 @@ test('the client of the MCP SDK, signed, lists and calls a Lambda function', asy
   });
 });
 
+test('a record keeps the beginning of what a stranger sends', async () => {
+  const { url, server } = await withGateway(OPEN);
+  const long = 'x'.repeat(900_000);
+  await posted(url, { id: 1, method: long });
+  const begun = await posted(url, INITIALIZE('2025-11-25'));
+  const session = { 'mcp-session-id': begun.headers.get('mcp-session-id') as string };
+  await posted(url, { id: 2, method: 'tools/call', params: { name: long, arguments: {} } }, session);
+  expect(server.calls().filter(({ path }) => path.endsWith('/mcp'))).toHaveLength(3);
+  expect(JSON.stringify(server.calls()).length).toBeLessThan(100_000);
+});
+
 test('a function gets the event and the client context of AWS', async () => {
   const { url, target, id } = await withGateway(OPEN, {
     bindings: { [`lambda:${LAMBDA}`]: `${import.meta.dirname}/../fixtures/lambdas.ts#seen` },

@@ -1,5 +1,6 @@
 /** The record of the requests, newest last. It holds no bodies and no signatures. */
 import { appendFile } from 'node:fs/promises';
+import { cut } from '../../../json-schema/size.ts';
 import type { PolicyRecord } from './policy/decided.ts';
 
 export interface CallRecord {
@@ -32,6 +33,11 @@ export interface CallLog {
 }
 
 const KEPT = 1_000;
+/** Characters of one text of a record: a client may have sent it. */
+const LONGEST = 10_000;
+
+const short = (record: CallRecord) =>
+  JSON.parse(JSON.stringify(record, (_, value: unknown) => (typeof value === 'string' ? cut(value, LONGEST) : value))) as CallRecord;
 
 /** @param file each record is appended to it as a line of JSON. @param tell for a file that cannot be written. */
 export function callLog(file: string | undefined, tell: (error: unknown) => void): CallLog {
@@ -41,7 +47,8 @@ export function callLog(file: string | undefined, tell: (error: unknown) => void
     if (file !== undefined) last = last.then(() => appendFile(file, `${JSON.stringify(record)}\n`, { mode: 0o600 })).catch(tell);
   };
   return {
-    add(record) {
+    add(given) {
+      const record = short(given);
       records.push(record);
       if (records.length > KEPT) records.shift();
       written(record);
@@ -49,7 +56,7 @@ export function callLog(file: string | undefined, tell: (error: unknown) => void
     amend(id, why) {
       const at = records.findIndex((record) => record.id === id);
       if (at < 0) return;
-      records[at] = { ...(records[at] as CallRecord), ...why };
+      records[at] = short({ ...(records[at] as CallRecord), ...why });
       written(records[at]);
     },
     list: () => records,
