@@ -2,10 +2,23 @@ import { agent, Engine, type Principal } from 'rondo';
 import { gateway, type RateLimit } from 'rondo/gateway';
 import { scripted } from 'rondo/testing';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { RateLimits } from '../../src/adapters/gateway/rate-limits.ts';
 import { asks, ends, failure, shown } from '../kit/runs.ts';
 import { named } from '../loop/searched.ts';
 
 afterEach(() => vi.restoreAllMocks());
+
+it('keeps nothing of the values of a call, which its caller may have made long', () => {
+  const limits = new RateLimits([{ dimensionKeys: ['user'], entries: [{ requests: [{ rate: 1, period: 'minute' }] }] }], () => 1e12);
+  const kept = vi.spyOn(Map.prototype, 'set');
+  const user = 'x'.repeat(1_000_000);
+  expect([limits.take(() => user), limits.take(() => `${user}y`), limits.take(() => user)?.metric]).toEqual([
+    undefined,
+    undefined,
+    'requests',
+  ]);
+  expect(kept.mock.calls.map(([key]) => String(key).length)).toEqual([64, 64, 64]);
+});
 
 /** Calls one tool after the other on a clock that the test moves. */
 function limited(rateLimits: readonly RateLimit[], clock: { now: number } = { now: 1e12 }) {

@@ -1,5 +1,6 @@
 /** Rate limits of a gateway: a bucket for each combination of values, which fills again as time passes. */
 import { invalid } from '../../errors.ts';
+import { sha256 } from '../../journal/canonical.ts';
 import { checkOptions, hint } from '../../options.ts';
 
 export interface Rate {
@@ -66,7 +67,8 @@ export class RateLimits {
         const rates = mostSpecific(limit, own as string[])?.requests ?? [];
         const limitKey = limit.dimensionKeys.map((key, k) => `${key}=${own[k]}`).join(',');
         for (const [k, { rate, period }] of rates.entries()) {
-          const bucket = this.#filled(JSON.stringify([i, k, ...own]), rate, PERIOD[period], now);
+          // a digest: callers choose some of the values, and how long they are
+          const bucket = this.#filled(sha256(JSON.stringify([i, k, ...own])), rate, PERIOD[period], now);
           taken.push(bucket);
           const retryAfter = Math.max(1, Math.ceil(((1 - bucket.left) * PERIOD[period]) / rate / 1_000 - SLACK));
           if (bucket.left < 1 - SLACK && (!worst || retryAfter > worst.retryAfter)) worst = { limitKey, metric: 'requests', retryAfter };
