@@ -38,6 +38,16 @@ test('a record keeps the beginning of what a stranger sends', async () => {
   expect(JSON.stringify(server.calls()).length).toBeLessThan(100_000);
 });
 
+test.each([250, 50_000])('a body of %i levels is refused as any other that is no message', async (depth) => {
+  const { url } = await withGateway(OPEN);
+  const begun = await posted(url, INITIALIZE('2025-11-25'));
+  const session = { 'mcp-session-id': begun.headers.get('mcp-session-id') as string };
+  const value = '['.repeat(depth) + ']'.repeat(depth);
+  const { status, body } = await posted(url, `{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{"a":${value}}}`, session);
+  expect(status).toBe(400);
+  expect(body).toMatchObject({ jsonrpc: '2.0', error: { code: -32_600, message: 'The body has too many levels' } });
+});
+
 test('a function gets the event and the client context of AWS', async () => {
   const { url, target, id } = await withGateway(OPEN, {
     bindings: { [`lambda:${LAMBDA}`]: `${import.meta.dirname}/../fixtures/lambdas.ts#seen` },

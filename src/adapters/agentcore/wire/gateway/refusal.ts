@@ -1,4 +1,5 @@
 /** Requests to a gateway that are refused, as errors of JSON-RPC. */
+import { overLimit } from '../../../../json-text.ts';
 import { messageOf } from '../../../../reliability/classify.ts';
 import { AwsError, type Encoded, encodeError } from '../codec/error.ts';
 import { INTERNAL } from './interceptors.ts';
@@ -38,9 +39,13 @@ export const json = (status: number, body: object) => ({
 
 /** The message in a body. */
 export function rpcIn(body: Uint8Array): Rpc | Refusal {
+  const text = Buffer.from(body).toString('utf8');
+  // what is behind this writes it again, which a deep one would end
+  const over = overLimit(text);
+  if (over !== undefined) return new Refusal(400, INVALID, `The body has too many ${over === 'depth' ? 'levels' : 'values'}`);
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(body).toString('utf8'));
+    value = JSON.parse(text);
   } catch {
     return new Refusal(400, PARSE, 'Parse error: the body is not JSON');
   }
