@@ -143,8 +143,9 @@ export class Context implements NodeContext {
     if (instead) return this.#endedInstead(call, instead);
     const { epoch } = scope.run;
     const since = Date.now();
+    const { unsure } = this.#task.durable?.get(call.id) ?? {};
     const result = await perform<Json>(scope, {
-      call,
+      call: { ...call, ...(unsure && { unsure }) },
       policy,
       owner: this.#node,
       name: `the step "${name}"`,

@@ -221,16 +221,16 @@ export function roomLater(scope: Scope, calls: readonly Needs[]): Promise<void> 
 
 /**
  * Reserves one tool call until its start, the entry of this number, is in the journal.
- * @param counted an earlier start of it was counted, so only the cost of one more attempt is reserved.
+ * @param counted an earlier start of it was counted as a call. @param worth its amounts count from that start on.
  * @returns undefined if a limit allows no more.
  */
-export function reserveToolCall(scope: Scope, call: Prepared, seq: number, counted = false): Reservation | undefined {
-  const { amount, cost } = needsOf(call);
-  if (counted) return costCrossing(scope, cost) ? undefined : cost === undefined ? NOTHING : reserving(scope, { cost }, seq);
+export function reserveToolCall(scope: Scope, call: Prepared, seq: number, counted = false, worth = false): Reservation | undefined {
+  const { amount: declared, cost } = needsOf(call);
+  const amount = worth ? undefined : declared;
   const { toolCalls } = scope.limitedBy;
-  if (!toolCalls && !amount && cost === undefined) return NOTHING;
-  if (callsLeft(scope).left <= 0 || needsCrossing(scope, { amount, cost })) return undefined;
-  return reserving(scope, { calls: 1, amount, cost }, seq);
+  if ((counted || !toolCalls) && !amount && cost === undefined) return NOTHING;
+  if ((!counted && callsLeft(scope).left <= 0) || needsCrossing(scope, { amount, cost })) return undefined;
+  return reserving(scope, { calls: counted ? 0 : 1, amount, cost }, seq);
 }
 
 /** Reserves the amounts of a durable step in the same way. @returns the limit that they would cross. */

@@ -115,12 +115,12 @@ async function write(
     const drafts: Draft[] = before ? [before] : [];
     for (let i = 0; i < prepared.length; i++) {
       const p = prepared[i] as Prepared;
-      const call = calls[i] as Asked & Partial<Pick<Call, 'id'>>;
+      const call = calls[i] as Asked & Partial<Pick<Call, 'id' | 'amount'>>;
       const id = answer ? `${seq}.${i}` : (call.id as CallId);
       if (p.go === 'start') {
         // after the first refusal those that were not looked up stay open too, and all are looked at together
         if (started.size >= parallel || lost.has(id) || (lost.size > 0 && p.unseen) || (p.intent && claims >= MOST_CLAIMS)) continue;
-        const place = reserveToolCall(scope, p, seq + drafts.length, p.resumed);
+        const place = reserveToolCall(scope, p, seq + drafts.length, p.resumed, call.amount !== undefined);
         if (!place) continue;
         reserved.push(place);
         started.add(i);

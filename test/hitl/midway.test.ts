@@ -151,3 +151,29 @@ test('a generator may ask too, and what forgets the user forgets what the call l
   await ends(engine.resume(paused.runId), 'completed');
   expect(begun).toEqual([undefined, { state: { seen: 'secret-of-ana' }, answer: 'it' }]);
 });
+
+test('what it is worth is held against the limit again once it goes on, because others may have used the room meanwhile', async () => {
+  const paid: Json[] = [];
+  const pay = tool({
+    name: 'pay',
+    description: 'Pay',
+    input: anything,
+    amount: () => ({ usd: 10 }),
+    execute(input, { asked }) {
+      if (input.sure === false && !asked) throw new NeedsPerson({ question: 'Sure?' });
+      paid.push(input as Json);
+      return 'paid';
+    },
+  });
+  const model = scripted([asks(['pay', { sure: false }], ['pay', { sure: true }]), 'done']);
+  const a = agent({ name: 'a', instructions: '', model, tools: [pay] });
+  const engine = new Engine({ agents: [a] });
+  const paused = await ends(engine.run(a, 'go', { by: ana, limits: { amounts: { usd: 10 } } }), 'paused');
+  expect(paid).toEqual([{ sure: true }]);
+  await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'respond', answer: 'yes' }], { by: ana });
+  const { limit } = await ends(engine.resume(paused.runId), 'stopped');
+  expect(limit).toEqual({ name: 'amounts', unit: 'usd', max: 10, used: 10, needed: 10 });
+  expect(paid).toHaveLength(1);
+  await ends(engine.resume(paused.runId, { limits: { amounts: { usd: 20 } } }), 'completed');
+  expect(paid).toHaveLength(2);
+});

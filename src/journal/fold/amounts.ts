@@ -43,9 +43,10 @@ export function add(sums: Millionths, amount: Amount, sign: 1 | -1): Millionths 
 }
 
 /** A call starts: what it is worth counts in its frame, in those above, and in the run. */
-export function count(frame: Frame, call: Call, amount: Amount | undefined): void {
+export function count(frame: Frame, call: Call, amount: Amount | undefined = call.worth): void {
   giveBack(call);
   if (!amount) return;
+  call.worth = amount;
   call.amount = amount;
   call.countedIn = frame;
   change(frame, amount, 1);

@@ -32,6 +32,7 @@ function nodeBegins({ tasks }: Frame, call: Call, { seq }: { readonly seq: numbe
 /** A call starts, or starts again. What was known of its earlier end no longer counts. */
 export function begun(run: RunFold, frame: Frame, entry: EntryOf<'call.started'>): void {
   const call = callOf(run, frame, entry.call);
+  if (entry.effect === 'idempotent' && mayHaveRun(call)) call.unsure = true;
   call.finished = undefined;
   // the settled outcome was that of an earlier start
   call.settled = undefined;
@@ -54,6 +55,10 @@ export function begun(run: RunFold, frame: Frame, entry: EntryOf<'call.started'>
   if (frame.kind === 'foreign') frame.claim = { call: call.id, intent: entry.intent };
   run.intents++;
 }
+
+/** Whether an earlier start of a call may have taken effect. */
+const mayHaveRun = ({ status, finished, settled }: Call): boolean =>
+  settled?.outcome !== 'not-run' && (finished ? finished.error?.outcome === 'unknown' : status === 'started');
 
 /** A person is asked about a call, which is open until the decision. */
 export function requested(run: RunFold, frame: Frame, entry: EntryOf<'approval.requested'>): void {

@@ -189,6 +189,8 @@ export interface Call {
   begun?: number | undefined;
   /** The number of the claim in which it started. If that is not the current claim, a crash interrupted the call. */
   epoch?: number;
+  /** It may run twice, and has started before: that may have taken effect, whatever becomes of this start. */
+  unsure?: boolean;
   /** The newest approval asked for it, and how many were asked. */
   approval?: Approval;
   asked: number;
@@ -204,6 +206,8 @@ export interface Call {
   intent?: Intent;
   /** What it is worth, once it has started, unless it is known not to have taken effect; and the frame whose sums have it. */
   amount?: Amount | undefined;
+  /** What it was said to be worth when it started. A start after a crash need not repeat it. */
+  worth?: Amount;
   countedIn?: Frame | undefined;
   /** US dollars of its last attempt that are in the sums, and the frame whose sums have them. Undefined where its tool says no cost. */
   paid?: { readonly usd: number; readonly from: Frame } | undefined;

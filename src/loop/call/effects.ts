@@ -48,7 +48,7 @@ export type FailedAttempt = Extract<Draft, { type: 'attempt.failed' }>;
 
 /** An effect to execute. `V`: the input of one attempt; `T`: its result. */
 export interface Performing<T, V> {
-  call: Pick<Call, 'id' | 'step' | 'intent'>;
+  call: Pick<Call, 'id' | 'step' | 'intent' | 'unsure'>;
   /** Timeouts, retries and breaker, with the effect that decides what may be retried. */
   policy: ResolvedPolicy;
   /** The owner of the circuit breaker, and its name in messages. */
@@ -141,7 +141,9 @@ export async function perform<T, V = undefined>(scope: Scope, effect: Performing
         if (!late.ok)
           return performing.then(
             ({ ok }) => {
-              if (!ok && late.attempt === entered) settleLate(scope, call.id, epoch, cameTo(scope, late.error, policy.effect));
+              // of several attempts the last one proves nothing for those before, unless each is known not to have run
+              const only = !call.unsure && (late.attempt === 1 || policy.effect === 'once');
+              if (!ok && only && late.attempt === entered) settleLate(scope, call.id, epoch, cameTo(scope, late.error, policy.effect));
             },
             () => undefined,
           );
@@ -155,7 +157,9 @@ export async function perform<T, V = undefined>(scope: Scope, effect: Performing
       },
     },
   );
-  const result = await performing;
+  const ended = await performing;
+  // an earlier start counts as an earlier attempt does
+  const result: Guarded<T> = !ended.ok && call.unsure ? { ...ended, error: { ...ended.error, outcome: 'unknown' } } : ended;
   wrote?.();
   const paid = meter?.last(result.ok);
   // a `once` effect is retried only if earlier attempts did not run; so if the last one never started, nothing ran

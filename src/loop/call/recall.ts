@@ -64,7 +64,7 @@ async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefin
     ...(tool.effect !== 'once' && { doubt: true as const }),
   };
   const had = got && { credentials: got.values, expiresAt: got.expiresAt, handedOut: got.handedOut };
-  return { go: 'start', ...valid, tool, input, context, resumed: true, intent, ...had };
+  return { go: 'start', ...valid, tool, input, context, resumed: true, intent, amount: call.worth, ...had };
 }
 
 /** The refusal of a call whose sub-agent had begun and is not declared any more. Its calls may have had effects, which are in the ledger. */
