@@ -5,10 +5,10 @@
 
 import { newId } from '../engine/drive/ids.ts';
 import { Engine } from '../engine/engine.ts';
-import { heard } from '../engine/heard.ts';
 import type { RunResult } from '../engine/read/results.ts';
 import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries/entries.ts';
+import { heard } from '../journal/heard.ts';
 import { memoryJournal } from '../journal/memory/journal.ts';
 import { agentDefinition } from '../loop/definition.ts';
 import { type Benchmark, type Plan, planOf, type Scenario } from './declaration.ts';
@@ -96,7 +96,7 @@ export async function benchmark(declared: Benchmark, o: BenchmarkOptions = {}): 
       progress.done++;
       if (measure !== 'budget' && !measure.ok) progress.failed++;
       progress.spentUsd = purse.spentUsd;
-      heard(o.onProgress, { ...progress });
+      heard(o.onProgress, [{ ...progress }]);
     }
   };
   try {

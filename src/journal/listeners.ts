@@ -1,5 +1,7 @@
 /** Listeners to the runs of a store, within one process. */
 
+import { heard } from './heard.ts';
+
 /** Gets the id of a run that changed, and nothing else: what changed is in the journal. What it throws is ignored. */
 export type Listener = (runId: string) => void;
 
@@ -45,13 +47,7 @@ export class Listeners {
     const changed = [...this.#changed];
     this.#changed.clear();
     for (const runId of changed)
-      for (const group of [this.#byRun.get(runId) ?? [], this.#all])
-        for (const { listener } of [...group]) {
-          try {
-            listener(runId);
-          } catch {
-            // the change is stored, so an error of a listener is ignored
-          }
-        }
+      // the change is stored, so an error of a listener is ignored
+      for (const group of [this.#byRun.get(runId) ?? [], this.#all]) for (const { listener } of [...group]) heard(listener, [runId]);
   }
 }

@@ -151,15 +151,18 @@ describe('the principal', () => {
   });
 });
 
-test('onDecision that throws changes nothing, and is a warning', async () => {
+const full = () => {
+  throw new Error('the log is full');
+};
+
+test.each([
+  ['throws', full],
+  ['is rejected', async () => full()],
+])('onDecision that %s changes nothing, and is a warning', async (_, onDecision) => {
   const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
-  const policy = await policyOf({
-    onDecision: () => {
-      throw new Error('the log is full');
-    },
-  });
+  const policy = await policyOf({ onDecision });
   expect(allows(policy)).toBe(true);
-  expect(warned.mock.calls.join()).toContain('the log is full');
+  await vi.waitFor(() => expect(warned.mock.calls.join()).toContain('the log is full'));
   warned.mockRestore();
 });
 

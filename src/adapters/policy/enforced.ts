@@ -1,4 +1,5 @@
 /** Policies as a `Policy`: every failure denies, and a mode that only logs denies nothing. */
+import { heard } from '../../journal/heard.ts';
 import type { CallRequest, OffersRequest, Policy, Ruling } from '../../ports/policy.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { messageOf } from '../../reliability/classify.ts';
@@ -37,13 +38,10 @@ export interface Enforced extends Policy {
 /** @param current what decides now. @throws nothing: a call that cannot be decided is denied. */
 export function enforced(current: () => Decider, { mode, principal, onDecision, now }: Enforcing): Enforced {
   function told(r: CallRequest, { decision, policies, errors }: Verdict): void {
-    if (!onDecision) return;
     const { tool, by, agent, runId, session } = r;
-    try {
-      onDecision({ decision, enforced: mode === 'ENFORCE', policies, errors, call: { tool, by, agent, runId, session } });
-    } catch (error) {
-      process.emitWarning(`onDecision of a policy in Cedar failed: ${messageOf(error)}`, 'RondoWarning');
-    }
+    heard(onDecision, [{ decision, enforced: mode === 'ENFORCE', policies, errors, call: { tool, by, agent, runId, session } }], (error) =>
+      process.emitWarning(`onDecision of a policy in Cedar failed: ${messageOf(error)}`, 'RondoWarning'),
+    );
   }
   return {
     decide(r) {

@@ -1,5 +1,6 @@
 import type { Entry } from '../../journal/entries/entries.ts';
 import type { RunFold } from '../../journal/fold/fold.ts';
+import { heard } from '../../journal/heard.ts';
 import type { Log } from '../../journal/log.ts';
 import type { AgentDefinition, Caller, Drive, Halt, Host } from '../../loop/types.ts';
 import type { Principal } from '../../ports/principal.ts';
@@ -139,12 +140,7 @@ export class LiveRun implements Drive {
     const listener = this.#onEvent;
     if (!listener) return;
     // a listener that throws never disturbs a run, now or later
-    try {
-      const answer: unknown = listener(event);
-      if (answer instanceof Promise) answer.catch((error) => this.#failed(listener, event, error));
-    } catch (error) {
-      this.#failed(listener, event, error);
-    }
+    heard(listener, [event], (error) => this.#failed(listener, event, error));
   }
 
   #failed(listener: object, { type }: RunEvent, error: unknown): void {

@@ -1,8 +1,8 @@
 /** `engine.work()`: drives the runs that need a process. */
 import { invalid } from '../../errors.ts';
+import { heard } from '../../journal/heard.ts';
 import { checkOptions } from '../../options.ts';
 import { LONGEST_TIMER } from '../../reliability/timer.ts';
-import { heard } from '../heard.ts';
 import type { Worked, WorkState } from './worked.ts';
 import { Loop, type LoopPorts } from './working.ts';
 
@@ -62,7 +62,7 @@ export function work(ports: LoopPorts, o: WorkOptions, close: () => Promise<void
   else signal?.addEventListener('abort', halt, { once: true });
   const shut = () => {
     halt();
-    close().catch((error) => heard(onError, error));
+    close().catch((error) => heard(onError, [error]));
   };
   if (o.signals) for (const name of SIGNALS) process.once(name, shut);
   const ended = loop.run().finally(() => {

@@ -8,11 +8,11 @@
  */
 import { detailOf, RondoError } from '../../errors.ts';
 import { dueAt } from '../../journal/due.ts';
+import { heard } from '../../journal/heard.ts';
 import type { RunHead } from '../../journal/port.ts';
 import type { LiveRun } from '../drive/live-run.ts';
 import type { Recorder } from '../drive/recorder.ts';
 import { allDue, orphans } from '../due.ts';
-import { heard } from '../heard.ts';
 import { findHead } from '../read/lookup.ts';
 import type { Resources } from '../resources.ts';
 import { engineError, type Run } from '../run.ts';
@@ -245,7 +245,7 @@ export class Loop {
       (error) => this.#refused(head, error),
     );
     this.#driving.set(runId, { head, done: Promise.resolve(ended).finally(() => this.#left(head)) });
-    heard(this.#o.onRun, { runId, kind, run });
+    heard(this.#o.onRun, [{ runId, kind, run }]);
   }
 
   #left(head: RunHead): void {
@@ -303,7 +303,7 @@ export class Loop {
   }
 
   #tell(error: unknown, runId?: string): void {
-    heard(this.#o.onError, error, runId);
+    heard(this.#o.onError, [error, runId]);
   }
 
   /** Waits until something may be due. */

@@ -81,7 +81,7 @@ export const subscribeCases: readonly Case[] = [
     },
   ],
   [
-    'a listener that throws affects neither appends nor other listeners',
+    'a listener that throws, or whose promise is rejected, affects neither appends nor other listeners',
     async (journal) => {
       needs(journal, 'subscribe');
       const ending = new AbortController();
@@ -89,6 +89,7 @@ export const subscribeCases: readonly Case[] = [
         throw new Error('the listener fails');
       };
       await journal.subscribe(fails, { signal: ending.signal });
+      await journal.subscribe(async () => fails(), { signal: ending.signal });
       const every = await listen(journal);
       await start(journal, 'r');
       await every.hears('r');
