@@ -306,6 +306,16 @@ test('redact evens out what is another in each run, and hides what is private', 
   expect((await failing(engine.run(asks(replay(file), tools), 'I am Ana Smith'))).code).toBe('RECORDING_MISMATCH');
 });
 
+test.each([
+  ['throws', () => expect.fail('no such pattern'), 'no such pattern'],
+  ['returns no text', () => undefined as never, 'it returned undefined'],
+])('redact that %s on an answer fails the run as a recording, and nothing is written', async (_, fail, why) => {
+  const redact = (text: string): string => (text.includes('Ana Smith') ? fail() : text);
+  const result = await new Engine().run(asks(record(scripted(['Dear Ana Smith']), file, { redact }), []), 'Write.');
+  expect(result).toMatchObject({ status: 'failed', error: { code: 'RECORDING_FAILED', message: expect.stringContaining(why) } });
+  expect(readFileSync(file, 'utf8')).not.toContain('Ana Smith');
+});
+
 test('a run whose conversation is compacted has the same requests each time', async () => {
   const compact = [clearToolResults({ over: 500, keep: 1, least: 10 })];
   const long = tool({

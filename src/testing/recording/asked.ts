@@ -1,8 +1,9 @@
-import { invalid } from '../../errors.ts';
+import { invalid, ToolError } from '../../errors.ts';
 import { canonical, sha256 } from '../../journal/canonical.ts';
 import { type Json, put } from '../../json.ts';
 import { checkOptions } from '../../options.ts';
 import type { Message, ModelRequest } from '../../ports/model.ts';
+import { messageOf } from '../../reliability/classify.ts';
 import { Secrets, secretsIn } from '../../secrets.ts';
 import type { Prompt } from '../moved.ts';
 
@@ -50,6 +51,22 @@ const MEDIA: ReadonlySet<unknown> = new Set(['image', 'document']);
 const shortId = (text: string): string => sha256(text).slice(0, 16);
 const messageId = (after: string | undefined, message: string): string => shortId(`${after ?? ''}\n${message}`);
 
+/** @throws ToolError `RECORDING_FAILED`: what was not redacted is not written. */
+function redacted(text: string, redact: (text: string) => string): string {
+  const failed = (why: string, cause?: unknown) =>
+    new ToolError('RECORDING_FAILED', `the option redact failed, so nothing was written: ${why}. It takes a text and returns one.`, {
+      cause,
+    });
+  let found: unknown;
+  try {
+    found = redact(text);
+  } catch (error) {
+    throw failed(messageOf(error), error);
+  }
+  if (typeof found !== 'string') throw failed(`it returned ${found === null ? 'null' : typeof found}`);
+  return found;
+}
+
 /** Removes secrets. */
 export class Cleaner {
   readonly #secrets: Secrets;
@@ -64,10 +81,11 @@ export class Cleaner {
       throw invalid(`${where}: redact is a function from text to text: { ${RECORDING_OPTIONS.redact} }.`);
     const named = Object.entries(o.secrets ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
     this.#secrets = new Secrets([...named, ...secretsIn(process.env)]);
-    this.#redact = o.redact;
+    const { redact } = o;
+    this.#redact = redact && ((text) => redacted(text, redact));
   }
 
-  /** A copy without secrets, redacted. */
+  /** A copy without secrets, redacted. @throws ToolError `RECORDING_FAILED` if `redact` fails. */
   clean<T>(value: T): T {
     const masked = this.#secrets.maskJson(value);
     return this.#redact ? (eachText(masked, this.#redact) as T) : masked;
