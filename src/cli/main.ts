@@ -9,7 +9,9 @@ const write = stdout.write.bind(stdout);
 stdout.write = stderr.write.bind(stderr);
 // a reader such as `head` may close early
 stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code === 'EPIPE') return;
+  stderr.write(`error: the standard output cannot be written: ${error.message}. Write to a file, or free space.\n`);
+  end(EXIT.unusable);
 });
 
 const stop = new AbortController();

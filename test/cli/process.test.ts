@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Report } from '../../src/bench/index.ts';
@@ -34,6 +34,23 @@ test('what the measured program prints goes to the standard error, and what it l
   expect((JSON.parse(out) as Report).runs).toHaveLength(4);
   expect(err).toContain('hello\nthere');
   expect(err).not.toContain('█');
+});
+
+test.skipIf(!existsSync('/dev/full'))('where there is /dev/full: a standard output that is full is said, and counts as not measured', async () => {
+  const cwd = folder('cli');
+  const full = openSync('/dev/full', 'w');
+  const args = ['--import', join(root, 'scripts/source.ts'), join(root, 'src/cli/main.ts'), '--help'];
+  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', full, 'pipe'] });
+  closeSync(full);
+  let err = '';
+  child.stderr?.on('data', (data) => {
+    err += data;
+  });
+  const [code] = await once(child, 'close');
+  expect({ code, err }).toEqual({
+    code: 2,
+    err: expect.stringMatching(/^error: the standard output cannot be written: .*\. Write to a file/),
+  });
 });
 
 test('Ctrl-C keeps what was measured', async () => {
@@ -83,7 +100,7 @@ test('a command loads only what it needs: help loads neither the engine nor tabl
   );
   const child = spawn(process.execPath, ['--import', hook, join(root, 'src/cli/main.ts'), '--help']);
   let err = '';
-  child.stderr.on('data', (data) => {
+  child.stderr?.on('data', (data) => {
     err += data;
   });
   await once(child, 'close');
