@@ -36,22 +36,25 @@ test('what the measured program prints goes to the standard error, and what it l
   expect(err).not.toContain('█');
 });
 
-test.skipIf(!existsSync('/dev/full'))('where there is /dev/full: a standard output that is full is said, and counts as not measured', async () => {
-  const cwd = folder('cli');
-  const full = openSync('/dev/full', 'w');
-  const args = ['--import', join(root, 'scripts/source.ts'), join(root, 'src/cli/main.ts'), '--help'];
-  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', full, 'pipe'] });
-  closeSync(full);
-  let err = '';
-  child.stderr?.on('data', (data) => {
-    err += data;
-  });
-  const [code] = await once(child, 'close');
-  expect({ code, err }).toEqual({
-    code: 2,
-    err: expect.stringMatching(/^error: the standard output cannot be written: .*\. Write to a file/),
-  });
-});
+test.skipIf(!existsSync('/dev/full'))(
+  'where there is /dev/full: a standard output that is full is said, and counts as not measured',
+  async () => {
+    const cwd = folder('cli');
+    const full = openSync('/dev/full', 'w');
+    const args = ['--import', join(root, 'scripts/source.ts'), join(root, 'src/cli/main.ts'), '--help'];
+    const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', full, 'pipe'] });
+    closeSync(full);
+    let err = '';
+    child.stderr?.on('data', (data) => {
+      err += data;
+    });
+    const [code] = await once(child, 'close');
+    expect({ code, err }).toEqual({
+      code: 2,
+      err: expect.stringMatching(/^error: the standard output cannot be written: .*\. Write to a file/),
+    });
+  },
+);
 
 test('Ctrl-C keeps what was measured', async () => {
   const hangs =
