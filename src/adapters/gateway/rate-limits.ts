@@ -44,14 +44,17 @@ interface Bucket {
 
 /** Counts requests. It never throws: what cannot be counted is admitted. */
 export class RateLimits {
-  readonly #limits: readonly RateLimit[];
+  readonly #limits: readonly { readonly limit: RateLimit; readonly id: string }[];
   readonly #now: () => number;
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets: Map<string, Bucket>;
 
-  /** @param now epoch milliseconds. */
-  constructor(limits: readonly RateLimit[], now: () => number = Date.now) {
-    this.#limits = limits;
+  /** @param now epoch milliseconds. @param before those that these replace: what is the same limit goes on counting. */
+  constructor(limits: readonly RateLimit[], now: () => number = Date.now, before?: RateLimits) {
+    const texts = limits.map((limit) => JSON.stringify(limit));
+    const times = (i: number) => texts.slice(0, i).filter((text) => text === texts[i]).length;
+    this.#limits = limits.map((limit, i) => ({ limit, id: sha256(`${times(i)} ${texts[i]}`) }));
     this.#now = now;
+    this.#buckets = new Map(before?.#buckets);
   }
 
   /** Takes one request. @returns the limit that refuses it; then nothing is counted. */
@@ -61,14 +64,14 @@ export class RateLimits {
       if (!Number.isFinite(now)) return undefined;
       const taken: Bucket[] = [];
       let worst: Exceeded | undefined;
-      for (const [i, limit] of this.#limits.entries()) {
+      for (const { limit, id } of this.#limits) {
         const own = limit.dimensionKeys.map((key) => values(key));
         if (own.some((value) => value === undefined)) continue;
         const rates = mostSpecific(limit, own as string[])?.requests ?? [];
         const limitKey = limit.dimensionKeys.map((key, k) => `${key}=${own[k]}`).join(',');
         for (const [k, { rate, period }] of rates.entries()) {
           // a digest: callers choose some of the values, and how long they are
-          const bucket = this.#filled(sha256(JSON.stringify([i, k, ...own])), rate, PERIOD[period], now);
+          const bucket = this.#filled(sha256(JSON.stringify([id, k, ...own])), rate, PERIOD[period], now);
           taken.push(bucket);
           const retryAfter = Math.max(1, Math.ceil(((1 - bucket.left) * PERIOD[period]) / rate / 1_000 - SLACK));
           if (bucket.left < 1 - SLACK && (!worst || retryAfter > worst.retryAfter)) worst = { limitKey, metric: 'requests', retryAfter };

@@ -63,6 +63,28 @@ test('the most specific entry decides, its bucket fills again on the clock of th
   await controls.send(new DeleteGatewayRateLimitCommand({ gatewayIdentifier, rateLimitId }));
 });
 
+test('a limit that stays as it is goes on counting when another one is changed or deleted', async () => {
+  const { url, target, controls, id: gatewayIdentifier, server } = await withGateway({ authorizerType: 'NONE' }, { bindings: BINDINGS });
+  await target(refunds('Refund', ['process', 'cancel']));
+  const client = await connected(url);
+  const limit = async (dimensions: Record<string, string>, rate: number) => {
+    const entries = [{ dimensions, requests: perMinute(rate) }];
+    const dimensionKeys = Object.keys(dimensions);
+    return (await controls.send(new CreateGatewayRateLimitCommand({ gatewayIdentifier, dimensionKeys, entries }))).rateLimitId;
+  };
+  const rateLimitId = await limit({ targetName: 'Refund', toolName: 'cancel' }, 5);
+  await limit({ toolName: 'process' }, 2);
+  await server.clock.advance(30_000);
+  expect(await calls(client, 'Refund___process', 5)).toMatchObject({ ran: 2 });
+  const entries = [{ dimensions: { targetName: 'Refund', toolName: 'cancel' }, requests: perMinute(6) }];
+  await controls.send(new UpdateGatewayRateLimitCommand({ gatewayIdentifier, rateLimitId, entries }));
+  expect(await calls(client, 'Refund___process', 5)).toMatchObject({ ran: 0 });
+  expect(await calls(client, 'Refund___cancel', 9)).toMatchObject({ ran: 6 });
+  await server.clock.advance(2_000);
+  await controls.send(new DeleteGatewayRateLimitCommand({ gatewayIdentifier, rateLimitId }));
+  expect(await calls(client, 'Refund___process', 5)).toMatchObject({ ran: 0 });
+});
+
 test('a claim of the caller is a dimension, each value with a bucket of its own; listing is not limited', async () => {
   const idp = await issuer();
   const authorizer = { customJWTAuthorizer: { discoveryUrl: idp.discoveryUrl, allowedClients: ['web'] } };

@@ -85,7 +85,7 @@ export function rateCounters(now: () => number): (gateway: string, limits: reado
     const key = JSON.stringify(counted);
     const before = known.get(gateway);
     if (before?.key === key) return before.counter;
-    const counter = counted.length > 0 ? new RateLimits(counted, now) : undefined;
+    const counter = counted.length > 0 ? new RateLimits(counted, now, before?.counter) : undefined;
     known.set(gateway, { key, counter });
     return counter;
   };
