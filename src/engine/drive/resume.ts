@@ -98,11 +98,13 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
     by: run.started.by,
   });
   return driving.catch(async (error) => {
-    // it may have ended between the look at it and this claim: it was cancelled, or another process drove it to its end
-    const ended = RondoError.is(error, 'RUN_BUSY') && run.epoch === epoch ? await loadRun(resources.journal, runId) : undefined;
-    if (!ended || !isOver(ended)) throw error;
+    if (!RondoError.is(error, 'RUN_BUSY') || run.epoch !== epoch) throw error;
+    // the owner wrote before this claim: a lease without a claim would stop that owner, and keep everyone else out until it ran out
     live.leased = false;
     await release(resources, runId);
+    // it may have ended between the look at it and this claim: it was cancelled, or another process drove it to its end
+    const ended = await loadRun(resources.journal, runId);
+    if (!ended || !isOver(ended)) throw error;
     return resultOf(ended) as RunResult;
   });
 }
