@@ -54,7 +54,7 @@ export class RateLimits {
     const times = (i: number) => texts.slice(0, i).filter((text) => text === texts[i]).length;
     this.#limits = limits.map((limit, i) => ({ limit, id: sha256(`${times(i)} ${texts[i]}`) }));
     this.#now = now;
-    this.#buckets = new Map(before?.#buckets);
+    this.#buckets = new Map(before ? before.#buckets : []);
   }
 
   /** Takes one request. @returns the limit that refuses it; then nothing is counted. */
