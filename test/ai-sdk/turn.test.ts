@@ -8,7 +8,8 @@ import type { AiSdkState } from '../../src/adapters/ai-sdk/state.ts';
 import { ToolError } from '../../src/index.ts';
 import type { Ask, Turn, TurnResult } from '../../src/ports/foreign.ts';
 import type { Decision } from '../../src/ports/tool.ts';
-import { context, fakeModel, results, type Said, stored, USED } from './model.ts';
+import { context, stored } from '../kit/turns.ts';
+import { fakeModel, results, type Said, USED } from './model.ts';
 
 const mail = (sent: string[]) =>
   tool({

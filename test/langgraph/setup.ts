@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import type { Waits } from '../../src/adapters/langgraph/turn.ts';
 import type { Decision, Json, ModelDelta } from '../../src/index.ts';
 import type { Ask, TurnContext, TurnResult } from '../../src/ports/foreign.ts';
-import { Secrets } from '../../src/secrets.ts';
+import { context as turnContext } from '../kit/turns.ts';
 
 export const Log = Annotation.Root({ log: Annotation<string[]>({ reducer: (a, b) => a.concat(b), default: () => [] }) });
 export type Logged = typeof Log.State;
@@ -23,23 +23,7 @@ export function side(
 
 export function context(o: Partial<TurnContext> & { deltas?: ModelDelta[] } = {}): TurnContext {
   const { deltas, ...rest } = o;
-  return {
-    signal: new AbortController().signal,
-    idempotencyKey: 'key',
-    thread: 'thread',
-    attempt: 1,
-    runId: 'run',
-    session: undefined,
-    by: undefined,
-    context: undefined,
-    depth: 1,
-    traceparent: undefined,
-    secrets: new Secrets(),
-    alive: () => undefined,
-    decidedBy: undefined,
-    emit: deltas && ((delta) => void deltas.push(delta)),
-    ...rest,
-  };
+  return turnContext({ emit: deltas && ((delta) => void deltas.push(delta)), ...rest });
 }
 
 type Answer = { type: 'approve' } | { type: 'edit'; input: Json } | { type: 'reject'; reason: string } | { type: 'respond'; answer: Json };

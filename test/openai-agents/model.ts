@@ -1,6 +1,4 @@
 import { type Model, type ModelRequest, type ModelResponse, Usage } from '@openai/agents-core';
-import type { TurnContext } from '../../src/ports/foreign.ts';
-import { Secrets } from '../../src/secrets.ts';
 
 export type Said = string | Error | readonly { id: string; name: string; input: unknown }[];
 
@@ -76,27 +74,3 @@ export const results = (request: ModelRequest | undefined) =>
 
 /** What one call of it uses. */
 export const USED = { input: 6, output: 5, cacheRead: 4, reasoning: 1 };
-
-/** What the engine gives to a turn. */
-export function context(o: Partial<TurnContext> = {}): TurnContext {
-  return {
-    signal: new AbortController().signal,
-    idempotencyKey: 'key',
-    thread: 'thread',
-    attempt: 1,
-    runId: 'run',
-    session: undefined,
-    by: undefined,
-    context: undefined,
-    depth: 1,
-    traceparent: undefined,
-    secrets: new Secrets(),
-    alive: () => undefined,
-    decidedBy: undefined,
-    emit: undefined,
-    ...o,
-  };
-}
-
-/** A state as the journal gives it back. */
-export const stored = <T>(state: T): T => JSON.parse(JSON.stringify(state)) as T;

@@ -17,7 +17,8 @@ import type { OpenAiState } from '../../src/adapters/openai-agents/state.ts';
 import { ToolError } from '../../src/index.ts';
 import type { Ask, Turn, TurnResult } from '../../src/ports/foreign.ts';
 import type { Decision } from '../../src/ports/tool.ts';
-import { context, FakeModel, results, type Said, stored, USED } from './model.ts';
+import { context, stored } from '../kit/turns.ts';
+import { FakeModel, results, type Said, USED } from './model.ts';
 
 const mail = (sent: string[], name = 'mail') =>
   tool({

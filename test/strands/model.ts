@@ -9,8 +9,6 @@ import {
   tool,
 } from '@strands-agents/sdk';
 import { z } from 'zod';
-import type { TurnContext } from '../../src/ports/foreign.ts';
-import { Secrets } from '../../src/secrets.ts';
 
 export type Said = string | Error | readonly { id: string; name: string; input: JSONValue }[];
 
@@ -73,27 +71,3 @@ export const mail = (sent: string[], name = 'mail') =>
   });
 
 export const strands = (o: AgentConfig) => new Agent({ printer: false, retryStrategy: null, ...o });
-
-/** What the engine gives to a turn. */
-export function context(o: Partial<TurnContext> = {}): TurnContext {
-  return {
-    signal: new AbortController().signal,
-    idempotencyKey: 'key',
-    thread: 'thread',
-    attempt: 1,
-    runId: 'run',
-    session: undefined,
-    by: undefined,
-    context: undefined,
-    depth: 1,
-    traceparent: undefined,
-    secrets: new Secrets(),
-    alive: () => undefined,
-    decidedBy: undefined,
-    emit: undefined,
-    ...o,
-  };
-}
-
-/** A state as the journal gives it back. */
-export const stored = <T>(state: T): T => JSON.parse(JSON.stringify(state)) as T;

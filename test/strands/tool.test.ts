@@ -7,7 +7,8 @@ import { type Scripted, scripted } from '../../src/testing/scripted.ts';
 import { journals } from '../kit/journals.ts';
 import { asks, ends, shown } from '../kit/runs.ts';
 import { deferred, settle, until } from '../kit/time.ts';
-import { FakeModel, results, type Said, stored, strands } from './model.ts';
+import { stored } from '../kit/turns.ts';
+import { FakeModel, results, type Said, strands } from './model.ts';
 
 function store() {
   const kind = journals.find((j) => j.name === 'sqlite');

@@ -8,7 +8,8 @@ import type { StrandsState } from '../../src/adapters/strands/state.ts';
 import { ToolError } from '../../src/index.ts';
 import type { Ask, Turn, TurnResult } from '../../src/ports/foreign.ts';
 import type { Decision } from '../../src/ports/tool.ts';
-import { context, FakeModel, mail, results, type Said, stored, strands } from './model.ts';
+import { context, stored } from '../kit/turns.ts';
+import { FakeModel, mail, results, type Said, strands } from './model.ts';
 
 /** The agent of a test as each of its "processes" would make it: one script, one log, and nothing else shared. */
 function desk(

@@ -1,5 +1,5 @@
 import { ToolError } from '../../errors.ts';
-import { type JsonObject, plainJson } from '../../json.ts';
+import { type JsonObject, jsonIn, plainJson } from '../../json.ts';
 import type { ModelDelta, ModelResponse, Part, Usage } from '../../ports/model.ts';
 import type { Aliases } from '../../ports/sendable/names.ts';
 import type { Block } from './messages.ts';
@@ -110,17 +110,8 @@ function halfOf(written: ReturnType<typeof writtenIn>, id: string | undefined, e
   const place = written.findIndex((call) => call.id === id);
   const [call] = place < 0 ? [] : written.splice(place, 1);
   // a call without arguments may have none written, or be cut off before them
-  if (!call || (call.text.trim() === '' ? ended : isWhole(call.text))) return undefined;
+  if (!call || (call.text.trim() === '' ? ended : jsonIn(call.text) !== undefined)) return undefined;
   return call.text;
-}
-
-function isWhole(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Calls, and reasoning that is already a part, have their own places. */
