@@ -4,7 +4,7 @@ import type { Json, JsonObject } from '../../../json.ts';
 import { isObject } from '../../../json-schema/keywords.ts';
 import { resolved, step } from './references.ts';
 import type { Schemas } from './schema.ts';
-import { encode, inQuery, isStyle, refused } from './styles.ts';
+import { encode, inQuery, isStyle, refused, whole } from './styles.ts';
 
 type Kind = 'json' | 'urlencoded' | 'multipart' | 'text' | 'bytes';
 
@@ -100,7 +100,7 @@ function filesIn(document: JsonObject, schema: Json | undefined, at: string, whe
 
 /** @throws ToolError `INVALID_ARGUMENTS` for a value that the media type cannot hold. */
 export async function encodeBody(body: RequestBody, value: Json): Promise<{ type: string; bytes: Uint8Array }> {
-  const of = (text: string) => ({ type: body.type, bytes: Buffer.from(text) });
+  const of = (text: string) => ({ type: body.type, bytes: Buffer.from(whole(text)) });
   if (body.kind === 'json') return of(JSON.stringify(value));
   if (body.kind === 'text') return of(typeof value === 'string' ? value : JSON.stringify(value));
   if (body.kind === 'bytes') return { type: body.type, bytes: fileBytes(value, 'body') };
@@ -136,7 +136,7 @@ function multipart({ encoding, files, type }: RequestBody, value: JsonObject): {
     const file = o.file === undefined ? '' : `; filename="${quoted(o.file)}"`;
     const kind = o.type === undefined ? '' : `\r\ncontent-type: ${o.type}`;
     const head = `--${boundary}\r\ncontent-disposition: form-data; name="${quoted(name)}"${file}${kind}\r\n\r\n`;
-    parts.push(Buffer.from(head), Buffer.from(content as string), Buffer.from('\r\n'));
+    parts.push(Buffer.from(whole(head)), typeof content === 'string' ? Buffer.from(whole(content)) : content, Buffer.from('\r\n'));
   };
   for (const [name, field] of Object.entries(value)) {
     const { contentType } = isObject(encoding[name]) ? encoding[name] : {};
@@ -159,9 +159,9 @@ function multipart({ encoding, files, type }: RequestBody, value: JsonObject): {
 const quoted = (text: string) => text.replace(/["\r\n]/g, encode);
 
 function fileBytes(value: Json, what: string): Uint8Array {
-  if (typeof value === 'string') return Buffer.from(value);
+  if (typeof value === 'string') return Buffer.from(whole(value));
   const { text, base64 } = isObject(value) ? value : {};
-  if (typeof text === 'string') return Buffer.from(text);
+  if (typeof text === 'string') return Buffer.from(whole(text));
   if (typeof base64 === 'string' && /^[A-Za-z0-9+/]*={0,2}$/.test(base64.replace(/\s/g, ''))) return Buffer.from(base64, 'base64');
   throw refused(`${what} is a file: { text: "..." }, or { base64: "..." }.`);
 }

@@ -55,11 +55,14 @@ type Write = (text: string) => string;
 /** A value that cannot be sent as it was meant. Nothing was sent. */
 export const refused = (why: string) => new ToolError('INVALID_ARGUMENTS', why, { outcome: 'not-run' });
 
-/** All but the unreserved characters of RFC 3986. @throws ToolError `INVALID_ARGUMENTS` for half of a character, which has no bytes. */
-export const encode: Write = (text) => {
-  if (!text.isWellFormed()) throw refused('An argument has half of a character in it, which cannot be sent. Write it whole.');
-  return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+/** The same text. @throws ToolError `INVALID_ARGUMENTS` for half of a character, which has no bytes. */
+export const whole: Write = (text) => {
+  if (text.isWellFormed()) return text;
+  throw refused('An argument has half of a character in it, which cannot be sent. Write it whole.');
 };
+/** All but the unreserved characters of RFC 3986. @throws ToolError as `whole` does. */
+export const encode: Write = (text) =>
+  encodeURIComponent(whole(text)).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 /** Reserved characters stay, but for those that would end the value. */
 const lenient: Write = (text) => encode(text).replace(/%(2F|3A|3F|40|24|21|27|28|29|2A|2C|3B|3D)/g, decodeURIComponent);
 const asIs: Write = (text) => text;
