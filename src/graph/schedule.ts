@@ -16,7 +16,7 @@ import { copyJson, type Json } from '../json.ts';
 import { appendWithRetry } from '../loop/append-with-retry.ts';
 import { journalCrossed } from '../loop/budget.ts';
 import type { Blocked } from '../loop/call/call.ts';
-import { closingOf } from '../loop/conclude.ts';
+import { letOut } from '../loop/conclude.ts';
 import type { Left } from '../loop/sub-agent-frame.ts';
 import type { Scope, Settlement } from '../loop/types.ts';
 import { failureOf } from '../reliability/classify.ts';
@@ -53,7 +53,7 @@ async function begin(scope: Scope, graph: GraphDefinition): Promise<Settlement |
     if (error instanceof Halted) throw error;
     return { status: 'failed', error: failureOf(error, 'NODE_FAILED') };
   }
-  const closing = next.length === 0 ? await closingOf(scope, output) : () => [];
+  const closing = next.length === 0 ? (await letOut(scope, output))() : () => [];
   await scope.append((seq) => [{ type: 'frame.began', kind: 'graph', state, next }, ...closing(seq + 1)]);
   return next.length === 0 ? { status: 'completed', output, committed: true } : undefined;
 }
@@ -166,7 +166,8 @@ class Schedule implements Scheduling {
     } catch (error) {
       return { status: 'failed', error: failureOf(error, 'NODE_FAILED') };
     }
-    await this.scope.append(await closingOf(this.scope, output));
+    const close = await letOut(this.scope, output);
+    await this.scope.append(close());
     return { status: 'completed', output, committed: true };
   }
 

@@ -60,15 +60,22 @@ async function unchecked(scope: LoopScope, responded: Responded): Promise<readon
 /** The answer with other content, so that the journal and later runs of the session do not have what the policy removed. */
 const saying = (responded: Responded, output: Json): Responded => ({ ...responded, content: outputParts(output) });
 
-/** The entries with which a frame ends that has an output, after its end was let out. */
-export async function closingOf(scope: Scope, output: Json): Promise<Make> {
+/**
+ * Lets out the end of a frame that has an output. @returns a function that makes the entries, to be called right before they are appended: a
+ * node of a graph above that ends in between would build on entries that are not written.
+ */
+export async function letOut(scope: Scope, output: Json): Promise<() => Make> {
   const whole = { ok: true, output } as const;
-  return scope.closing(whole, scope.leaving && (await scope.leaving(whole)));
+  const told = scope.leaving && (await scope.leaving(whole));
+  return () => scope.closing(whole, told);
 }
+
+/** The entries of {@link letOut}, made at once. */
+export const closingOf = async (scope: Scope, output: Json): Promise<Make> => (await letOut(scope, output))();
 
 /** Ends the frame, unless a message has arrived. Then the model is asked again, and the result is an empty list. */
 async function end(scope: LoopScope, output: Json, before: readonly Draft[]): Promise<readonly Due[] | Settlement> {
-  const closing = await closingOf(scope, output);
+  const closing = (await letOut(scope, output))();
   let ended = false;
   const append = scope.append((seq) => {
     ended = scope.frame.waiting.length === 0;
