@@ -10,7 +10,7 @@ import { failureAllowed, lateAllowed, saidAllowed } from '../loop/call/content.t
 import { knownOf, perform } from '../loop/call/effects.ts';
 import { bare, claimed } from '../loop/call/intent.ts';
 import { endedLate } from '../loop/call/late.ts';
-import { closingOf } from '../loop/conclude.ts';
+import { letOut } from '../loop/conclude.ts';
 import type { Scope, Settlement } from '../loop/types.ts';
 import type { Turn } from '../ports/foreign.ts';
 import type { Judged } from '../ports/guardrail.ts';
@@ -155,7 +155,7 @@ async function complete(scope: Scope, call: Call, output: Json, last?: Finished)
   const finished: Finished = last ?? { type: 'call.finished', call: call.id, ok: true, attempts: 1, ms: 0 };
   // the receipt of its intent
   if (call.intent) finished.output = output;
-  const closing = await closingOf(scope, output);
+  const closing = (await letOut(scope, output))();
   await appendWithRetry(scope, (seq) => [{ ...finished }, ...closing(seq + 1)]);
   return { status: 'completed', output, committed: true };
 }

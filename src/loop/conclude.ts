@@ -70,9 +70,6 @@ export async function letOut(scope: Scope, output: Json): Promise<() => Make> {
   return () => scope.closing(whole, told);
 }
 
-/** The entries of {@link letOut}, made at once. */
-export const closingOf = async (scope: Scope, output: Json): Promise<Make> => (await letOut(scope, output))();
-
 /** Ends the frame, unless a message has arrived. Then the model is asked again, and the result is an empty list. */
 async function end(scope: LoopScope, output: Json, before: readonly Draft[]): Promise<readonly Due[] | Settlement> {
   const closing = (await letOut(scope, output))();
