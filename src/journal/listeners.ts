@@ -46,8 +46,8 @@ export class Listeners {
   #tell(): void {
     const changed = [...this.#changed];
     this.#changed.clear();
+    // the change is stored, so an error of a listener is ignored
     for (const runId of changed)
-      // the change is stored, so an error of a listener is ignored
       for (const group of [this.#byRun.get(runId) ?? [], this.#all]) for (const { listener } of [...group]) heard(listener, [runId]);
   }
 }

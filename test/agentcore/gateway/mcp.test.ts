@@ -38,7 +38,7 @@ test('a record keeps the beginning of what a stranger sends', async () => {
   expect(JSON.stringify(server.calls()).length).toBeLessThan(100_000);
 });
 
-test.each([250, 50_000])('a body of %i levels is refused as any other that is no message', async (depth) => {
+test.each([250, 50_000])('a body of %i levels is refused as any other that is not a message', async (depth) => {
   const { url } = await withGateway(OPEN);
   const begun = await posted(url, INITIALIZE('2025-11-25'));
   const session = { 'mcp-session-id': begun.headers.get('mcp-session-id') as string };
