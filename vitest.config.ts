@@ -110,13 +110,13 @@ export default defineConfig({
           exclude: NOT_FAST,
         },
       },
-      // the same on the oldest Node, but for the examples, which are of this project's own
+      // the same on the oldest Node, but for the examples and the commands that measure, which run on this project's own
       {
         extends: true,
         test: {
           name: 'node22',
           include: ['test/**/*.test.ts'],
-          exclude: [...NOT_FAST, 'test/examples/**'],
+          exclude: [...NOT_FAST, 'test/examples/**', 'test/benchmarks/usage.test.ts'],
         },
       },
       lowest,

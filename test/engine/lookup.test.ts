@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
@@ -141,8 +142,11 @@ describe.each(journals)('finding runs on $name', ({ make }) => {
       ['a', 's'],
       ['b', 's'],
       ['a', 't'],
-    ] as const)
+    ] as const) {
       ids.unshift((await engine.run(named(name, 'done'), 'go', { session })).runId);
+      // the second run of a session begins a millisecond after the first at the earliest, which may be after a run of another session
+      await sleep(2);
+    }
     const stopped = await engine.run(agent({ name: 'c', instructions: '', model: scripted([]), limits: { steps: 0 } }), 'go');
     const other = new Engine({ journal: another() });
     const list = async (f?: Parameters<Engine['runs']>[0]) => (await all(other.runs(f))).map((r) => r.runId);
