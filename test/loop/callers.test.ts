@@ -74,7 +74,7 @@ describe('a source that is opened per caller', () => {
     expect(connections.map(({ keys }) => keys)).toEqual([[]]);
   });
 
-  test('is opened apart for another user, tenant, session or token', async () => {
+  test('is opened apart for another user, tenant, session or token, and for a user whose roles or claims are others now', async () => {
     const { source, connections } = office();
     const { agent: a } = clerk(source);
     await using engine = new Engine();
@@ -83,6 +83,8 @@ describe('a source that is opened per caller', () => {
       { by: { id: 'ana' } },
       { by: ana },
       { by: ben },
+      { by: { ...ana, roles: ['lead'] } },
+      { by: { ...ana, claims: { team: 'returns' } } },
       { by: ana, session: 's' },
       { by: ana, assertion: 'token-of-ana-1' },
       { by: ana, assertion: 'token-of-ana-2' },

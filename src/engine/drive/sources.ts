@@ -195,11 +195,12 @@ function hiddenFrom(tool: ToolDefinition): ToolDefinition {
 
 const hidden = new WeakMap<ToolDefinition, ToolDefinition>();
 
-/** Identifies a caller. It includes the token: an approver who resumes a run, or a caller without a principal, gets a connection of their own. */
+/** Identifies a caller. It includes roles and claims, by which what is offered may differ, and the token: an approver who resumes a run, or a caller without a principal, gets a connection of their own. */
 function keyOf({ perCaller }: ToolSource, { by, session, assertion }: Caller): string {
   if (!perCaller) return '';
   const token = assertion && sha256(JSON.stringify([assertion.type, assertion.token]));
-  return JSON.stringify([by?.tenant ?? null, by?.id ?? null, session ?? null, token ?? null]);
+  const { tenant, id, roles, claims } = by ?? {};
+  return JSON.stringify([tenant ?? null, id ?? null, roles ?? null, claims ?? null, session ?? null, token ?? null]);
 }
 
 /** Closes a source in at most 5 seconds, whatever it throws. */
