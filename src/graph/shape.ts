@@ -25,7 +25,7 @@ export function shapeOf(name: string, nodes: ReadonlySet<string>, edges: Readonl
     for (const to of way.targets ?? [])
       if (to !== 'end' && !nodes.has(to))
         throw invalid(
-          `graph "${name}": the edge from "${from}" leads to "${to}", which is not a node. There are ${[...nodes].join(', ')}.`,
+          `graph "${name}": the edge from "${from}" leads to "${to}", which is not a node. There are ${[...nodes, 'end'].join(', ')}.`,
         );
     ways.set(from, way);
   }

@@ -10,7 +10,7 @@ const PORTS = {
     { needs: ['append', 'read', 'heads', 'renew', 'remove'], may: ['due', 'rewrite', 'subscribe', 'claim', 'effects', 'now', 'close'] },
     "journal: sqliteJournal('runs.db')",
   ],
-  memory: [{ needs: ['recall', 'record'], may: ['forget'] }, 'memory: remember({ ... })'],
+  memory: [{ needs: ['recall', 'record'], may: ['forget'] }, "memory: remember(sqliteMemory('facts.db'))"],
   identity: [{ needs: ['get'], may: ['complete', 'returned'] }, 'identity: localIdentity({ ... })'],
   policy: [
     { needs: [], may: ['decide', 'access', 'content', 'offers'] },

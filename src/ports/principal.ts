@@ -19,6 +19,7 @@ const LONGEST_CLAIM = 4_096;
 
 /** Why a principal is invalid; undefined if it is valid. */
 export function principalProblem(by: unknown): string | undefined {
+  if (typeof by === 'string') return `it is an object: { id: ${JSON.stringify(by.slice(0, 500))} }`;
   const { id, tenant, roles, claims } = (by ?? {}) as { [k: string]: unknown };
   if (!isName(id)) return 'its id must be a text that is not empty';
   if (tenant !== undefined && tenant !== '' && !isName(tenant)) return 'its tenant must be a text';

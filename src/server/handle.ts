@@ -13,12 +13,17 @@ import type { Handler } from './listen.ts';
  * @throws RondoError `CONFIG_INVALID` without an agent, and for one whose tools need a context that nothing makes.
  */
 export function agentsOf(engine: Engine, agents: Agent | readonly Agent[], where: string, context: unknown): ReadonlyMap<string, Agent> {
-  if (typeof engine?.register !== 'function') throw invalid(`${where} takes an engine and its agents: (engine, [support]).`);
+  assertEngine(engine, where, `an engine and its agents: (engine, [support])`);
   const list: readonly Agent[] = Array.isArray(agents) ? agents : [agents as Agent];
   if (list.length === 0) throw invalid(`${where} needs an agent.`);
   for (const agent of list) assertContext(agent, context, where);
   for (const agent of list) engine.register(agent);
   return new Map(list.map((agent) => [agent.name, agent]));
+}
+
+/** @param takes what is taken, with an example. @throws RondoError `CONFIG_INVALID` for what is not an engine, such as an agent in its place. */
+export function assertEngine(engine: Engine, where: string, takes: string): void {
+  if (typeof engine?.register !== 'function') throw invalid(`${where} takes ${takes}.`);
 }
 
 /** The path without the slash of the root. @throws RondoError `CONFIG_INVALID`. */

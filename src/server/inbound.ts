@@ -7,6 +7,7 @@ import { type Principal, principalProblem } from '../ports/principal.ts';
 import { errorAnswer, json } from './answer.ts';
 import { BODY, type BodyLimits, parseJson, readText } from './body.ts';
 import { HttpError } from './errors.ts';
+import { assertEngine } from './handle.ts';
 import type { Handler } from './listen.ts';
 import { report } from './report.ts';
 import { keyOf, verified } from './signing.ts';
@@ -37,6 +38,7 @@ const WHERE = 'eventHandler()';
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function eventHandler(engine: Engine, o: EventHandlerOptions): Handler {
+  assertEngine(engine, WHERE, "an engine and options: (engine, { secrets, by: { id: 'mail' } })");
   checkOptions(o, OPTIONS, WHERE, { read: 'function' });
   const { secrets, by, read = whole } = o;
   const wrong = principalProblem(by);

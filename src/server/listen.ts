@@ -69,6 +69,7 @@ export const bound = (server: Server, { port, host, where }: Required<ListenOpti
 export async function listen(handler: Handler, o: ListenOptions = {}): Promise<Listening> {
   checkOptions(o, OPTIONS, o?.where ?? 'listen()');
   const { port = 0, host = '127.0.0.1', where = 'listen()' } = o;
+  if (typeof handler !== 'function') throw invalid(`${where} takes a request handler, such as requestHandler(engine, [support]).`);
   const tell = report(where);
   const open = new Map<AbortController, Request | undefined>();
   let closing = false;

@@ -18,6 +18,7 @@ import { inputOf, isConversation } from '../ports/input.ts';
 import type { AgentInput } from '../ports/model.ts';
 import { isName, isSamePrincipal, type Principal } from '../ports/principal.ts';
 import { accepted, idOf, isSameRun, openRunOf } from './accept.ts';
+import { assertEngine } from './handle.ts';
 
 /** One turn of a user: an input, or decisions. */
 export interface Turn {
@@ -75,6 +76,7 @@ export interface TakenTurn {
  * `APPROVAL_NOT_FOUND` and the other errors of `engine.decide()`; the errors of `engine.run()`.
  */
 export async function takeTurn(engine: Engine, agent: Agent, turn: Turn): Promise<TakenTurn> {
+  assertEngine(engine, 'takeTurn()', 'an engine, its agent and a turn: (engine, support, { input, session, by })');
   const { input, decisions = [], requestId } = turn;
   if ((input === undefined) === (decisions.length === 0))
     throw refused(

@@ -17,12 +17,14 @@ import {
 import { serveA2A } from 'rondo/a2a';
 import { agUiHandler, serveAgUi } from 'rondo/ag-ui';
 import { agentcore } from 'rondo/agentcore';
+import { serve as serveContainer } from 'rondo/agentcore/runtime';
 import { aiSdkModel } from 'rondo/ai-sdk';
 import { bedrock } from 'rondo/bedrock';
 import { gateway } from 'rondo/gateway';
+import { patternGuardrail, piiGuardrail, topicGuardrail } from 'rondo/guardrails';
 import { sqliteJournal } from 'rondo/journal/sqlite';
 import { mcpHandler } from 'rondo/mcp';
-import { jwt, jwtAuthorizer, requestHandler, serve, webhooks } from 'rondo/server';
+import { eventHandler, jwt, jwtAuthorizer, listen, requestHandler, serve, takeTurn, webhooks } from 'rondo/server';
 import { strandsAgent } from 'rondo/strands';
 import { scripted } from 'rondo/testing';
 import { describe, expect, test } from 'vitest';
@@ -139,6 +141,15 @@ const wrong: readonly [what: string, act: () => unknown, ...says: string[]][] = 
   ['signal: 1', () => run({ signal: 1 }), 'signal is an AbortSignal'],
   ["runs({ by: 'ana' })", () => loose(engine).runs({ by: 'ana' }).next(), 'by'],
   ["cancel({ by: 'ana' })", () => loose(engine).cancel('r', { by: 'ana' }), 'by'],
+  ["run({ by: 'ana' })", () => run({ by: 'ana' }), '{ id: "ana" }'],
+  ['serve(agent, engine) of a runtime', () => loose(serveContainer)(one, engine), '(engine, support)'],
+  ['takeTurn(agent, engine)', () => loose(takeTurn)(one, engine, { input: 'x' }), 'an engine, its agent and a turn'],
+  ['eventHandler(agent)', () => loose(eventHandler)(one, { secrets: ['whsec_x'], by: { id: 'mail' } }), 'an engine and options'],
+  ['listen(engine)', () => loose(listen)(engine), 'a request handler'],
+  ["piiGuardrail({ mask: 'email' })", () => loose(piiGuardrail)({ mask: 'email' }), "mask: ['email', 'phone']"],
+  ["topicGuardrail({ denied: ['a'] })", () => loose(topicGuardrail)({ denied: ['a'] }), "phrases: ['diagnosis']"],
+  ["patternGuardrail({ patterns: ['a'] })", () => loose(patternGuardrail)({ patterns: ['a'] }), "name: 'ORDER', pattern: /"],
+  ["an edge to 'END'", () => draws({ edges: { start: 'n', n: 'END' } }), 'There are n, end.'],
   ["search({ text: '' })", () => loose(engine).search({ text: '' }), '1 to 200 characters'],
   ['keepLast(5, 5)', () => loose(keepLast)(5, 5), 'keepLast()'],
   ['fallback([], { one })', () => loose(fallback)([model], { one: [] }), '"on"'],
@@ -159,6 +170,15 @@ describe('what the compiler would refuse is refused, with the field and what was
     expect(RondoError.is(error, code), String(error)).toBe(true);
     for (const text of says) expect((error as Error).message).toContain(text);
   });
+});
+
+test('a result in place of the id of its run is told as that', async () => {
+  const result = await engine.run(one, 'go');
+  for (const method of ['inspect', 'resume', 'cancel'] as const)
+    await expect(loose(engine)[method](result)).rejects.toMatchObject({
+      code: 'RUN_NOT_FOUND',
+      message: expect.stringContaining('pass its runId'),
+    });
 });
 
 test('a server tells its operator, and not the caller, that its auth gives a misspelt caller', async () => {

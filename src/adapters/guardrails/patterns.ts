@@ -29,10 +29,11 @@ const OPTIONS = {
   points: "points: ['output']",
   name: "name: 'orders'",
 } satisfies Record<keyof PatternOptions, string>;
-const PATTERN = { name: "name: 'ORDER'", pattern: 'pattern: /\\bord-\\d{6}\\b/', action: "action: 'block'" } satisfies Record<
-  keyof Pattern,
-  string
->;
+const PATTERN = {
+  name: "name: 'ORDER', pattern: /\\bord-\\d{6}\\b/",
+  pattern: 'pattern: /\\bord-\\d{6}\\b/',
+  action: "action: 'block'",
+} satisfies Record<keyof Pattern, string>;
 
 /** Masks or blocks what patterns match. @throws RondoError `CONFIG_INVALID` */
 export function patternGuardrail(o: PatternOptions): Guardrail {
@@ -88,7 +89,9 @@ function compiled(given: Pattern): Required<Pattern> & { pattern: RegExp } {
   const { name, pattern, action = 'mask' } = given;
   const isText = typeof pattern === 'string' && pattern !== '';
   if (typeof name !== 'string' || name === '' || !(isText || pattern instanceof RegExp) || (action !== 'mask' && action !== 'block'))
-    throw invalid("patternGuardrail(): a pattern is { name, pattern: a text or an expression, action: 'mask' or 'block' }.");
+    throw invalid(
+      `patternGuardrail(): a pattern has a name, a pattern, which is a text or an expression, and may have action: 'mask' or 'block': { ${OPTIONS.patterns} }.`,
+    );
   if (typeof pattern === 'string') return { name, action, pattern: new RegExp(literal(plain(pattern).text), 'giu') };
   // a copy, which finds all of them and keeps no place between two texts
   return { name, action, pattern: new RegExp(pattern.source, `${pattern.flags.replace(/[gy]/g, '')}g`) };

@@ -59,11 +59,10 @@ export function piiGuardrail(o: PiiOptions = {}): Guardrail {
 const labelOf = (category: Category): string => (category === 'birthDate' ? 'BIRTH_DATE' : category.toUpperCase());
 
 function categories(given: readonly Category[]): ReadonlySet<Category> {
-  const list = Array.isArray(given) ? given : [];
-  const odd = list.find((one) => !CATEGORIES.includes(one));
-  if (odd !== undefined || list !== given)
-    throw invalid(`piiGuardrail(): there is no category ${JSON.stringify(odd ?? given)}. ${hint(String(odd), CATEGORIES)}`);
-  return new Set(list);
+  if (!Array.isArray(given)) throw invalid("piiGuardrail(): mask and block are lists of categories: mask: ['email', 'phone'].");
+  const odd = given.find((one) => !CATEGORIES.includes(one));
+  if (odd !== undefined) throw invalid(`piiGuardrail(): there is no category ${JSON.stringify(odd)}. ${hint(String(odd), CATEGORIES)}`);
+  return new Set(given);
 }
 
 /** The same for the same thing within a value, however it is written. Numbers go on behind those that the value has from before. */

@@ -37,7 +37,7 @@ const OPTIONS = {
   name: "name: 'topics'",
 } satisfies Record<keyof TopicOptions, string>;
 const TOPIC = {
-  name: "name: 'medicine'",
+  name: "name: 'medicine', phrases: ['diagnosis']",
   phrases: "phrases: ['diagnosis']",
   examples: "examples: ['What can I take against a headache?']",
   threshold: 'threshold: 0.75',
@@ -99,11 +99,11 @@ function checkTopic(topic: Topic, embeds: boolean): void {
   checkOptions(topic, TOPIC, 'a topic of topicGuardrail()');
   const { name, phrases = [], examples = [], threshold = 0.75 } = topic;
   const where = `topicGuardrail(): the topic ${JSON.stringify(name)}`;
-  if (typeof name !== 'string' || name === '') throw invalid('topicGuardrail(): a topic needs a name.');
+  if (typeof name !== 'string' || name === '') throw invalid(`topicGuardrail(): a topic needs a name: { ${OPTIONS.denied} }.`);
   for (const list of [phrases, examples])
     if (!Array.isArray(list) || !list.every((one) => typeof one === 'string' && wordsIn(one).trim() !== ''))
       throw invalid(`${where} has phrases and examples as lists of texts with words in them.`);
-  if (phrases.length + examples.length === 0) throw invalid(`${where} needs phrases or examples.`);
+  if (phrases.length + examples.length === 0) throw invalid(`${where} needs phrases or examples: { ${OPTIONS.denied} }.`);
   if (examples.length > 0 && !embeds) throw invalid(`${where} has examples, which need embed: (texts) => vectors.`);
   if (!(threshold > 0 && threshold <= 1)) throw invalid(`${where}: threshold is a number above 0 and at most 1.`);
 }

@@ -19,7 +19,10 @@ export function unavailable(
   if (RondoError.is(cause) || (ToolError.is(cause) && UNAUTHORIZED.has(cause.code))) return cause;
   const { code } = cause as { code?: unknown };
   if (o.command !== undefined && (code === 'ENOENT' || code === 'EACCES'))
-    return invalid(`MCP server "${name}": cannot run "${o.command}" (${code}). Check command and cwd of mcpTools().`, { cause });
+    return invalid(
+      `MCP server "${name}": cannot run "${o.command}" (${code}). Check command and cwd of mcpTools(); arguments go into args: ['server.js'].`,
+      { cause },
+    );
   const where =
     o.command === undefined ? mask(addressOf(o.url as string)) : [o.command, ...(o.args ?? [])].map(hideSecret).join(' ').slice(0, 200);
   const why = bounded(mask(cause instanceof Unanswered ? cause.message : (httpIn(cause) ?? messageOf(cause as Error))));

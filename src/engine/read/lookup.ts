@@ -37,9 +37,11 @@ export async function headsOfSession(journal: Journal, session: string, by: Prin
 export const notFound = (runId: string) =>
   new RondoError(
     'RUN_NOT_FOUND',
-    CALL.test(runId)
-      ? `"${runId}" is a call, not a run: what a sub-agent or a node does is part of the run at the top. Name that one.`
-      : `there is no run "${runId}", or it is of a tenant and the caller is not: pass { by } with that tenant. runs() lists those that it may see.`,
+    typeof runId !== 'string'
+      ? 'a run is named by its id, a text. Of a result, pass its runId.'
+      : CALL.test(runId)
+        ? `"${runId}" is a call, not a run: what a sub-agent or a node does is part of the run at the top. Name that one.`
+        : `there is no run "${runId}", or it is of a tenant and the caller is not: pass { by } with that tenant. runs() lists those that it may see.`,
     { details: { runId } },
   );
 

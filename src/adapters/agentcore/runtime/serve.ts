@@ -14,6 +14,7 @@ import { errorAnswer } from '../../../server/answer.ts';
 import { type AuthOption, checkOpen } from '../../../server/auth.ts';
 import { BODY, type BodyLimits } from '../../../server/body.ts';
 import { HttpError } from '../../../server/errors.ts';
+import { assertEngine } from '../../../server/handle.ts';
 import { bound, checkHostHeader } from '../../../server/listen.ts';
 import { report } from '../../../server/report.ts';
 import { asksForSocket, connectionsOf } from '../../../server/upgrades.ts';
@@ -107,6 +108,7 @@ export function serve<A extends Agent>(
 export function serve<A extends Agent>(engine: Engine, agent: A & ServedWithoutContext<A>): Promise<Serving>;
 export async function serve(engine: Engine, agent: Agent, o: ServeOptions = {}): Promise<Serving> {
   checkOptions(o, OPTIONS, WHERE, { sessions: ['own', 'tenant'] });
+  assertEngine(engine, WHERE, 'an engine and its agent: (engine, support)');
   if (o.body !== undefined) checkOptions(o.body, BODY, `${WHERE}: body`);
   const { protocol = 'http', container = inContainer(), sessions = 'own', requireSession = container, worker = !container } = o;
   if (!Object.hasOwn(PROTOCOLS, protocol)) throw invalid(`${WHERE}: protocol is one of ${Object.keys(PROTOCOLS).join(', ')}.`);
