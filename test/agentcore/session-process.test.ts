@@ -67,18 +67,28 @@ test('25 new sessions a second: the 26th is refused, and calls of those that run
 // ends at once, so that 25 cost little
 const instant = { command: ['/bin/true'] as const, cwd: '/', env: {} };
 
-test('a program that does not start, ends at once or never listens is told, and leaves nothing', async () => {
-  const { host } = start({ starting: 300 });
+test('a program that does not start, ends at once or never listens is told with its log, and leaves nothing', async () => {
+  const { host, warnings } = start({ starting: 300 });
   const program = (...command: [string, ...string[]]) => ({ program: { command, cwd: process.cwd(), env: {} } });
   await expect(host.enter(wanted('none', program('no-such-program')))).rejects.toMatchObject({
     code: 'SESSION_FAILED',
     message: expect.stringContaining('no-such-program'),
   });
-  await expect(host.enter(wanted('ends', program('node', '-e', 'process.exit(3)')))).rejects.toMatchObject({
+  await expect(
+    host.enter(wanted('ends', program('node', '-e', "console.error('no journal here'); process.exit(3)"))),
+  ).rejects.toMatchObject({
     message: expect.stringContaining('exited with 3'),
   });
-  await expect(host.enter(wanted('mute', program('/bin/sleep', '1000')))).rejects.toMatchObject({ code: 'SESSION_FAILED' });
+  await expect(host.enter(wanted('mute', program('/bin/sleep', '1000')))).rejects.toMatchObject({
+    message: expect.stringContaining('took more than 300 ms'),
+  });
   expect(host.list()).toEqual([]);
+  const [ends, mute] = host.ended();
+  expect(ends).toMatchObject({ id: 'ends', reason: 'exited', why: expect.stringMatching(/did not listen.*exited with 3/) });
+  expect(mute).toMatchObject({ id: 'mute', reason: 'exited', why: expect.stringMatching(/did not listen.*took more than 300 ms/) });
+  // what the program said is where the operator is told to look
+  expect(readFileSync(ends?.log ?? '', 'utf8')).toContain('no journal here');
+  expect(warnings).toEqual([expect.stringContaining(ends?.log ?? '?'), expect.stringContaining(mute?.log ?? '?')]);
 });
 
 test('a program that exits ends its session, and says so; the next call starts another', async () => {

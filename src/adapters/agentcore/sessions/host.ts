@@ -88,7 +88,11 @@ export function sessionHost(o: HostOptions): Host {
 
   async function started(wanted: Wanted, key: string): Promise<Session> {
     let port = 0;
+    let left = false;
     const leave = () => {
+      // by then another one may have begun under its name
+      if (left) return;
+      left = true;
       ports.delete(port);
       sessions.delete(key);
     };

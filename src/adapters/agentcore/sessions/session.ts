@@ -101,6 +101,9 @@ export async function startSession(wanted: Wanted, around: Around): Promise<Sess
     ...(protocol === 'A2A' && { AGENTCORE_RUNTIME_URL: program.env.AGENTCORE_RUNTIME_URL ?? `http://127.0.0.1:${port}/` }),
   };
   const file = openSync(log, 'a', 0o600);
+  const begun = clock.now();
+  const end = (reason: Reason, why: string, startedAt: number, endedAt: number) =>
+    around.onEnd({ runtime: wanted.runtime, id: wanted.id, reason, why, startedAt, endedAt, log });
   let main: Group;
   try {
     main = await startGroup({ ...program, env }, file, guard);
@@ -110,12 +113,17 @@ export async function startSession(wanted: Wanted, around: Around): Promise<Sess
   } finally {
     closeSync(file);
   }
+  let exit: string | undefined;
+  void main.exited.then(({ code, signal }) => {
+    exit = code === null ? `was ended by ${signal}` : `exited with ${code}`;
+  });
   if (!(await listens(port, main, around.starting))) {
+    const why = `its program did not listen on the port in PORT: it ${exit ?? `took more than ${around.starting} ms`}`;
     await endGroup(main, around.grace);
     removeOrTell(folder, around.onWarning);
-    const { code, signal } = await main.exited;
-    const how = code === null ? `was ended by ${signal}` : `exited with ${code}`;
-    throw sessionFailed(`The program did not listen on the port in PORT: it ${how}, or took more than ${around.starting} ms.`);
+    end('exited', why, begun, clock.now());
+    around.onWarning(`Session ${wanted.id} did not start: ${why}. What it said is in ${log}.`);
+    throw sessionFailed(`The session did not start: ${why}.`);
   }
 
   const startedAt = clock.now();
@@ -176,14 +184,12 @@ export async function startSession(wanted: Wanted, around: Around): Promise<Sess
       const endedAt = clock.now();
       await Promise.all([main, ...others].map((group) => endGroup(group, around.grace)));
       removeOrTell(folder, around.onWarning);
-      around.onEnd({ runtime: wanted.runtime, id: wanted.id, reason, why, startedAt, endedAt, log });
+      end(reason, why, startedAt, endedAt);
     })();
     return ended;
   }
 
-  void main.exited.then(({ code, signal }) =>
-    stop('exited', code === null ? `its process was ended by ${signal}` : `its process exited with ${code}`),
-  );
+  void main.exited.then(() => stop('exited', `its process ${exit}`));
   await check();
 
   return {
