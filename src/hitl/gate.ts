@@ -13,7 +13,7 @@ import type { Part } from '../ports/model.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { ApprovalRule, Effect, Question, ToolOptions } from '../ports/tool.ts';
 import { bounded, messageOf } from '../reliability/classify.ts';
-import { inTime } from '../reliability/patience.ts';
+import { atOnce, inTime } from '../reliability/patience.ts';
 import { isThenable } from '../reliability/timeout.ts';
 import { type Schema, type Validated, validate } from '../schema.ts';
 import { type Again, type Arguments, foreseen, type Parsed, parse, parseAgain } from './arguments.ts';
@@ -226,7 +226,7 @@ function amountOf(tool: Gated, { value, shown, exact }: Arguments): Amount | str
   const { amount, units } = tool.options;
   if (!amount) return undefined;
   try {
-    const told: unknown = amount(exact ? copyJson(shown) : value);
+    const told: unknown = atOnce(amount(exact ? copyJson(shown) : value));
     const problem = amountProblem(told, tool.name);
     if (problem !== undefined) return problem;
     const odd = units && Object.keys(told as Amount).find((unit) => !units.includes(unit));

@@ -6,6 +6,7 @@ import type { Approval } from '../journal/fold/fold.ts';
 import { copyJson, type Json, plainJson } from '../json.ts';
 import type { ToolOptions } from '../ports/tool.ts';
 import { bounded, messageOf } from '../reliability/classify.ts';
+import { atOnce } from '../reliability/patience.ts';
 import type { Schema } from '../schema.ts';
 import type { Arguments } from './arguments.ts';
 
@@ -36,7 +37,7 @@ export function meant(tool: Keyed, { value, shown, exact }: Arguments, asked: Ap
     const bound = digest(shown);
     // not the digest of what `same` compares: a person may have edited what the key is made of
     if (asked?.intent?.name === intent && asked.digest === bound) return { ...asked.intent, ...(remember && { remember }) };
-    const found = named(intent, key(own()), same ? digest(plainJson(same(own())) ?? null) : bound);
+    const found = named(intent, atOnce(key(own())), same ? digest(plainJson(atOnce(same(own()))) ?? null) : bound);
     return typeof found === 'string'
       ? `the key of ${tool.name} cannot be used, so the call was not made: ${found}.`
       : { ...found, ...(remember && { remember }) };

@@ -7,7 +7,7 @@ import type { Call, Frame } from '../journal/fold/fold.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { Message, Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
-import { unlessHalted } from '../reliability/patience.ts';
+import { atOnce, unlessHalted } from '../reliability/patience.ts';
 import { appendWithRetry } from './append-with-retry.ts';
 import type { Blocked, Ready } from './call/call.ts';
 import { observed } from './call/output.ts';
@@ -103,7 +103,7 @@ const LEFT_OUT = '(This result is left out here.)';
 
 function picked(share: (messages: readonly Message[]) => readonly Message[], messages: readonly Message[]): readonly Message[] {
   try {
-    const chosen = share(plainJson(messages) as readonly Message[]);
+    const chosen = atOnce(share(plainJson(messages) as readonly Message[]));
     if (!Array.isArray(chosen)) throw new Error('it returned no list of messages');
     return plainJson(chosen) as readonly Message[];
   } catch (error) {

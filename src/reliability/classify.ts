@@ -100,9 +100,14 @@ function own(error: unknown, fallbackCode: FallbackCode, mask: Mask): Classified
   // a non-retryable ToolError with a known outcome is an answer, not a sign of a service fault
   const fault = faultOf(code) ?? (retryable ? 'service' : outcome === 'unknown' ? 'none' : 'caller');
   const classified: Classified = { code, message: describeThrown(error, mask), retryable, outcome, fault };
-  if (typeof retryAfter === 'number' && retryAfter >= 0) classified.retryAfter = retryAfter;
+  const asked = waitOf(retryAfter);
+  if (asked !== undefined) classified.retryAfter = asked;
   return classified;
 }
+
+/** Milliseconds that something asks to wait, as JSON can hold them; undefined for what is no length of time. */
+export const waitOf = (asked: unknown): number | undefined =>
+  typeof asked === 'number' && asked >= 0 ? Math.min(asked, Number.MAX_SAFE_INTEGER) : undefined;
 
 const SHORTEN = 'Keep the conversation small (compact), bound what tools return (maxBytes), or use a model with a larger context.';
 
@@ -134,7 +139,7 @@ function byTable(error: unknown, fallbackCode: FallbackCode, mask: Mask): Classi
 
 function wait(error: object): number | undefined {
   try {
-    return askedWait(error);
+    return waitOf(askedWait(error));
   } catch {
     return undefined;
   }

@@ -31,6 +31,16 @@ export function inTime<T>(value: T | PromiseLike<T>, ms: number, what: string, c
   return first(Promise.resolve(value), { ms, what }, cancel);
 }
 
+/**
+ * What user code answers that is not awaited. A promise is no answer, and its rejection, which nothing would handle, must not end the process.
+ * @throws Error for a promise.
+ */
+export function atOnce<T>(answer: T): T {
+  if (!(answer instanceof Promise)) return answer;
+  answer.catch(() => undefined);
+  throw new Error('it returned a promise, and is not awaited: write it without async');
+}
+
 /** Like `inTime`, for code that takes a signal. The signal is aborted when the wait ends without a result. */
 export async function signalled<T>(
   ask: (signal: AbortSignal) => T | PromiseLike<T>,

@@ -120,6 +120,28 @@ describe.each(journals)('a limit of amounts, on $name', ({ make }) => {
     expect(failure(shown(model.requests.at(-1))[0])).toMatchObject({ code: 'AMOUNT_INVALID' });
   });
 
+  test('is taken from a plain object alone: what another object holds would count for nothing', async () => {
+    class Money {
+      get usd() {
+        return 50;
+      }
+    }
+    const odd = [
+      async () => ({ usd: 50 }),
+      async () => Promise.reject(new Error('no rate')),
+      () => new Map([['usd', 50]]),
+      () => new Money(),
+    ];
+    for (const told of [...odd, () => Object.create({ usd: 50 })]) {
+      const { journal } = make();
+      const model = scripted([asks(['pay', {}]), 'done']);
+      const a = agent({ name: 'a', instructions: '', model, tools: [acts('pay', { amount: told })] });
+      const { runId } = await ends(new Engine({ journal }).run(a, 'go', { limits }), 'completed');
+      expect(failure(shown(model.requests.at(-1))[0])).toMatchObject({ code: 'AMOUNT_INVALID', outcome: 'not-run' });
+      expect((await entriesOf(journal, runId)).filter((e) => e.type === 'call.started')).toEqual([]);
+    }
+  });
+
   test('approval rules see amount, key and effect', async () => {
     const { journal } = make();
     const told: object[] = [];

@@ -48,6 +48,8 @@ describe('ToolError', () => {
   it('of another copy of the package counts too, and invalid fields of it are ignored', () => {
     const other = Object.assign(new Error('x'), { name: 'ToolError', code: 'BUSY', outcome: 'not-run', retryable: true, retryAfter: 5 });
     expect(classify(other)).toMatchObject({ code: 'BUSY', outcome: 'not-run', retryable: true, retryAfter: 5 });
+    const forever = new ToolError('BUSY', 'x', { retryable: true, retryAfter: Number.POSITIVE_INFINITY });
+    expect(classify(forever).retryAfter).toBe(Number.MAX_SAFE_INTEGER);
     const odd = Object.assign(new Error('x'), { name: 'ToolError', code: 7, outcome: 'perhaps', retryable: 'yes', retryAfter: Number.NaN });
     expect(classify(odd)).toEqual({ code: 'TOOL_FAILED', message: 'x', retryable: false, outcome: 'unknown', fault: 'none' });
   });

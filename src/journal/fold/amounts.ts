@@ -1,4 +1,5 @@
 /** Amounts in sums: integers of millionths, so that they are exact. */
+import { isPlain } from '../../json.ts';
 import type { Amount } from '../entries/intent.ts';
 import type { Spent } from './spent.ts';
 import type { Call, Frame } from './state.ts';
@@ -25,8 +26,9 @@ export const rounded = (n: number): number => millionthsOf(n) / 1e6;
 
 /** Why a value is not the amounts of a call, `{ usd: 12.5 }`; undefined if it is. @param name of what it is the amount of. */
 export function amountProblem(told: unknown, name: string): string | undefined {
-  if (typeof told !== 'object' || told === null || Array.isArray(told))
-    return `the amount of ${name} is not an object such as { usd: 12.5 }.`;
+  // what another object holds may be in no field of its own, and would then count for nothing
+  if (typeof told !== 'object' || told === null || !isPlain(told))
+    return `the amount of ${name} is not a plain object such as { usd: 12.5 }.`;
   for (const [unit, n] of Object.entries(told))
     if (!UNIT.test(unit) || !isAmount(n))
       return `the amount of ${name} is { ${unit}: ${String(n)} }: a unit is a-z, 0-9, "_" and "-", and an amount 0 or more, with at most 6 decimals (round what you compute: Math.round(n * 1e6) / 1e6) and below 9 billion.`;

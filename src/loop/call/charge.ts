@@ -3,6 +3,7 @@ import { invalid } from '../../errors.ts';
 import type { Charge } from '../../journal/entries/intent.ts';
 import { isCost } from '../../journal/fold/spent.ts';
 import { bounded, type Mask, messageOf } from '../../reliability/classify.ts';
+import { atOnce } from '../../reliability/patience.ts';
 import type { AnyToolOptions } from '../types.ts';
 
 type Charging = { readonly name: string; readonly options: Pick<AnyToolOptions, 'cost'> };
@@ -11,7 +12,7 @@ type Charging = { readonly name: string; readonly options: Pick<AnyToolOptions, 
 export function chargeOf({ name, options: { cost } }: Charging, output: unknown, mask: Mask): Charge {
   if (typeof cost !== 'function') return {};
   try {
-    const usd: unknown = cost(output);
+    const usd: unknown = atOnce(cost(output));
     return isCost(usd) ? { usd } : unknown(`the cost of ${name} is ${String(usd)}, and not US dollars from 0 to 1e9`);
   } catch (error) {
     return unknown(`the cost of ${name} could not be found out: ${messageOf(error, mask)}`);

@@ -1,6 +1,7 @@
 import { isDeep, sizeOf, toldJson } from '../../json.ts';
 import type { Part } from '../../ports/model.ts';
 import { messageOf } from '../../reliability/classify.ts';
+import { atOnce } from '../../reliability/patience.ts';
 import type { Secrets } from '../../secrets.ts';
 import type { AnyToolOptions } from '../types.ts';
 import type { Observed } from './observed.ts';
@@ -26,7 +27,7 @@ export function observed(
   if (!toModel) return kept;
   let parts: readonly Part[];
   try {
-    const said = toModel(value);
+    const said = atOnce(toModel(value));
     parts = typeof said === 'string' ? [{ type: 'text', text: said }] : (JSON.parse(JSON.stringify(said)) as Part[]);
     if (!Array.isArray(parts)) throw new Error('it gave neither a text nor a list of parts');
   } catch (error) {

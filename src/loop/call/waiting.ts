@@ -3,6 +3,7 @@ import { notRun, ToolError } from '../../errors.ts';
 import { dueOf } from '../../journal/entries/wait.ts';
 import type { Call, Wait } from '../../journal/fold/fold.ts';
 import { messageOf } from '../../reliability/classify.ts';
+import { atOnce } from '../../reliability/patience.ts';
 import type { Scope, ToolDefinition, Waits } from '../types.ts';
 import { arrival, awaiting, timedOut } from './arrival.ts';
 import type { Prepared, Startable } from './call.ts';
@@ -18,7 +19,7 @@ export async function asleep(scope: Scope, { tool, shown }: Startable, waits: Wa
   try {
     const began =
       event && 'for' in wait
-        ? awaiting(scope, { name: event.name, key: event.key(shown), schema: event.schema.json }, wait.for, now)
+        ? awaiting(scope, { name: event.name, key: atOnce(event.key(shown)), schema: event.schema.json }, wait.for, now)
         : beginning(wait, now, waits.longest);
     return typeof began === 'string' ? refused(began, tool, now) : { go: 'sleep', ...began };
   } catch (error) {

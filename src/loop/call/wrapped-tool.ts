@@ -3,7 +3,7 @@ import { type Failure, notRun, type Outcome } from '../../errors.ts';
 import type { Charge } from '../../journal/entries/intent.ts';
 import type { Call } from '../../journal/fold/fold.ts';
 import { copyJson, type Json } from '../../json.ts';
-import { bounded, messageOf, severity } from '../../reliability/classify.ts';
+import { bounded, messageOf, severity, waitOf } from '../../reliability/classify.ts';
 import { Halted, unlessHalted } from '../../reliability/patience.ts';
 import type { ToolOutcome } from '../middleware.ts';
 import { infoOf, Wrapping } from '../model/wrapping.ts';
@@ -121,7 +121,8 @@ function judged(scope: Scope, ready: Ready, outcome: unknown, last: End | undefi
     attempts,
     outcome: error.outcome !== undefined && Object.hasOwn(severity, error.outcome) ? error.outcome : otherwise,
   };
-  if (typeof error.retryAfter === 'number') known.retryAfter = error.retryAfter;
+  const asked = waitOf(error.retryAfter);
+  if (asked !== undefined) known.retryAfter = asked;
   return { ok: false, attempts, error: known };
 }
 

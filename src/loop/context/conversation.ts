@@ -3,6 +3,7 @@ import { seenOf } from '../../journal/fold/conversation.ts';
 import type { Conversation } from '../../ports/compaction.ts';
 import type { Message, Part } from '../../ports/model.ts';
 import { candidates } from '../../reliability/fallback.ts';
+import { atOnce } from '../../reliability/patience.ts';
 import { fixedBytes, MAX_OUTPUT } from '../model/estimate.ts';
 import type { LoopScope } from '../types.ts';
 
@@ -97,7 +98,7 @@ export class SeenConversation implements Conversation {
   #choose(): boolean[] {
     const { frame, run, plan } = this.#scope;
     const input = frame.inherited + (frame.parent ? 0 : (run.started.earlier?.length ?? 0));
-    return this.messages.map((message, i) => (frame.seen?.at[i] ?? i) === input || plan.pin?.(message) === true);
+    return this.messages.map((message, i) => (frame.seen?.at[i] ?? i) === input || (plan.pin && atOnce(plan.pin(message))) === true);
   }
 }
 
