@@ -1,9 +1,9 @@
 /** The look at a claim and the look at the run that holds it are two reads of the store. Here the test decides what happens between them. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { agent, Engine, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { around, journals } from '../kit/journals.ts';
-import { anything, asks, ends } from '../kit/runs.ts';
+import { anything, asks, ends, failure } from '../kit/runs.ts';
 import { deferred } from '../kit/time.ts';
 import { asked, order, refunds } from './setup.ts';
 
@@ -47,5 +47,33 @@ describe.each(journals)('a call whose intent was held when its claim was read, o
     expect(states.slice(0, 2)).toEqual(['held', 'done']);
     expect(calls).toMatchObject([{ ok: true, output: 'receipt 7', attempts: 0, repeated: { run: (await first).runId } }]);
     expect(paid).toBe(1);
+  });
+
+  test('waits a minute where its tool has no deadline, and is told how long', async () => {
+    const { journal, another } = make();
+    const [begun, go] = [deferred(), deferred<string>()];
+    const pays = refunds({ effect: 'once', execute: () => (begun.resolve(), go.promise) });
+    const first = asked(journal, [pays], order('7'), { by: ana });
+    await begun.promise;
+
+    const clock = performance.now.bind(performance);
+    let passed = 0;
+    const spied = vi.spyOn(performance, 'now').mockImplementation(() => clock() + passed);
+    onTestFinished(() => spied.mockRestore());
+    const inner = another();
+    const looks: number[] = [];
+    const looking = around(inner, {
+      claim(key) {
+        looks.push(passed);
+        // half of it, then the rest
+        if (looks.length % 3 === 0) passed = Math.min(passed + 30_000, 60_000);
+        return inner.claim?.(key);
+      },
+    });
+    const { told } = await asked(looking, [pays], order('7'), { by: ben });
+    expect(failure(told.at(-1))).toMatchObject({ code: 'INTENT_BUSY', message: expect.stringContaining('has not ended in 60000 ms') });
+    expect(looks).toContain(30_000);
+    go.resolve('receipt 7');
+    await first;
   });
 });
