@@ -92,7 +92,10 @@ describe('a document that cannot be used is refused, with the position', () => {
       /neither JSON nor YAML/,
     );
     expect((await refused('CONFIG_INVALID', toolsOf('{"openapi": "3.1.0",}{'))).message).toMatch(/neither JSON nor YAML/);
-    expect((await refused('CONFIG_INVALID', toolsOf('/etc/passwd'))).message).not.toMatch(/root:/);
+    for (const text of ['/etc/passwd', 'not found', 'true', 'null', '5', '- a', '<html></html>'])
+      expect((await refused('CONFIG_INVALID', toolsOf(text))).message).toMatch(
+        /document is an OpenAPI document, as an object or as its text in JSON or YAML\.$/,
+      );
     expect((await refused('CONFIG_INVALID', toolsOf('./openapi.yaml'))).message).toMatch(/Read ".\/openapi.yaml" first/);
     expect((await refused('CONFIG_INVALID', toolsOf('https://api.example.com/openapi.json'))).message).toMatch(/Read/);
     const bomb = [

@@ -27,7 +27,7 @@ export async function readDocument(given: OpenApiDocument, where: string): Promi
     throw invalid(`${where} needs a package that could not be loaded. Run: npm install @readme/openapi-parser`, { cause });
   });
   const document = plain(typeof given === 'string' ? await parsed(given, parser, where) : given, `${where}: document`);
-  if (!isObject(document)) throw invalid(`${where}: document is an OpenAPI document, as an object or as its text in JSON or YAML.`);
+  if (!isObject(document)) throw noDocument(where);
   checkVersion(document, where);
   checkReferences(document, where);
   // before the parser, which does not say where two of the same name are
@@ -44,12 +44,16 @@ async function parsed(text: string, { parse }: Parser, where: string): Promise<u
   try {
     return await parse('openapi.yaml' as never, { resolve: { file, external: false } });
   } catch (error) {
+    // a text that is YAML and no object, such as a word: the parser fails on its own path
+    if ((error as { code?: unknown }).code !== 'EPARSER') throw noDocument(where);
     const why = String((error as Error).message)
       .replace(/^Error (parsing|opening) [^:]*: ?/, '')
       .slice(0, 500);
     throw invalid(`${where}: the document is neither JSON nor YAML: ${why}`);
   }
 }
+
+const noDocument = (where: string) => invalid(`${where}: document is an OpenAPI document, as an object or as its text in JSON or YAML.`);
 
 function checkVersion(document: JsonObject, where: string): void {
   if (document.swagger !== undefined)
