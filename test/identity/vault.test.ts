@@ -88,6 +88,19 @@ describe('a vault', () => {
     expect(await vault.list()).toEqual([{ ...place, about: 'other' }]);
   });
 
+  test.each([1e300, Number.POSITIVE_INFINITY, 2 ** 60, Date.now() + 60_000.25])(
+    'keeps a secret until %d, and can be read and sealed again: a time may be what a server or a token said',
+    async (until) => {
+      const path = join(folder('vault'), 'vault.db');
+      const k = key();
+      await vaultAt(path, one(k)).put(place, { value: { access: SECRET }, until });
+      const other = vaultAt(path, one(k));
+      expect(await other.get(place)).toEqual({ access: SECRET });
+      expect(await other.rotate()).toBe(1);
+      expect(await other.get(place)).toEqual({ access: SECRET });
+    },
+  );
+
   test('changes a secret in one transaction, and leaves it if the change throws', async () => {
     const path = join(folder('vault'), 'vault.db');
     const k = key();

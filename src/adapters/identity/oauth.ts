@@ -79,8 +79,9 @@ export interface OAuthOptions {
   now?: (() => number) | undefined;
 }
 
-/** Milliseconds that a discovery document is used. */
+/** Milliseconds that a discovery document is used, and an old one after no new one could be had: requests must not wait for that each time. */
 const KEPT = 3_600_000;
+const AFTER_FAILURE = 30_000;
 const TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:';
 const GRANTS = {
   'token-exchange': 'urn:ietf:params:oauth:grant-type:token-exchange',
@@ -127,6 +128,7 @@ export function oauth(name: string, provider: Provider, { fetch, timeout = 10_00
       known = { server, until: performance.now() + KEPT };
     } catch (error) {
       if (!known) throw explained(name, error);
+      known = { ...known, until: performance.now() + AFTER_FAILURE };
     }
     return (known as NonNullable<typeof known>).server;
   }
@@ -152,12 +154,14 @@ export function oauth(name: string, provider: Provider, { fetch, timeout = 10_00
     const { access_token: access, refresh_token: refresh, expires_in: seconds } = answer;
     if (typeof access !== 'string' || access === '') throw invalidAnswer(name, 'no access token');
     const at = now();
+    // 0 is how some servers say that a token does not end: one that has ended already could be asked for again and again
+    const expiresAt = typeof seconds === 'number' && seconds > 0 ? at + Math.floor(seconds * 1_000) : undefined;
     return {
       access,
       at,
       party,
       ...(typeof refresh === 'string' && refresh !== '' && { refresh }),
-      ...(typeof seconds === 'number' && seconds >= 0 && { expiresAt: at + Math.floor(seconds) * 1_000 }),
+      ...(expiresAt !== undefined && Number.isSafeInteger(expiresAt) && { expiresAt }),
     };
   }
 

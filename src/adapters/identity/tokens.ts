@@ -11,6 +11,8 @@ export type Kept = Pick<KeptToken, 'access' | 'expiresAt'>;
 const MARGIN = 60_000;
 /** Milliseconds that a token of the application is kept at most, if its server does not say when it ends. */
 const UNTOLD = 3_600_000;
+/** Milliseconds after a provider could not be asked within which it is not asked again for a token that lasts. */
+const AFTER_FAILURE = 10_000;
 
 /** Whether a token lasts for a while. */
 export function isFresh({ at, expiresAt }: KeptToken, now: number): boolean {
@@ -42,8 +44,31 @@ export interface Revoked {
 
 export function tokens(vault: Vault, oauthOf: (provider: string) => OAuth, now: () => number): Tokens {
   const known = async (place: Place) => (await vault.get(place)) as KeptToken | undefined;
+  /** By lock: when the provider could not be asked. The oldest comes first. */
+  const failures = new Map<string, { at: number; error: RondoError }>();
+
+  /**
+   * Asks a provider for the token of a place, whose lock is held. A provider that does not answer holds the lock for long, so those who waited meanwhile
+   * are told the same in place of waiting as long for themselves, one after the other.
+   * @param since when the caller began to wait.
+   */
+  async function asked(place: Place, since: number, there: KeptToken | undefined, ask: () => Promise<KeptToken>): Promise<KeptToken> {
+    const lock = lockOf(place);
+    const failure = failures.get(lock);
+    if (failure && failure.at > (there && isUsable(there, now()) ? performance.now() - AFTER_FAILURE : since)) throw failure.error;
+    failures.delete(lock);
+    try {
+      return await ask();
+    } catch (error) {
+      const at = performance.now();
+      if (RondoError.is(error, 'PROVIDER_UNAVAILABLE')) failures.set(lock, { at, error });
+      for (const [old, { at: then }] of failures) if (then < at - AFTER_FAILURE) failures.delete(old);
+      throw error;
+    }
+  }
 
   function renewed(place: Place): ReturnType<Tokens['renewed']> {
+    const since = performance.now();
     return vault.alone(lockOf(place), async (held) => {
       const found = await known(place);
       if (!found) return undefined;
@@ -55,9 +80,10 @@ export function tokens(vault: Vault, oauthOf: (provider: string) => OAuth, now: 
         return undefined;
       }
       try {
-        const got = await oauth.refresh(found.refresh, { scopes, resources, audiences }, held.assert);
+        const { refresh } = found;
+        const got = await asked(place, since, found, () => oauth.refresh(refresh, { scopes, resources, audiences }, held.assert));
         // a server that does not rotate gives no new one
-        const token: KeptToken = { refresh: found.refresh, ...got };
+        const token: KeptToken = { refresh, ...got };
         await vault.put(place, { value: token });
         return { token, refreshed: true };
       } catch (error) {
@@ -74,11 +100,12 @@ export function tokens(vault: Vault, oauthOf: (provider: string) => OAuth, now: 
   async function obtained(place: Place, get: () => Promise<KeptToken>): Promise<KeptToken> {
     const there = (vault.peek(place) ?? (await known(place))) as KeptToken | undefined;
     if (there && isFresh(there, now())) return there;
+    const since = performance.now();
     return vault.alone(lockOf(place), async () => {
       const other = await known(place);
       if (other && isFresh(other, now())) return other;
       try {
-        const token = await get();
+        const token = await asked(place, since, other, get);
         await vault.put(place, { value: { ...token }, until: token.expiresAt ?? now() + UNTOLD });
         return token;
       } catch (error) {

@@ -129,11 +129,13 @@ function vaultOf(db: Database, key: VaultKey, now: () => number): Vault {
     return answer;
   }
 
-  function write(sealing: DataKey, place: Place, { value, until = null }: Kept | { value: Json; until: number | null }): void {
-    const box = sealing.seal(JSON.stringify(plainJson(value)), bound(place, until ?? null));
+  function write(sealing: DataKey, place: Place, { value, until: end }: Kept | { value: Json; until: number | null }): void {
+    // the column holds whole numbers, and what is past those of JavaScript could not be read again
+    const until = end === undefined || end === null ? null : Math.min(Math.ceil(end), Number.MAX_SAFE_INTEGER);
+    const box = sealing.seal(JSON.stringify(plainJson(value)), bound(place, until));
     db.prepare('INSERT OR REPLACE INTO secret (kind, owner, provider, about, until, box) VALUES (?, ?, ?, ?, ?, ?)').run(
       ...columns(place),
-      until ?? null,
+      until,
       box,
     );
   }

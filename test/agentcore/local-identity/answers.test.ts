@@ -2,9 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { localIdentity, presets, sqliteVault } from 'rondo/identity';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
+import { folder } from '../../kit/folder.ts';
 
 const CALLBACK = 'https://app.example.com/consent';
 const by = { id: 'ana' };
@@ -14,13 +16,16 @@ afterEach(async () => {
 });
 
 /** A token endpoint that answers by the grant. */
-async function answering(of: (grant: string) => [status: number, body: object]): Promise<string> {
+async function answering(of: (grant: string) => [status: number, body: object] | 'nothing'): Promise<string> {
   const server: Server = createServer(async (request, response) => {
-    const [status, body] = of(new URLSearchParams(await text(request)).get('grant_type') ?? '');
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    const answer = of(new URLSearchParams(await text(request)).get('grant_type') ?? '');
+    if (answer !== 'nothing') response.writeHead(answer[0], { 'content-type': 'application/json' }).end(JSON.stringify(answer[1]));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  ends.push(() => server.close());
+  ends.push(
+    () => server.close(),
+    () => server.closeAllConnections(),
+  );
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
@@ -94,4 +99,117 @@ test('revoke() of all that a user has takes the token that they signed in with o
   await identity.revoke({ by });
   expect(await kinds()).toEqual([]);
   expect(await codeOf(identity.get(wanted))).toBe('CONSENT_EXPIRED');
+});
+
+const endless = (url: string) => ({ issuer: url, authorization: `${url}/authorize`, token: `${url}/token` });
+
+test.each([0, 1e300, 1e308, 2 ** 60])(
+  'a token that is said to end in %d seconds is kept, and the user is not asked again and again',
+  async (seconds) => {
+    const given = { access_token: 'at-1', token_type: 'bearer', expires_in: seconds };
+    const url = await answering(() => [200, given]);
+    const path = join(folder('identity'), 'vault.db');
+    const keys = { current: 'k1', keys: { k1: randomBytes(32).toString('hex') } };
+    const identityOf = () => {
+      const vault = sqliteVault(path, keys);
+      ends.push(() => vault.close());
+      return localIdentity({
+        vault,
+        callback: CALLBACK,
+        providers: { crm: { endpoints: endless(url), clientId: 'x', clientSecret: 'y' } },
+      });
+    };
+    const identity = identityOf();
+    const wanted = { provider: 'crm', flow: 'user', scopes: ['a'], ...occasion } as const;
+    const asked = await identity.get(wanted);
+    const state = 'consentUrl' in asked && new URL(asked.consentUrl).searchParams.get('state');
+    expect(await identity.returned({ url: `${CALLBACK}?code=abc&state=${state}`, by, signal: occasion.signal })).toMatchObject({
+      outcome: 'granted',
+    });
+    for (const one of [identity, identityOf()]) {
+      expect(await one.get(wanted)).toEqual({ token: 'at-1', flow: 'user' });
+      expect(await one.get({ ...wanted, flow: 'client' })).toEqual({ token: 'at-1', flow: 'client' });
+    }
+  },
+);
+
+test.each([3_600.123456789, 1e300])('the token of a caller whose exp is %d seconds from now is taken', async (seconds) => {
+  const url = await answering(() => [200, { access_token: 'at', token_type: 'bearer', expires_in: 3_600, issued_token_type: 'urn:x' }]);
+  const identity = localIdentity({
+    vault: vaultOf(),
+    keepAssertions: true,
+    providers: { crm: { endpoints: { issuer: url, token: `${url}/token` }, clientId: 'x', clientSecret: 'y' } },
+  });
+  const claims = Buffer.from(JSON.stringify({ sub: 'ana', exp: Date.now() / 1_000 + seconds })).toString('base64url');
+  const wanted = { provider: 'crm', flow: 'exchange', ...occasion } as const;
+  expect(await identity.get({ ...wanted, assertion: { type: 'jwt', token: `e30.${claims}.x` } })).toMatchObject({ token: 'at' });
+});
+
+test.each(['user', 'client'] as const)(
+  'a provider that does not answer is waited for once by those who ask at once for the flow %s: a token that lasts is handed out, and without one all are told',
+  async (flow) => {
+    let [down, requests, now] = [false, 0, Date.now()];
+    const given = { access_token: 'at', token_type: 'bearer', expires_in: 90, refresh_token: 'rt' };
+    const url = await answering(() => {
+      requests++;
+      return down ? 'nothing' : [200, given];
+    });
+    const identity = localIdentity({
+      vault: vaultOf(),
+      timeout: 300,
+      now: () => now,
+      callback: CALLBACK,
+      providers: { crm: { endpoints: endless(url), clientId: 'x', clientSecret: 'y' } },
+    });
+    const wanted = { provider: 'crm', flow, scopes: ['a'], ...occasion } as const;
+    const asked = await identity.get(wanted);
+    const state = 'consentUrl' in asked && new URL(asked.consentUrl).searchParams.get('state');
+    if (state) await identity.returned({ url: `${CALLBACK}?code=abc&state=${state}`, by, signal: occasion.signal });
+    down = true;
+    now += 60_000;
+    const all = <T>(one: () => Promise<T>) => Promise.all(Array.from({ length: 6 }, one));
+    const from = requests;
+    for (const got of await all(() => identity.get(wanted))) expect(got).toMatchObject({ token: 'at' });
+    expect(await identity.get(wanted)).toMatchObject({ token: 'at' });
+    expect(requests - from).toBe(1);
+    now += 60_000;
+    expect(await all(() => codeOf(identity.get(wanted)))).toEqual(Array.from({ length: 6 }, () => 'PROVIDER_UNAVAILABLE'));
+    expect(requests - from).toBe(2);
+    // who asks after that asks for themselves
+    down = false;
+    expect(await identity.get(wanted)).toMatchObject({ token: 'at' });
+  },
+);
+
+test('a discovery document that cannot be had any more is waited for every half minute, and not by each request', async () => {
+  let [documents, hangs] = [0, false];
+  const server = createServer((request, response) => {
+    const issuer = `http://${request.headers.host}`;
+    const found = request.url?.startsWith('/.well-known/');
+    if (found) documents++;
+    if (found && hangs) return;
+    const body = found ? { issuer, token_endpoint: `${issuer}/token` } : { access_token: 'at', token_type: 'bearer', expires_in: 3_600 };
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  ends.push(
+    () => server.close(),
+    () => server.closeAllConnections(),
+  );
+  const discovery = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const identity = localIdentity({ vault: vaultOf(), timeout: 300, providers: { crm: { discovery, clientId: 'x', clientSecret: 'y' } } });
+  const token = (scope: string) => identity.get({ provider: 'crm', flow: 'client', scopes: [scope], ...occasion });
+  let passed = 0;
+  const real = performance.now.bind(performance);
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => real() + passed);
+  ends.push(() => clock.mockRestore());
+  await token('a');
+  hangs = true;
+  passed += 3_600_001;
+  for (const scope of ['b', 'c', 'd']) expect(await token(scope)).toMatchObject({ token: 'at' });
+  expect(documents).toBe(2);
+  passed += 30_001;
+  hangs = false;
+  await token('e');
+  expect(documents).toBe(3);
 });
