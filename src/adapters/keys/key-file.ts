@@ -38,6 +38,9 @@ export function keyEnv(name: string): () => KeySet {
   return () => setOf((process.env[name] ?? '').split(','), `keyEnv(): the environment variable ${name}`);
 }
 
+/** The 32 bytes of a key of a file or the environment. */
+export const keyBytes = (text: string): Buffer => Buffer.from(text, text.length === 64 ? 'hex' : 'base64');
+
 /** A key has its fingerprint as its name, so that a missing one can be told. The message never shows a key. */
 function setOf(texts: readonly string[], where: string): KeySet {
   const keys: { [name: string]: string } = Object.create(null);
@@ -45,8 +48,7 @@ function setOf(texts: readonly string[], where: string): KeySet {
   for (const text of texts.map((one) => one.trim())) {
     if (text === '') continue;
     if (!KEY.test(text)) throw invalid(`${where} holds something that is not a key of 32 bytes as hex or base64: openssl rand -hex 32.`);
-    const bytes = Buffer.from(text, text.length === 64 ? 'hex' : 'base64');
-    current = createHash('sha256').update(bytes).digest('hex').slice(0, 12);
+    current = createHash('sha256').update(keyBytes(text)).digest('hex').slice(0, 12);
     keys[current] = text;
   }
   if (current === undefined) throw invalid(`${where} holds no key: openssl rand -hex 32.`);

@@ -105,3 +105,18 @@ test('the key of the vault is a name that is kept', async () => {
     name: 'ResourceNotFoundException',
   });
 });
+
+test('a key that the operator made as base64 seals with all of its bytes', async () => {
+  const state = join(folder('identity'), 'state.db');
+  const keyed = (fill: number, as: 'base64' | 'hex') => writeFileSync(`${state}.key`, Buffer.alloc(32, fill).toString(as), { mode: 0o600 });
+  keyed(0xcf, 'base64');
+  await (await weather({ state })).server.close();
+  keyed(0xcc, 'base64');
+  await expect(startAgentCore({ state })).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining('is not the key'),
+  });
+  // the same bytes, written otherwise
+  keyed(0xcf, 'hex');
+  await (await startAgentCore({ state })).close();
+});

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { invalid } from '../../../errors.ts';
 import { DataKey } from '../../keys/data-key.ts';
-import { keyFile } from '../../keys/key-file.ts';
+import { keyBytes, keyFile } from '../../keys/key-file.ts';
 
 export interface Sealing {
   /** @param about what the value is and whose, such as `the key of weather`. It must be the same when it is opened. @param value plain JSON. */
@@ -32,5 +32,5 @@ export function keyIn(path: string, make: boolean): Uint8Array {
   if (!make && !existsSync(path))
     throw invalid(`startAgentCore(): the key file ${path} is missing. What is sealed in the state needs it: put it there again.`);
   const { current, keys } = keyFile(path)();
-  return Buffer.from(keys[current] as string, 'hex');
+  return keyBytes(keys[current] as string);
 }
