@@ -97,15 +97,27 @@ describe.each(journals)('a limit of amounts, on $name', ({ make }) => {
     await refused('CONFIG_INVALID', engine.run(a, steps(), { limits: { amounts: { eur: 5 } } }));
     await refused('CONFIG_INVALID', engine.run(actor([acts('act')]), steps(), { limits }));
     await ends(engine.run(a, steps(), { limits }), 'completed');
-    for (const amounts of [{ usd: -1 }, { usd: Number.NaN }, { USD: 1 }, { usd: 0.0000001 }, { usd: 0.3000001 }, { usd: 2 ** 53 }, 5])
+    for (const amounts of [
+      { usd: -1 },
+      { usd: Number.NaN },
+      { USD: 1 },
+      { usd: 0.0000001 },
+      { usd: 0.3000001 },
+      { usd: 9e9 },
+      { usd: 2 ** 53 },
+      5,
+    ])
       await refused('CONFIG_INVALID', () => engine.run(a, steps(), { limits: { amounts } as never }));
   });
 
   test('is given a number of at most 6 decimals, of a unit of the tool', async () => {
-    for (const odd of [-1, Number.NaN, Number.POSITIVE_INFINITY, 0.0000001, 1.1 * 3, 2 ** 53]) {
+    const odd = [-1, Number.NaN, Number.POSITIVE_INFINITY, 0.0000001, 1.1 * 3, 9e9, 2 ** 53].map(
+      (usd): Record<string, number> => ({ usd }),
+    );
+    for (const wrong of [...odd, { USD: 1 }, { '1st': 1 }, { u: 1, ['u'.repeat(33)]: 1 }]) {
       const { journal } = make();
       const model = scripted([asks(['pay', {}]), 'done']);
-      const pays = acts('pay', { amount: () => ({ usd: odd }) });
+      const pays = acts('pay', { amount: () => wrong });
       await ends(new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [pays] }), 'go'), 'completed');
       expect(failure(shown(model.requests.at(-1))[0])).toMatchObject({
         code: 'AMOUNT_INVALID',
@@ -114,6 +126,9 @@ describe.each(journals)('a limit of amounts, on $name', ({ make }) => {
       });
     }
     const { journal } = make();
+    const most = { usd: 8_999_999_999.5, ['u'.repeat(32)]: 0 };
+    await ends(new Engine({ journal }).run(actor([acts('pay', { amount: () => most })]), steps(pay(0))), 'completed');
+    expect(await all(new Engine({ journal }).effects())).toMatchObject([{ outcome: 'done', amount: most }]);
     const model = scripted([asks(['pay', {}]), 'done']);
     const pays = acts('pay', { units: ['usd'], amount: () => ({ eur: 1 }) });
     await ends(new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [pays] }), 'go'), 'completed');

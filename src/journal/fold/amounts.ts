@@ -13,9 +13,9 @@ export const UNIT = /^[a-z][a-z0-9_-]{0,31}$/;
 /** The nearest whole number of millionths. */
 export const millionthsOf = (n: number): number => Math.round(n * 1e6);
 
-/** Whether a number can be an amount: 0 or more, at most 6 decimals, and its millionths are a safe integer. */
+/** Whether a number can be an amount: 0 or more, at most 6 decimals, and so small that its millionths are exact. */
 const isAmount = (n: unknown): n is number =>
-  typeof n === 'number' && Number.isFinite(n) && n >= 0 && Number(n.toFixed(6)) === n && Number.isSafeInteger(millionthsOf(n));
+  typeof n === 'number' && Number.isFinite(n) && n >= 0 && n < 9e9 && Number(n.toFixed(6)) === n;
 
 /** Whether a number can be an amount, but for the rounding error of a few sums. */
 export const isNearAmount = (n: unknown): n is number =>
