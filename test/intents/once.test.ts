@@ -594,7 +594,8 @@ test('a key that throws, is empty, too long, no text or no Unicode: the call is 
     [() => '' as never, /empty/],
     [() => 'x'.repeat(513) as never, /513 characters/],
     [() => 7 as never, /number, not a text/],
-    [() => Promise.resolve('x') as never, /object, not a text/],
+    [() => Promise.resolve('x') as never, /returned a promise/],
+    [() => ({}) as never, /object, not a text/],
     [() => '\ud800' as never, /Unicode/],
     [
       () => {
@@ -616,6 +617,10 @@ test('a key that throws, is empty, too long, no text or no Unicode: the call is 
   for (const text of ['caf\u00e9', 'cafe\u0301'])
     await asked(journal, [refunds({ effect: 'once', key: () => text, execute: () => ran++ })], order('7'));
   expect(ran).toBe(1);
+  // the longest one is counted as it is kept
+  for (const text of ['\u00e9'.repeat(512), 'e\u0301'.repeat(512)])
+    await asked(journal, [refunds({ effect: 'once', key: () => text, execute: () => ran++ })], order('7'));
+  expect(ran).toBe(2);
 });
 
 test('a store that keeps no claims is refused at the start of a run whose tools have a key', async () => {

@@ -135,6 +135,31 @@ test('of a model that fails has each attempt, the switch to another model, its t
   expect(records.at(-1)).toMatchObject({ type: 'FINAL_RESPONSE', status: 'SUCCEEDED', usage: { input: 7, output: 3 }, costUsd: 0 });
 });
 
+test('of a model that is asked again has the same step for its attempts, and when the next one was to come', async () => {
+  let failures = 1;
+  const model = scripted(() => {
+    if (failures-- > 0) throw new ToolError('THROTTLING', 'slow', { outcome: 'not-run', retryable: true, retryAfter: 1 });
+    return 'done';
+  });
+  const engine = new Engine();
+  const { runId } = await ends(engine.run(agent({ name: 'a', instructions: '', model }), 'go'), 'completed');
+  const [failed, succeeded] = of(await all(engine.exportTrace(runId)), 'MODEL_INVOCATION');
+  expect(failed).toMatchObject({ step: 1, attempt: 1, status: 'FAILED', errorCode: 'THROTTLING', retryScheduledInMs: expect.any(Number) });
+  expect(succeeded).toMatchObject({ step: 1, attempt: 2, status: 'SUCCEEDED' });
+  expect(succeeded).not.toHaveProperty('retryScheduledInMs');
+});
+
+test('says why a tool was chosen by the reasoning of the model, where it told it', async () => {
+  const pay = tool({ name: 'pay', description: '', input: anything, execute: () => 'a receipt' });
+  const because: Scripted = { ...(asks(['pay', {}]) as object), text: 'One moment.', reasoning: 'She asked for it, and it is hers.' };
+  const engine = new Engine();
+  const { runId } = await engine.run(agent({ name: 'a', instructions: '', model: scripted([because, 'bye']), tools: [pay] }), 'go');
+  const [chose, said] = of(await all(engine.exportTrace(runId, { content: true })), 'MODEL_INVOCATION');
+  expect(chose).toMatchObject({ toolNames: ['pay'], reason: 'She asked for it, and it is hers.', text: 'One moment.' });
+  expect(said).not.toHaveProperty('reason');
+  expect(JSON.stringify(await all(engine.exportTrace(runId)))).not.toContain('hers');
+});
+
 test('has a delegation after the records of the sub-agent, and an approval with its decision', async () => {
   const pay = tool({ name: 'pay', description: '', input: anything, approval: true, execute: () => 'paid' });
   const helper = agent({

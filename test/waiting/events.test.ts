@@ -83,6 +83,29 @@ describe.each(journals)('an event on $name', ({ make }) => {
     expect(await engine.signal(reply('other', 'e1'), { by: ana })).toEqual({ id: 'e1', state: 'assigned' });
   });
 
+  test('one that expired is listed for thirty days, and the id of one that was taken is remembered for seven', async () => {
+    const { journal } = make();
+    const { time, on } = clock();
+    const w = waiter();
+    const engine = engineOf(on(journal), w.a);
+    const ids = async () => (await engine.events()).map(({ id }) => id);
+    await waits(engine.run(w.a, 'go'));
+    await engine.signal(reply('taken', 'e1'), { by: ana });
+    await engine.signal(reply('for no one', 'e2', 't2'), { by: ana });
+    for (const { run } of await engine.sweep()) await ends(run, 'completed');
+    time.now += 7 * DAY - 1;
+    expect(await engine.signal(reply('taken', 'e1'), { by: ana })).toEqual({ id: 'e1', state: 'taken' });
+    time.now += 1;
+    expect(await engine.signal(reply('taken', 'e1'), { by: ana })).toEqual({ id: 'e1', state: 'waiting' });
+    // old ones are deleted when another one comes
+    time.now += 30 * DAY - 1;
+    await engine.signal(reply('another', 'e3'), { by: ana });
+    expect(await ids()).toEqual(['e3', 'e1', 'e2']);
+    time.now += 2;
+    await engine.signal(reply('another', 'e4'), { by: ana });
+    expect(await ids()).toEqual(['e4', 'e3', 'e1']);
+  });
+
   // holds inbox.I1
   test('the oldest wait gets the oldest event; one that is sent twice has no effect', async () => {
     const { journal } = make();

@@ -9,7 +9,7 @@ import { agent, Engine, type FiringLetter, type Json, memoryJournal, type Policy
 import type { Journal } from '../../src/journal/port.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { folder } from '../kit/folder.ts';
-import { all, around, journals } from '../kit/journals.ts';
+import { all, around, entriesOf, journals } from '../kit/journals.ts';
 import { asks, ends, refused } from '../kit/runs.ts';
 import { deferred, settle } from '../kit/time.ts';
 import { Clock, echo, working } from './setup.ts';
@@ -86,6 +86,37 @@ describe.each(journals)('schedules on $name', ({ make }) => {
     const keys = await all(journal.records?.list('rondo/schedules') ?? []);
     expect(keys).toHaveLength(1);
     expect((await all(journal.records?.read('rondo/schedules', keys[0] as string) ?? [])).length).toBeLessThan(40);
+  });
+
+  test('the runs work on behalf of the user, without what else the caller had, such as a token', async () => {
+    const { clock, journal, engine, work } = setup();
+    await engine.schedule('daily', {
+      ...daily,
+      by: { ...by, roles: ['lead'], token: 'a secret', assertion: { token: 'a secret' } } as typeof by,
+    });
+    clock.forward(HOUR);
+    await work.idle();
+    const [run] = await all(journal.heads({}));
+    const entries = await entriesOf(journal, run?.runId ?? '');
+    expect(entries[0]).toMatchObject({ by: { ...by, roles: ['lead'] } });
+    const [key = ''] = await all(journal.records?.list('rondo/schedules') ?? []);
+    const states = await all(journal.records?.read('rondo/schedules', key) ?? []);
+    expect(states).not.toHaveLength(0);
+    expect(JSON.stringify([entries, states])).not.toContain('secret');
+  });
+
+  // holds schedules.I3
+  test('a schedule that is made again with another pattern serves nothing at or before its last time, also where the clock was set back', async () => {
+    const { clock, journal, engine, work } = setup();
+    await engine.schedule('it', { ...daily, cron: '0 * * * *' });
+    clock.forward(HOUR);
+    await work.idle();
+    clock.forward(-HOUR);
+    const { next } = await engine.schedule('it', { ...daily, cron: '*/30 * * * *' });
+    expect(next).toBe(Date.parse('2027-01-15T09:30:00Z'));
+    clock.forward(HOUR);
+    await work.idle();
+    expect(await started(journal)).toBe(2);
   });
 
   test('of the times that passed while no process worked, the newest is made up for, and the others are listed', async () => {
