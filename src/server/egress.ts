@@ -199,7 +199,8 @@ function responseOf(answer: http.IncomingMessage, asked: Asked): Response {
     for (const [name, values] of Object.entries(answer.headersDistinct))
       if (!(decoders.length > 0 && (name === 'content-encoding' || name === 'content-length')))
         for (const value of values ?? []) headers.append(name, value);
-    if (empty) answer.resume();
+    // what comes after all, as a body of a 205 may, is not read: it may have no end
+    if (empty) answer.destroy();
     const response = new Response(empty ? null : counted(answer, decoders, asked), { status, statusText, headers });
     return Object.defineProperties(response, { url: { value: url.href }, redirected: { value: redirected } });
   } catch (cause) {

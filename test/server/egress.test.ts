@@ -2,6 +2,7 @@
 import * as http from 'node:http';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import * as net from 'node:net';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { publicFetch } from '../../src/server/index.ts';
@@ -180,6 +181,37 @@ test('a body that is too large, or becomes so when it is unpacked, is read no fu
   }
   const all = await publicFetch({ allow: [origin] })(`${origin}/zip`);
   expect([all.headers.get('content-encoding'), (await all.arrayBuffer()).byteLength]).toEqual([null, 5_000_000]);
+});
+
+test.each([204, 205, 304])('an answer of status %i has no body, and what comes all the same ends with its connection', async (status) => {
+  let closed: () => void;
+  const over = new Promise<void>((resolve) => {
+    closed = resolve;
+  });
+  const listening = net.createServer((socket) => {
+    let open = true;
+    const more = () => {
+      if (!open) return;
+      if (socket.write(`ffff\r\n${'x'.repeat(65_535)}\r\n`)) setImmediate(more);
+      else socket.once('drain', more);
+    };
+    socket
+      .on('error', () => undefined)
+      .on('close', () => {
+        open = false;
+        closed();
+      });
+    socket.once('data', () => {
+      socket.write(`HTTP/1.1 ${status} Said\r\ntransfer-encoding: chunked\r\n\r\n`);
+      more();
+    });
+  });
+  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void listening.close());
+  const origin = `http://127.0.0.1:${(listening.address() as AddressInfo).port}`;
+  const answer = await publicFetch({ allow: [origin] })(origin);
+  expect([answer.status, await answer.text()]).toEqual([status, '']);
+  await over;
 });
 
 test.each([
