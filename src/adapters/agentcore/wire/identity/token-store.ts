@@ -12,6 +12,8 @@ interface Kept {
   id: string;
   provider: string;
   sealed: string;
+  /** A token that cannot be renewed is not kept when it has ended. Epoch milliseconds. */
+  goneAt: number | undefined;
 }
 
 /** Milliseconds before its end at which a token is renewed. */
@@ -39,7 +41,7 @@ export interface TokenStore {
   put(id: string, of: OfWorkload, provider: Oauth2Provider, tokens: Tokens): void;
   delete(id: string): void;
   /**
-   * The token that is there and lasts, else a new one. Those who ask meanwhile get the same.
+   * The token that is there and lasts, else a new one. Those who ask meanwhile get the same. If none can be had, the one that is there until it ends.
    * @param renew gets the old token, if there is one. @returns undefined if there is none and none can be had without the user.
    */
   current(
@@ -63,7 +65,8 @@ export function tokenStore(world: World): TokenStore {
       // what was deleted meanwhile leaves nothing
       if (!workloadIn(world, of)) return;
       if (state.get<Oauth2Provider>(OAUTH2, name)?.callbackId !== callbackId) return;
-      const kept: Kept = { id, provider: name, sealed: state.sealing.seal(about(id), tokens) };
+      const goneAt = tokens.refresh === undefined ? tokens.expiresAt : undefined;
+      const kept: Kept = { id, provider: name, sealed: state.sealing.seal(about(id), tokens), goneAt };
       state.put(TOKEN, id, kept, of.workload);
     },
     delete: (id) => state.delete(TOKEN, id),
@@ -72,9 +75,13 @@ export function tokenStore(world: World): TokenStore {
       const old = own.get(id);
       if (old && (old.expiresAt === undefined || old.expiresAt - MARGIN > clock.now())) return old;
       return join(id, async () => {
-        const tokens = await renew(old);
+        const tokens = await renew(old).catch((error: unknown) => {
+          if (old?.expiresAt !== undefined && old.expiresAt > clock.now()) return old;
+          throw error;
+        });
         // a consent that ended meanwhile is newer than what was renewed
-        if (state.get<Kept>(TOKEN, id)?.sealed !== before) return own.get(id);
+        const there = state.get<Kept>(TOKEN, id)?.sealed;
+        if (there !== undefined && there !== before) return own.get(id);
         if (tokens) own.put(id, of, provider, tokens);
         else own.delete(id);
         return tokens;

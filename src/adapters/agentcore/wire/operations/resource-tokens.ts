@@ -1,6 +1,7 @@
 /** Tokens of resources: of the workload itself, of a user who consented, and on behalf of a user. */
+import { expiryOf } from '../../../identity/expiry.ts';
 import { isFrom, type OAuth, type Tokens, type Wanted } from '../../../identity/oauth.ts';
-import { refusal } from '../../../identity/oauth-errors.ts';
+import { isGrantOver } from '../../../identity/oauth-errors.ts';
 import type { Operations, World } from '../call.ts';
 import type { Output } from '../codec/encode.ts';
 import { refused } from '../codec/error.ts';
@@ -76,7 +77,10 @@ export function resourceTokenOperations(world: World, { clientOf, tokens, users,
       const client = clientOf(provider);
       const actor = actorTokenContent === 'M2M' ? await client.client({ scopes: actorTokenScopes }) : undefined;
       const acting = actor && { actor_token: actor.access, actor_token_type: 'urn:ietf:params:oauth:token-type:access_token' };
-      return client.exchange({ type: 'jwt', token: subject }, { ...wanted, parameters: { ...wanted.parameters, ...acting } });
+      const got = await client.exchange({ type: 'jwt', token: subject }, { ...wanted, parameters: { ...wanted.parameters, ...acting } });
+      // no other JWT gets it, so it is not kept for longer
+      const until = expiryOf(subject);
+      return { ...(until !== undefined && { expiresAt: until }), ...got };
     });
   };
 
@@ -106,8 +110,7 @@ export function resourceTokenOperations(world: World, { clientOf, tokens, users,
       const renewed = await client.refresh(old.refresh, wanted);
       return { refresh: old.refresh, ...renewed };
     } catch (error) {
-      if (refusal(error) === 'invalid_grant') return undefined;
-      if (old.expiresAt !== undefined && old.expiresAt > world.clock.now()) return old;
+      if (isGrantOver(error)) return undefined;
       throw error;
     }
   }
