@@ -1,6 +1,7 @@
 /** User code that never answers: it is waited for once, and asked again later. The clock is the test's own. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { z } from 'zod';
+import { gateway } from '../../src/adapters/gateway/index.ts';
 import { ToolSearch } from '../../src/adapters/gateway/search.ts';
 import { topicGuardrail } from '../../src/adapters/guardrails/index.ts';
 import { describedTools } from '../../src/adapters/policy/tools.ts';
@@ -17,6 +18,22 @@ afterEach(() => {
 
 const never = new Promise<never>(() => {});
 const MINUTES = 120_000;
+
+test.each(['open', 'list'])(
+  'a target whose %s() never answers is waited for ten seconds, where the gateway says nothing else',
+  async (which) => {
+    const hangs = { name: 'shop', open: async () => (which === 'open' ? never : { list: () => never, close: async () => {} }) };
+    const send = tool({ name: 'send', description: '', input: z.object({}), execute: () => '' });
+    const office = await gateway({ name: 'office', targets: { shop: hangs, mail: [send] } }).open({ signal: new AbortController().signal });
+    const listed = vi.fn((names: readonly string[]) => names);
+    const list = Promise.resolve(office.list()).then((tools) => listed(tools.map(({ name }) => name)));
+    await vi.advanceTimersByTimeAsync(9_999);
+    expect(listed).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await list).toEqual(['mail___send']);
+    void office.close();
+  },
+);
 
 test('an embedder that hangs once is asked for the vectors of the tools again, and then ranks them', async () => {
   const named = (name: string) => tool({ name, description: name, input: z.object({}), effect: 'read', execute: () => '' });
