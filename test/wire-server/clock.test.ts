@@ -54,6 +54,17 @@ test('a call that fails stops the move at its time, and the clock goes on', asyn
   expect(clock.now()).toBe(START + 6_000);
 });
 
+test('a time that no clock can have is refused, and the time stays', async () => {
+  for (const start of [Number.NaN, -1, 1e300, Date.UTC(10_000, 0, 1)])
+    expect(() => movableClock({ start }), String(start)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+  const clock = movableClock({ start: START, frozen: true });
+  for (const ms of [Number.NaN, -1, 1e300, Number.POSITIVE_INFINITY, undefined as never])
+    await expect(clock.advance(ms), String(ms)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  expect(clock.now()).toBe(START);
+  await clock.advance(1);
+  expect(clock.now()).toBe(START + 1);
+});
+
 test('a running clock calls in real time, from the time at which it starts', async () => {
   const clock = movableClock({ start: START });
   const at = await new Promise<number>((resolve) => clock.after(20, () => resolve(clock.now())));

@@ -18,8 +18,15 @@ test.each([
   'throttle=CreateEvent:x',
   'throttle=A B',
   'throttle=A:0.1.2',
+  'throttle=createEvent',
 ])('%j is not a fault', (text) => {
   expect(() => faultOf(text)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+});
+
+test('a fault of an operation that there is not would never happen: it is refused, with the name that was meant', () => {
+  expect(() => faultOf('throttle=CreatEvent')).toThrow(
+    expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining('Did you mean "CreateEvent"?') }),
+  );
 });
 
 const drawn = (seed: number) => {

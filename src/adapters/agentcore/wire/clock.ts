@@ -1,4 +1,5 @@
 /** The time of the local server: the real one, or one that a test moves. */
+import { invalid } from '../../../errors.ts';
 import { checkOptions } from '../../../options.ts';
 import { report } from '../../../server/report.ts';
 
@@ -10,7 +11,10 @@ export interface Clock {
 }
 
 export interface MovableClock extends Clock {
-  /** Moves the time forward by milliseconds, and calls what becomes due on the way, in order, each at its own time, one after the other. */
+  /**
+   * Moves the time forward by milliseconds, and calls what becomes due on the way, in order, each at its own time, one after the other.
+   * @throws RondoError `CONFIG_INVALID` for a time that the clock cannot have. Then it stays.
+   */
   advance(ms: number): Promise<void>;
   /** Cancels everything. */
   stop(): void;
@@ -29,15 +33,20 @@ interface Due {
 
 /** The longest delay of a timer of Node. */
 const LONGEST = 2_147_483_647;
+/** No request can be signed after it: a signature says its year with four digits. */
+const LAST = Date.UTC(9999, 11, 31);
 const tell = report('movableClock()');
 
 /**
  * @param o.frozen the time stands still between calls of `advance`. Default: it runs on, from now.
  * @param o.start epoch milliseconds; default now.
+ * @throws RondoError `CONFIG_INVALID`
  */
 export function movableClock(o: { frozen?: boolean; start?: number } = {}): MovableClock {
   checkOptions(o, { frozen: 'frozen: true', start: 'start: Date.now()' }, 'movableClock()', { frozen: 'flag' });
   const { frozen = false, start = Date.now() } = o;
+  if (!(start >= 0 && start <= LAST))
+    throw invalid('movableClock(): start is in epoch milliseconds, from 1970 to 9999: { start: Date.now() }.');
   let offset = frozen ? start : start - Date.now();
   // while it moves: the time of what is being called
   let moving: number | undefined;
@@ -71,6 +80,7 @@ export function movableClock(o: { frozen?: boolean; start?: number } = {}): Mova
 
   async function move(ms: number): Promise<void> {
     const end = now() + ms;
+    if (!(ms >= 0 && end <= LAST)) throw invalid('The clock moves forward, by milliseconds from 0 on, and to the year 9999 at most.');
     let reached = now();
     try {
       for (let next = waiting[0]; next && next.at <= end; next = waiting[0]) {

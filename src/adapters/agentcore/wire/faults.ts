@@ -1,7 +1,9 @@
 /** Faults that are injected on purpose, and the rates at which AWS throttles. */
 import { invalid } from '../../../errors.ts';
+import { nearest } from '../../../options.ts';
 import type { Clock } from './clock.ts';
 import { AwsError, because } from './codec/error.ts';
+import { model } from './model/model.ts';
 
 /**
  * `throttle`: 429 before anything happens. `error`: 500 before anything happens. `error-after`: 500 after the effect. `reset`: the connection breaks
@@ -27,7 +29,15 @@ export function faultOf(text: string): Fault {
     throw invalid(
       `the fault ${JSON.stringify(text)} is not kind=Operation:probability, such as throttle=CreateEvent:0.2. Kinds: ${KINDS.join(', ')}.`,
     );
-  return { kind: match[1] as FaultKind, operation: match[2] as string, probability };
+  const operation = match[2] as string;
+  const names = model().operations.map(({ name }) => name);
+  if (operation !== '*' && !names.includes(operation)) {
+    const meant = nearest(operation, names);
+    throw invalid(
+      `the fault ${JSON.stringify(text)} is of "${operation}", which no operation is called. ${meant ? `Did you mean "${meant}"?` : 'Give one such as CreateEvent, or "*" for all.'}`,
+    );
+  }
+  return { kind: match[1] as FaultKind, operation, probability };
 }
 
 export const faultText = ({ kind, operation, probability }: Fault): string => `${kind}=${operation}:${probability}`;
