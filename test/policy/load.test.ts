@@ -136,6 +136,13 @@ describe('the tools', () => {
     expect(allows(policy, { tool: 'clerk', input: { task: 'a joke' } })).toBe(false);
   });
 
+  test('are those that a source only finds, too', async () => {
+    const open = async () => ({ list: async () => [], listAll: async () => [refund], close: async () => undefined });
+    const policy = await policyOf({ tools: [{ name: 'shop', open }], policies: about('refund', 'context.input.cents < 5') });
+    expect(allows(policy, { tool: 'refund', input: { cents: 4 } })).toBe(true);
+    expect(allows(policy, { tool: 'refund', input: { cents: 5 } })).toBe(false);
+  });
+
   test('of a source that fails are not left out in silence', async () => {
     const source = { name: 'shop', open: async () => Promise.reject(new Error('it is down')) };
     await expect(policyOf({ tools: [source] })).rejects.toThrow('it is down');

@@ -90,7 +90,9 @@ async function listed(source: ToolSource): Promise<readonly DescribedTool[]> {
         ...(tool.name !== fullName && { short: tool.name }),
       }));
     const agents = (source as { agents?: readonly Tool[] }).agents ?? [];
-    const tools = [...agents, ...(await soon(opened.list())), ...(await soon(materials?.tools() ?? NONE))];
+    // a searched source lists some of its tools, and has all in listAll: two lists may name one tool
+    const found = await soon(opened.listAll?.() ?? NONE);
+    const tools = [...agents, ...(await soon(opened.list())), ...found, ...(await soon(materials?.tools() ?? NONE))];
     return tools.map((tool) => ofDefinition(tool as ToolDefinition));
   } finally {
     await opened.close();
