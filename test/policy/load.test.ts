@@ -38,6 +38,8 @@ describe('a policy that is wrong is refused when it is loaded: its id, line, col
       'Did you mean "amount"?',
     ],
     ['a part that there is not, behind a has', when('context has sesion'), 'column 82', 'Did you mean "session"?'],
+    ['an argument without input', when('context.orderId == "7"'), 'line 1, column 82', 'did you mean `context.input.orderId`?'],
+    ['a number with digits after the point', when('context.input.amount < 5.5'), 'line 1, column 107', 'lessThan(decimal("10.5"))'],
     ['a text that is not Cedar', 'allow everything', 'line 1, column 7', 'everything'],
     ['an operator of another language', `// é ü\n${when('context.input.amount = 5')}`, 'line 2, column 82', "try using '=='"],
     ['a policy without an end', 'permit(principal, action, resource)', 'line 1, column 36', 'unexpected end of input'],
@@ -96,6 +98,22 @@ describe('a policy that is wrong is refused when it is loaded: its id, line, col
     expect((details as { faults: unknown[] }).faults).toHaveLength(9);
     expect(message).toMatch(/; and 4 more$/);
   });
+});
+
+test.each([
+  ['principal.role == "lead"', 'principal.hasTag("role:lead")'],
+  ['principal.roles.contains("lead")', 'principal.hasTag("role:lead")'],
+  ['principal.team == "parcels"', 'principal.hasTag("team") && principal.getTag("team") == "..."'],
+])('what is known of a user is a tag, and the message says so: %s', async (condition, meant) => {
+  const { message } = await refusal({ policies: when(condition) });
+  expect(message).toContain(meant);
+  expect(message).toContain('`principal is AgentCore::OAuthUser`'); // the other kind of principal has none
+});
+
+test('a decimal is not compared with a number: the message says how it is', async () => {
+  const tools = [{ name: 'pay', input: { type: 'object', properties: { usd: { type: 'number' } }, required: ['usd'] } }];
+  const policies = 'permit(principal, action == AgentCore::Action::"pay", resource) when { context.input.usd < 5 };';
+  expect((await refusal({ tools, policies } as never)).message).toContain('lessThan(decimal("10.5"))');
 });
 
 test.each([

@@ -1,6 +1,7 @@
 /** The policies of an application: parsed, named, and each fault with its place. */
 import type { DetailedError, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Cedar } from './cedar.ts';
+import { parseHelp } from './help.ts';
 import { type Mentions, mentionsOf } from './mentions.ts';
 import { statementsOf } from './statements.ts';
 
@@ -47,10 +48,14 @@ export function parsed(module: Cedar, given: PolicyTexts): ParsedSet {
     for (const [i, { text, start, anyAction }] of statements.entries()) {
       const own = name === '' ? `policy${unnamed++}` : statements.length === 1 ? name : `${name}.${i}`;
       const at = (offset: number, message: string, policy = own): PolicyFault => ({ policy, ...place(source, start + offset), message });
+      const unparsed = (error: DetailedError): PolicyFault => {
+        const offset = offsetOf(text, error);
+        return at(offset, told(parseHelp(error, text.slice(0, offset)), own));
+      };
       const bad = refused.find((fault) => fault.at >= start && fault.at <= start + text.length);
       const answer = bad ? undefined : module.policyToJson(text);
       if (bad) faults.push(at(bad.at - start, bad.message));
-      else if (answer?.type === 'failure') faults.push(...answer.errors.map((error) => at(offsetOf(text, error), told(error, own))));
+      else if (answer?.type === 'failure') faults.push(...answer.errors.map(unparsed));
       if (answer?.type !== 'success') continue;
       const { json } = answer;
       const id = json.annotations?.id ?? own;

@@ -2,6 +2,7 @@
 import type { DetailedError, ValidationError } from '@cedar-policy/cedar-wasm/nodejs';
 import { distance, hint, nearest } from '../../options.ts';
 import type { Cedar } from './cedar.ts';
+import { helped } from './help.ts';
 import { isAbout } from './mentions.ts';
 import type { Parsed, PolicyFault } from './parsed.ts';
 import { type Action, type Actions, CONTEXT } from './schema.ts';
@@ -19,7 +20,7 @@ export function faultsIn(module: Cedar, policies: readonly Parsed[], { schema, n
     throw new Error(`the schema of the tools is refused: ${answer.errors.map(({ message }) => message).join('; ')}`);
   const actions = Object.keys(schema.AgentCore?.actions ?? {});
   const faults = (all: readonly ValidationError[]) =>
-    oncePerPlace(all.flatMap(({ policyId, error }) => byId.get(policyId)?.fault(meantAction(error, actions)) ?? []));
+    oncePerPlace(all.flatMap(({ policyId, error }) => byId.get(policyId)?.fault(error) ?? []));
   const wrong = new Set(answer.validationErrors.map(({ policyId }) => policyId));
   const fitting = policies.filter(({ id }) => !wrong.has(id));
   return {
@@ -29,13 +30,6 @@ export function faultsIn(module: Cedar, policies: readonly Parsed[], { schema, n
     ],
     warnings: faults(answer.validationWarnings),
   };
-}
-
-/** Tells the tool that was meant: the engine may suggest a group. */
-function meantAction(error: DetailedError, actions: readonly string[]): DetailedError {
-  const [, name] = /unrecognized action `AgentCore::Action::"(.*)"`$/.exec(error.message) ?? [];
-  const meant = name === undefined ? undefined : nearest(name, actions);
-  return meant === undefined ? error : { ...error, help: `did you mean \`AgentCore::Action::"${meant}"\`?` };
 }
 
 /** A policy about many tools has the same fault for each of them: it is told once, as it is for the tool that has what was meant. */
@@ -59,7 +53,7 @@ const ATTRIBUTE = /attribute `(.*?)` in context for/;
 function farOff({ message }: PolicyFault): number {
   const [, name = ''] = ATTRIBUTE.exec(message) ?? [];
   const [, meant] = /did you mean `(.*)`\?$/.exec(message) ?? [];
-  return meant === undefined ? Number.POSITIVE_INFINITY : distance(name.split('.').at(-1) as string, meant);
+  return meant === undefined ? Number.POSITIVE_INFINITY : distance(name.split('.').at(-1) as string, meant.split('.').at(-1) as string);
 }
 
 const actionsOf = ({ json }: Parsed, named: ReadonlyMap<string, Action>): Action[] =>
