@@ -129,7 +129,7 @@ export abstract class Operations {
   /**
    * Forgets a run, the runs of a session, or all runs of a principal: their journals, and copies of their content in later runs of the
    * session and in forks. If one of these runs is open, nothing is forgotten. For a session and a principal, the memories forget too;
-   * for a single run they do not. The journal's records stay: `deleteThread` of `journalSaver` deletes LangGraph checkpoints.
+   * for a single run they do not. A principal's schedules end, and the events that it sent are erased. The journal's records stay: `deleteThread` of `journalSaver` deletes LangGraph checkpoints.
    * @param o.by the caller, whose tenant must match that of the runs. `target.by` is the owner of the session or the runs, and the caller
    * where none is given. Where the policy refuses one of the runs, nothing is forgotten.
    * @throws RondoError `RUN_NOT_FOUND`, `NOT_PERMITTED`, or `RUN_BUSY` if one of the runs, or one with copies, is running or paused: cancel

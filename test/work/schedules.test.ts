@@ -283,6 +283,51 @@ describe.each(journals)('schedules on $name', ({ make }) => {
   });
 });
 
+describe.each(journals)('forgetting a principal on $name', ({ make }) => {
+  const daily = { cron: '0 9 * * *', agent: echo(), input: 'the IBAN is DE89' };
+  const ben = { id: 'ben', tenant: 'acme' };
+
+  test('ends the schedules that work on its behalf, and erases what they would have asked', async () => {
+    const { journal: inner, another } = make();
+    const clock = new Clock();
+    const journal = clock.of(inner);
+    const { engine, work } = working({ journal, agents: [echo()] });
+    for (const name of ['one', 'two']) await engine.schedule(name, { ...daily, by });
+    await engine.schedule('bens', { ...daily, input: 'go', by: ben });
+    await engine.schedule('one', { ...daily, input: 'go', by: { ...by, tenant: 'other' } });
+    await work.idle();
+    const forgotten = await new Engine({ journal: clock.of(another()) }).forget({ by }, { by: ben });
+    expect(forgotten).toEqual({ runs: [], rewritten: [], schedules: 2 });
+    expect((await engine.schedules({ by })).map(({ name }) => name)).toEqual(['bens']);
+    expect(await engine.schedules({ by: { ...by, tenant: 'other' } })).toHaveLength(1);
+    const { records } = journal;
+    for (const key of await all(records?.list('rondo/schedules') ?? []))
+      expect(JSON.stringify(await all(records?.read('rondo/schedules', key) ?? []))).not.toContain('DE89');
+    clock.forward(2 * DAY);
+    await work.idle();
+    expect((await all(journal.heads({}))).map(({ by, tenant }) => [by, tenant]).sort()).toEqual([
+      ['ana', 'other'],
+      ['ben', 'acme'],
+    ]);
+    expect(await engine.forget({ by })).toEqual({ runs: [], rewritten: [] });
+  });
+
+  test('forgets nothing where the policy does not let the caller end one of its schedules, or one of its runs is open', async () => {
+    const { journal } = make();
+    const policy: Policy = {
+      decide: () => ({ allow: true }),
+      access: ({ point, agent: about, by: who }) => ({ allow: point !== 'decide' || about === '' || who?.id === 'ana' }),
+    };
+    const engine = new Engine({ journal, agents: [daily.agent], policy });
+    await engine.schedule('daily', { ...daily, by });
+    await refused('NOT_PERMITTED', engine.forget({ by }, { by: ben }));
+    await engine.enqueue(daily.agent, 'go', { by });
+    await refused('RUN_BUSY', engine.forget({ by }));
+    expect(await engine.schedules({ by })).toHaveLength(1);
+    await engine.close();
+  });
+});
+
 describe('daylight saving time', () => {
   test.each([
     ['Europe/Berlin', '30 2 * * *', '2027-03-26T20:00:00Z', ['2027-03-27T01:30Z', '2027-03-28T01:00Z', '2027-03-29T00:30Z']],

@@ -29,6 +29,8 @@ export interface Forgotten {
   remembered?: readonly string[];
   /** How many events that the principal sent and that no run had taken were erased. Absent if there are none. */
   events?: number;
+  /** How many schedules that started runs on behalf of the principal were ended and erased. Absent if there are none. */
+  schedules?: number;
 }
 
 export interface Erasure {

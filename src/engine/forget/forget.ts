@@ -9,8 +9,10 @@ import type { Recorder } from '../drive/recorder.ts';
 import { checkCall } from '../method-options.ts';
 import { ENGINE, findRun, headsOfSession, sees } from '../read/lookup.ts';
 import type { Resources } from '../resources.ts';
+import { aboutNext } from '../work/firing.ts';
 import { erase, type Forgotten } from './erase.ts';
 import { clearMemories, keptInMemory } from './unremember.ts';
+import { endSchedules, schedulesOf } from './unschedule.ts';
 import { eraseEvents } from './unsend.ts';
 
 /** The id of a run; a session of a user or of the application; or all runs on behalf of a principal. */
@@ -46,12 +48,15 @@ export async function forget(
     unremember: (runs) => clearMemories(resources, recorder, runs, session, by),
     learned: { session, by },
   });
-  const events = session === undefined ? await eraseEvents(resources, by as Principal) : 0;
-  return { ...forgotten, ...(events > 0 && { events }) };
+  if (session !== undefined) return forgotten;
+  const schedules = await endSchedules(resources, by as Principal);
+  const events = await eraseEvents(resources, by as Principal);
+  return { ...forgotten, ...(events > 0 && { events }), ...(schedules > 0 && { schedules }) };
 }
 
 /**
- * Asks the policy about a session or a principal as a whole, because memories may know more of them than the journals, and about each run.
+ * Asks the policy about a session or a principal as a whole, because memories may know more of them than the journals, and about each run and each
+ * schedule.
  * @throws RondoError `NOT_PERMITTED`, which does not tell which runs there are.
  */
 async function assertMayForget(
@@ -65,6 +70,8 @@ async function assertMayForget(
   const whole = { runId: '', agent: '', session, owner: ownerOf(owner) };
   let allowed = await hasAccess(resources, 'decide', caller, whole);
   for (const id of ids) allowed &&= await reaches(resources, 'decide', caller, await findRun(resources.journal, id, ENGINE));
+  if (session === undefined && owner)
+    for (const { state } of await schedulesOf(resources, owner)) allowed &&= await hasAccess(resources, 'decide', caller, aboutNext(state));
   if (allowed) return;
   const what = session === undefined ? `of principal "${owner?.id}"` : `of session "${session}"`;
   throw new RondoError(
