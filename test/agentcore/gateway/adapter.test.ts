@@ -36,6 +36,15 @@ test('a token of each caller: no one calls with that of another', async () => {
   expect(callers.map(({ caller }) => caller)).toEqual(['ana', 'bob']);
 });
 
+test('a gateway without protocolType has a URL without /mcp, and its tools all the same', async () => {
+  const { url, target } = await withGateway({ protocolType: undefined }, { bindings: BINDINGS });
+  expect(url).not.toMatch(/\/mcp$/);
+  await target(refunds());
+  const { engine, clerk, model } = over(agentcoreGateway({ url, region: 'us-east-1' }), [CALL, 'done']);
+  await engine.run(clerk, 'go');
+  expect(shown(model.requests[1])).toMatchObject([{ text: 'refunded 5' }]);
+});
+
 test('a token that is refused is asked for again', async () => {
   const idp = await issuer();
   const authorizer = { customJWTAuthorizer: { discoveryUrl: idp.discoveryUrl, allowedClients: ['web'] } };

@@ -239,21 +239,6 @@ describe('a target', () => {
     await expect(target({ ...refunds(), ...of })).rejects.toMatchObject({ name, message: expect.stringContaining(why) });
   });
 
-  test.each([
-    ['AWS_IAM', 'NotImplementedException', 'http.agentcoreRuntime'],
-    ['AUTHENTICATE_ONLY', 'NotImplementedException', 'http.agentcoreRuntime'],
-    ['NONE', 'ValidationException', 'CALLER_IAM_CREDENTIALS needs a gateway with the authorizerType AWS_IAM or AUTHENTICATE_ONLY'],
-  ] as const)('of a runtime with the keys of the caller, in a gateway of %s: %s', async (authorizerType, name, why) => {
-    const { target } = await withGateway({ authorizerType, protocolType: undefined });
-    const http = { agentcoreRuntime: { arn: 'arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/clerk-abcdefghij' } };
-    const made = target({
-      name: 'Clerk',
-      targetConfiguration: { http },
-      credentialProviderConfigurations: [{ credentialProviderType: 'CALLER_IAM_CREDENTIALS' }],
-    });
-    await expect(made).rejects.toMatchObject({ name, message: expect.stringContaining(why) });
-  });
-
   test('is one of at most 100', async () => {
     const { target, controls, id } = await withGateway();
     for (let i = 0; i < 100; i++) await controls.send(new CreateGatewayTargetCommand({ gatewayIdentifier: id, ...refunds(`t${i}`) }));

@@ -14,7 +14,7 @@ import { withSession } from './consents.ts';
 import { signingFetch, telling404 } from './signing.ts';
 
 export interface AgentCoreGatewayOptions extends Omit<McpOptions, 'command' | 'args' | 'env' | 'cwd' | 'url' | 'fetch' | 'auth'> {
-  /** The `gatewayUrl` of the gateway, which ends with `/mcp`. Either this or `gatewayId`. */
+  /** The `gatewayUrl` of the gateway. That of one without protocolType does not end with `/mcp`, which is added. Either this or `gatewayId`. */
   url?: string;
   /** With `region`, in place of `url`. */
   gatewayId?: string;
@@ -104,12 +104,18 @@ function placeOf({ url, gatewayId, region }: AgentCoreGatewayOptions): { url: st
     throw invalid(`${WHERE} takes either a url, the gatewayUrl of the gateway, or a gatewayId with its region.`);
   if (url !== undefined) {
     if (!URL.canParse(url)) throw invalid(`${WHERE}: url is the gatewayUrl of the gateway, such as 'https://….amazonaws.com/mcp'.`);
-    return { url, region: region ?? HOST.exec(new URL(url).hostname)?.[2] ?? process.env.AWS_REGION };
+    return { url: atMcp(url), region: region ?? HOST.exec(new URL(url).hostname)?.[2] ?? process.env.AWS_REGION };
   }
   const of = region ?? process.env.AWS_REGION;
   if (!/^[0-9a-z]([0-9a-z-]*[0-9a-z])?$/.test(gatewayId as string) || !of || !/^[a-z0-9-]+$/.test(of))
     throw invalid(`${WHERE}: gatewayId is an id such as 'desk-a1b2c3d4e5', and region one such as 'us-east-1'.`);
   return { url: `https://${gatewayId}.gateway.bedrock-agentcore.${of}.amazonaws.com/mcp`, region: of };
+}
+
+function atMcp(given: string): string {
+  const url = new URL(given);
+  if (/^(\/gateways\/[^/]+)?\/?$/.test(url.pathname)) url.pathname = `${url.pathname.replace(/\/$/, '')}/mcp`;
+  return url.href;
 }
 
 /** Tools whose consents are those of AgentCore. An unchanged tool stays the same object, which identifies its circuit. */

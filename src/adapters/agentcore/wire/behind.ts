@@ -39,12 +39,13 @@ export function behind(world: World, bound: Bound, o: ServiceOptions): Behind {
   const end = (why: string, of: (session: { runtime: string }) => boolean) => void host.stop(why, of);
   const policies = policyService(world, (gateway) => gateways.toolsOf(gateway));
   const identities = identityService(world, identity, (...session) => gateways.consented(...session));
-  const gateways: GatewayService = gatewayService(world, bound, o.gateways ?? {}, { identity: identities.operations, policies });
+  const runtime = sessionOperations(world, host, found);
+  const gateways: GatewayService = gatewayService(world, bound, o.gateways ?? {}, { identity: identities.operations, runtime, policies });
   const operations: Operations = {
     ...runtimeOperations(world, (id) => end('its runtime was deleted', ({ runtime }) => runtime.startsWith(`${id}/`))),
     ...endpointOperations(world, (id, name) => end('its endpoint was deleted', ({ runtime }) => runtime === `${id}/${name}`)),
     ...tagOperations(world),
-    ...sessionOperations(world, host, found),
+    ...runtime,
     ...identities.operations,
     ...memories.operations,
     ...policies.operations,

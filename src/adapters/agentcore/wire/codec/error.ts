@@ -74,7 +74,8 @@ const UNDECLARED: Readonly<Record<string, number>> = {
 
 export interface Encoded {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+  /** A list is a header that is sent as often. */
+  readonly headers: Readonly<Record<string, string | string[]>>;
   readonly body: Uint8Array | string | AsyncIterable<Uint8Array>;
 }
 
@@ -88,7 +89,10 @@ export function declaredError(error: unknown, operation: Operation | undefined):
 }
 
 /** The response for an error. @param operation undefined for a request that matches none. */
-export function encodeError(error: unknown, operation: Operation | undefined): Encoded & { readonly body: string } {
+export function encodeError(
+  error: unknown,
+  operation: Operation | undefined,
+): Encoded & { readonly headers: Readonly<Record<string, string>>; readonly body: string } {
   const { name, message, more, headers } = declaredError(error, operation);
   const plane = operation?.plane ?? 'data';
   const status = model().errors[plane][name]?.status ?? UNDECLARED[name] ?? 500;

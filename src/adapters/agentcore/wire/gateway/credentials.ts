@@ -1,7 +1,9 @@
 /** Credentials of the targets of a gateway, from the Identity of this server: by the workload identity that came with the gateway. */
 import { ToolError } from '../../../../errors.ts';
 import type { ConsentNeeded, CredentialRequest, Identity, Occasion, Token } from '../../../../ports/identity.ts';
+import type { SourceCaller } from '../../../../ports/tool.ts';
 import type { OutboundAuth } from '../../../gateway/index.ts';
+import type { Outbound } from '../../../gateway/outbound/auth.ts';
 import type { Operation, World } from '../call.ts';
 import { AwsError, refused } from '../codec/error.ts';
 import { invocationToken } from '../identity/invocation-token.ts';
@@ -47,6 +49,8 @@ export function outboundOf(
     case 'GATEWAY_IAM_ROLE':
       if (iam) return { type: 'sigv4', service: iam.service, region: iam.region ?? region };
       return service === undefined ? undefined : { type: 'sigv4', service, region };
+    case 'JWT_PASSTHROUGH':
+      return { type: 'pass-through' };
     default:
       throw new AwsError(
         'NotImplementedException',
@@ -54,6 +58,28 @@ export function outboundOf(
       );
   }
 }
+
+/**
+ * The credentials of a target, outside of a run.
+ * @throws ToolError `CONSENT_REQUIRED` where a user has to be asked first; and what the identity throws.
+ */
+export async function valuesFor(
+  identity: Identity,
+  requests: Outbound['requests'],
+  target: string,
+  { by, ...caller }: SourceCaller & { signal: AbortSignal },
+): Promise<Record<string, string>> {
+  const values: Record<string, string> = {};
+  for (const [name, wanted] of Object.entries(requests)) {
+    const got = await identity.get({ ...wanted, ...caller, by, ...occasionOf(target) });
+    if (!('token' in got)) throw new ToolError('CONSENT_REQUIRED', `A user must consent to ${target} first.`, { outcome: 'not-run' });
+    values[name] = got.token;
+  }
+  return values;
+}
+
+/** Where credentials of a target are needed, outside of a run. */
+export const occasionOf = (target: string) => ({ runId: '', agent: '', tool: `${target}___` });
 
 /**
  * @param token the operation GetResourceOauth2Token.

@@ -10,8 +10,12 @@ import { checkTools, type LambdaTool, type TargetConfiguration } from './target-
 /** What AWS takes, in bytes. */
 const LARGEST = 10 * 1024 * 1024;
 
-const sourceOf = ({ mcp = {} }: TargetConfiguration) =>
-  mcp.lambda?.toolSchema ?? mcp.openApiSchema ?? mcp.smithyModel ?? mcp.mcpServer?.mcpToolSchema;
+const sourceOf = ({ mcp = {}, http = {} }: TargetConfiguration) =>
+  mcp.lambda?.toolSchema ??
+  mcp.openApiSchema ??
+  mcp.smithyModel ??
+  mcp.mcpServer?.mcpToolSchema ??
+  (http.agentcoreRuntime ?? http.passthrough)?.schema?.source;
 
 /** Where the document of a target is; undefined if it is in the settings, or if there is none. */
 export function placeOf(configuration: TargetConfiguration): string | undefined {

@@ -1,26 +1,17 @@
-/** The MCP endpoint of gateways: callers, sessions and versions. What is asked for is done by the gateway. */
+/** The endpoints of gateways: who calls, and whether MCP or a target of HTTP is called. */
 import { randomUUID } from 'node:crypto';
 import type { Principal } from '../../../../ports/principal.ts';
-import { messageOf } from '../../../../reliability/classify.ts';
-import type { Handler } from '../../../../server/listen.ts';
-import type { Interception } from '../../../gateway/interception.ts';
-import type { Exceeded } from '../../../gateway/rate-limits.ts';
-import { showsOf } from '../../../mcp/server/elicit.ts';
 import type { Received } from '../answer.ts';
 import type { Caller, World } from '../call.ts';
-import { AwsError, type Encoded } from '../codec/error.ts';
+import { AwsError, type Encoded, encodeError } from '../codec/error.ts';
+import { match } from '../codec/match.ts';
 import type { CallLog } from '../log.ts';
-import { type Admitted, admission } from './admission.ts';
-import { type Exchange, exchange, OPAQUE } from './exchange.ts';
-import { HANDLED } from './executed.ts';
-import { encodedFrom, INTERNAL, letOut, lettingOut } from './interceptors.ts';
-import { Midstream, SILENT, type Talking } from './midway.ts';
-import { INVALID, json, LIMITED, nameOf, Refusal, refusalOf, rpcIn, whyOf } from './refusal.ts';
+import { admission } from './admission.ts';
+import type { Answering, BehindEndpoint, Current } from './endpoint-types.ts';
+import { mcpRequests } from './mcp-requests.ts';
+import { json, nameOf, Refusal, refusalOf, rpcIn, whyOf } from './refusal.ts';
 import { type Gateway, gatewayOf, gatewayPath, statusOf } from './resources.ts';
-import { consentIn, fieldsOf, isRpc, type Rpc } from './rpc.ts';
-import { mcpSessions } from './sessions.ts';
-import { ended, isRefused, streams, wholeOf } from './streaming.ts';
-import { MODERN, VERSIONS } from './versions.ts';
+import { ended } from './streaming.ts';
 
 /** What a route of this server is given besides the request. */
 export interface Routed {
@@ -39,41 +30,30 @@ export interface GatewayEndpoint {
   clear(): void;
 }
 
-/** What executes gateways. */
-export interface BehindEndpoint {
-  /** The handler of a gateway as it is now, for one request; `leave` is called when its answer is over. */
-  executed(gateway: Gateway): { handle: Handler; leave(): void };
-  interception(gateway: Gateway): Interception | undefined;
-  /** Whether its targets may have resources and prompts. */
-  passes(gateway: Gateway): boolean;
-  /** Whether interceptors see `ping`. */
-  readonly interceptsPings: boolean;
-  /** Counts a call of a tool. @returns the limit that it would exceed. */
-  exceeded(gateway: Gateway, tool: string, by: Principal): Exceeded | undefined;
-}
-
 const METADATA = '/.well-known/oauth-protected-resource';
-const PATH = /^\/gateways\/([^/]+)\/(mcp|\.well-known\/oauth-protected-resource)\/?$/;
-const SESSION = 'mcp-session-id';
-const VERSION = 'mcp-protocol-version';
-const SECONDS = 3_600;
 
-/** Headers that say what a request is, in versions without a session. */
-const PASSED = [VERSION, 'mcp-method', 'mcp-name'] as const;
-
-interface Answering extends Exchange {
-  /** Called when the answer is over. */
-  leave?: () => void;
-  /** The session that the request has begun. */
-  begun?: string;
+/** What a path of a gateway is for. */
+interface Place {
+  readonly id: string;
+  readonly of: 'mcp' | 'metadata' | { readonly target: string; readonly path: string };
 }
 
-export function gatewayEndpoint(
-  world: World,
-  behind: BehindEndpoint,
-  current: { getStore(): Principal | undefined; run<T>(by: Principal, act: () => T): T },
-): GatewayEndpoint {
-  const sessions = mcpSessions(world.clock);
+function placeOf({ method, path }: Pick<Received, 'method' | 'path'>): Place | undefined {
+  const [, asked] = /^\/\.well-known\/oauth-protected-resource\/gateways\/([^/]+)(?:\/mcp)?\/?$/.exec(path) ?? [];
+  if (asked !== undefined) return { id: asked, of: 'metadata' };
+  const [, id, rest = ''] = /^\/gateways\/([^/]+)(\/.+)$/.exec(path) ?? [];
+  if (id === undefined) return undefined;
+  const own = rest.replace(/\/$/, '');
+  if (own === '/mcp') return { id, of: 'mcp' };
+  if (own === METADATA) return { id, of: 'metadata' };
+  // the control plane, on the same port
+  if (match(method, path)) return undefined;
+  const [, target = '', more = ''] = /^\/([^/]+)(.*)$/.exec(rest) ?? [];
+  return target === '' ? undefined : { id, of: { target, path: more } };
+}
+
+export function gatewayEndpoint(world: World, behind: BehindEndpoint, current: Current): GatewayEndpoint {
+  const mcp = mcpRequests(world, behind, current);
   const callers = admission(world);
   const baseOf = ({ headers }: Pick<Received, 'headers'>) => `http://${headers.host ?? 'localhost'}`;
   const metadataUrl = (received: Pick<Received, 'headers'>, id: string) => `${baseOf(received)}/gateways/${id}${METADATA}`;
@@ -86,27 +66,31 @@ export function gatewayEndpoint(
   }
 
   async function route(received: Received, on: Routed): Promise<Encoded | undefined> {
-    const [, id, rest] =
-      PATH.exec(received.path) ?? /^\/\.well-known\/oauth-protected-resource\/gateways\/([^/]+)\/mcp$/.exec(received.path) ?? [];
-    if (id === undefined) return undefined;
+    const place = placeOf(received);
+    if (!place) return undefined;
+    const { id, of } = place;
     const current: Answering = { id: randomUUID(), messageId: '' };
     const started = world.clock.now();
     let caller: string | undefined;
     let refused: unknown;
     let encoded: Encoded;
-    const parsed = rest === 'mcp' && received.method === 'POST' ? rpcIn(received.body) : {};
+    const parsed = of === 'mcp' && received.method === 'POST' ? rpcIn(received.body) : {};
     const { id: messageId, method } = parsed instanceof Refusal ? {} : parsed;
     try {
-      if (rest !== 'mcp') encoded = document(received, id);
+      if (of === 'metadata') encoded = document(received, id);
       else {
         const gateway = found(id);
-        const { by, token } = await callers.admit(gateway, callerFor(gateway, on), metadataUrl(received, id));
-        caller = by.id;
-        encoded = await answered(received, gateway, parsed, { by, ...(token !== undefined && { token }) }, current);
+        const calling = callerFor(gateway, on);
+        const admitted = await callers.admit(gateway, calling, metadataUrl(received, id));
+        caller = admitted.by.id;
+        encoded =
+          of === 'mcp'
+            ? await mcp.answered(received, gateway, parsed, admitted, current)
+            : await behind.http.answered(received, { gateway, ...of, calling, admitted, of: current });
       }
     } catch (error) {
       refused = error;
-      encoded = refusalOf(error, messageId);
+      encoded = of === 'mcp' ? refusalOf(error, messageId) : encodeError(error, undefined);
     }
     const record = {
       id: current.id,
@@ -117,10 +101,11 @@ export function gatewayEndpoint(
       ...(caller !== undefined && { caller }),
       status: encoded.status,
     };
-    const end = () => {
+    const end = (broken?: unknown) => {
       current.leave?.();
-      const why = refused === undefined ? current.because : whyOf(refused);
-      const told = { ...(why !== undefined && { error: nameOf(refused), rule: why }), ...(current.decided && { policy: current.decided }) };
+      const failed = refused ?? broken;
+      const why = failed === undefined ? current.because : whyOf(failed);
+      const told = { ...(why !== undefined && { error: nameOf(failed), rule: why }), ...(current.decided && { policy: current.decided }) };
       on.log({ ...record, ms: world.clock.now() - started, ...told });
     };
     const headers = { ...encoded.headers, 'x-amzn-requestid': current.id };
@@ -135,156 +120,16 @@ export function gatewayEndpoint(
   const callerFor = ({ settings }: Gateway, on: Routed): Caller => (settings.authorizerType === 'NONE' ? { kind: 'none' } : on.caller());
 
   function document(received: Received, id: string): Encoded {
-    const body = callers.metadata(found(id), `${baseOf(received)}${gatewayPath(id)}`);
+    const gateway = found(id);
+    const body = callers.metadata(gateway, `${baseOf(received)}${gatewayPath(gateway)}`);
     if (!body || received.method !== 'GET') throw new AwsError('ResourceNotFoundException', 'This gateway takes no tokens.');
     return json(200, body);
-  }
-
-  async function answered(
-    received: Received,
-    gateway: Gateway,
-    rpc: Rpc | Refusal,
-    admitted: Admitted,
-    current: Answering,
-  ): Promise<Encoded> {
-    const { by } = admitted;
-    const one = (name: string) => [received.headers[name]].flat()[0];
-    const session = one(SESSION);
-    if (received.method === 'DELETE') {
-      if (session === undefined || !sessions.find(session, gateway.id, by.id)) throw unknownSession();
-      sessions.end(session);
-      return { status: 204, headers: {}, body: '' };
-    }
-    if (received.method !== 'POST')
-      return { ...json(405, { message: 'Use POST.' }), headers: { allow: 'POST, DELETE', 'content-type': 'application/json' } };
-    if (rpc instanceof Refusal) throw rpc;
-    const { mcp = {} } = gateway.settings.protocolConfiguration ?? {};
-    const versions = mcp.supportedVersions ?? VERSIONS;
-    if (one(VERSION) === MODERN) {
-      if (!versions.includes(MODERN)) throw new Refusal(400, INVALID, `Unsupported protocol version: ${MODERN}`);
-      return handled(received, gateway, rpc, admitted, current, MODERN);
-    }
-    if (rpc.method === 'initialize') return initialized(received, gateway, rpc, admitted, current);
-    if (session === undefined) throw new Refusal(400, INVALID, 'Missing required Mcp-Session-Id header');
-    const talking = sessions.find(session, gateway.id, by.id);
-    if (!talking) throw unknownSession();
-    const named = one(VERSION) ?? talking.version;
-    if (!versions.includes(named)) throw new Refusal(400, INVALID, `Unsupported protocol version: ${named}`);
-    if (rpc.method === undefined && !talking.questions.answer(rpc))
-      throw new Refusal(400, INVALID, 'No matching elicitation found for this session.');
-    if (rpc.id === undefined || rpc.method === undefined) return { status: 202, headers: {}, body: '' };
-    return handled(received, gateway, rpc, admitted, current, named, talking);
-  }
-
-  /** The session is begun by what an interceptor makes of the request. Its id is the gateway's own to tell, and it is over where it is not told. */
-  async function initialized(received: Received, gateway: Gateway, rpc: Rpc, admitted: Admitted, of: Answering): Promise<Encoded> {
-    let told: string | undefined;
-    try {
-      const answer = await passed(received, gateway, rpc, admitted, of, (asked) => begun(gateway, asked, admitted.by, of));
-      const { [SESSION]: _, ...headers } = answer.headers;
-      if (!isRefused(answer)) told = of.begun;
-      return { ...answer, headers: { ...headers, ...(told !== undefined && { [SESSION]: told }) } };
-    } finally {
-      if (of.begun !== undefined && told === undefined) sessions.end(of.begun);
-    }
-  }
-
-  /** Begins a session. */
-  function begun(gateway: Gateway, { id, method, params }: Rpc, by: Principal, of: Answering): Response {
-    if (method !== 'initialize') throw new Error('an interceptor made of initialize something else');
-    const { mcp = {} } = gateway.settings.protocolConfiguration ?? {};
-    const [newest, ...older] = (mcp.supportedVersions ?? VERSIONS).filter((known) => known !== MODERN);
-    if (newest === undefined) throw new Refusal(400, INVALID, `This gateway speaks ${MODERN} alone, which has no initialize`);
-    const version = older.find((known) => known === fieldsOf(params).protocolVersion) ?? newest;
-    of.begun = sessions.begin(gateway.id, by.id, {
-      version,
-      shows: showsOf(fieldsOf(fieldsOf(params).capabilities) as Parameters<typeof showsOf>[0]),
-      seconds: mcp.sessionConfiguration?.sessionTimeoutInSeconds ?? SECONDS,
-    });
-    const result = {
-      protocolVersion: version,
-      capabilities: { tools: { listChanged: false }, ...(behind.passes(gateway) && { resources: {}, prompts: {} }) },
-      serverInfo: { name: gateway.name, version: '1.0.0' },
-      ...(mcp.instructions !== undefined && { instructions: mcp.instructions }),
-    };
-    return Response.json({ jsonrpc: '2.0', id: id ?? null, result }, { headers: { [SESSION]: of.begun } });
-  }
-
-  /** @param talking what the client can be told on the way, in a version with sessions. */
-  function handled(
-    received: Received,
-    gateway: Gateway,
-    rpc: Rpc,
-    admitted: Admitted,
-    of: Answering,
-    version: string,
-    talking?: Talking,
-  ): Promise<Encoded> {
-    of.messageId = String(rpc.id);
-    of.version = version;
-    const streamed = streams(gateway, received.headers.accept);
-    const midstream = talking && streamed ? new Midstream({ ...talking, version }, received.signal) : undefined;
-    if (talking) of.midway = midstream?.midway ?? SILENT;
-    return passed(received, gateway, rpc, admitted, of, async (asked) => {
-      const answer = await answeredBy(received, gateway, asked, admitted, of);
-      if (midstream) return midstream.within(answer);
-      // a subscription is a stream in any case
-      return streamed || asked.method?.startsWith('subscriptions/') === true ? answer : wholeOf(answer, asked.id);
-    });
-  }
-
-  /** A request through the interceptors of the gateway. @param answer what the gateway answers to what they make of it. */
-  async function passed(
-    received: Received,
-    gateway: Gateway,
-    rpc: Rpc,
-    { by }: Admitted,
-    of: Answering,
-    answer: (asked: Rpc) => Response | Promise<Response>,
-  ): Promise<Encoded> {
-    const call = { signal: received.signal, by };
-    const interception = rpc.method === 'ping' && !behind.interceptsPings ? undefined : behind.interception(gateway);
-    if (!interception) return encodedFrom(await answer(rpc));
-    const headers = Object.fromEntries(Object.entries(received.headers).map(([name, value]) => [name, String(value)]));
-    const asked = { path: '/mcp', httpMethod: received.method, headers, body: rpc };
-    try {
-      const taken = await interception.request(asked, call);
-      if ('response' in taken) return await letOut(interception, asked, taken.response, call);
-      const { body } = taken.request;
-      if (!isRpc(body)) throw new Error('The interceptor of the request made of it what is not a message of JSON-RPC 2.0.');
-      return await lettingOut(interception, taken.request, await answer(body), call, (why) => {
-        of.because ??= why;
-      });
-    } catch (error) {
-      if (error instanceof Refusal || error instanceof AwsError) throw error;
-      of.because = messageOf(error);
-      throw new Refusal(200, INTERNAL, OPAQUE, of.because);
-    }
-  }
-
-  /** What the gateway answers, after its rate limits. */
-  async function answeredBy(received: Received, gateway: Gateway, rpc: Rpc, { by, token }: Admitted, of: Answering): Promise<Response> {
-    const exceeded = rpc.method === 'tools/call' ? behind.exceeded(gateway, String(fieldsOf(rpc.params).name), by) : undefined;
-    if (exceeded) throw new Refusal(200, LIMITED, 'Rate limit exceeded', `The limit of ${exceeded.limitKey} is reached.`, { ...exceeded });
-    const { leave, handle } = behind.executed(gateway);
-    of.leave = leave;
-    of.consent = consentIn(rpc);
-    const headers = new Headers({ 'content-type': 'application/json', accept: 'application/json, text/event-stream', host: 'localhost' });
-    if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
-    for (const name of PASSED) if (typeof received.headers[name] === 'string') headers.set(name, received.headers[name]);
-    const request = new Request(`http://localhost${HANDLED}`, {
-      method: 'POST',
-      headers,
-      body: JSON.stringify(rpc),
-      signal: received.signal,
-    });
-    return exchange.run(of, () => current.run(by, async () => handle(request)));
   }
 
   return {
     route,
     async admits(path, token) {
-      const [, id] = PATH.exec(path) ?? [];
+      const [, id] = /^\/gateways\/([^/]+)\/./.exec(path) ?? [];
       if (id === undefined) return false;
       try {
         await callers.admit(found(id), { kind: 'bearer', token }, '');
@@ -295,8 +140,6 @@ export function gatewayEndpoint(
       }
     },
     current: () => current.getStore(),
-    clear: () => sessions.clear(),
+    clear: () => mcp.clear(),
   };
 }
-
-const unknownSession = () => new Refusal(404, INVALID, 'Session not found: it has ended, or it is of another gateway or caller');

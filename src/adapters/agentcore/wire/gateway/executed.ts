@@ -47,7 +47,10 @@ export function executedGateway(o: ExecutedOptions, gateway: Gateway): Executed 
   const { world } = o;
   const { mcp = {} } = gateway.settings.protocolConfiguration ?? {};
   const targets = partsOf<Target>(world, TARGET, gateway.id).filter(
-    (target) => target.goneAt === undefined && (target.until !== 'CREATING' || (statusOf(world, target) === 'READY' && !target.failed)),
+    (target) =>
+      target.settings.targetConfiguration.mcp &&
+      target.goneAt === undefined &&
+      (target.until !== 'CREATING' || (statusOf(world, target) === 'READY' && !target.failed)),
   );
   const ofGateway = { debug: gateway.settings.exceptionLevel === 'DEBUG' };
   const policy = o.policyOf(gateway);

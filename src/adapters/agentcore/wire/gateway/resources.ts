@@ -104,9 +104,11 @@ export const TARGET = 'gateway-target';
 export const RATE_LIMIT = 'gateway-rate-limit';
 
 export const gatewayArn = (world: World, id: string) => arnOf(world, `gateway/${id}`);
-/** A path of this server, because one port has no host for each gateway. */
-export const gatewayPath = (id: string) => `/gateways/${id}/mcp`;
-export const gatewayUrl = (world: World, id: string) => `${world.env().AWS_ENDPOINT_URL_BEDROCK_AGENTCORE}${gatewayPath(id)}`;
+/** A path of this server, because one port has no host for each gateway. Users measured that it ends with `/mcp` for a gateway with the protocolType alone. */
+export const gatewayPath = ({ id, settings }: Pick<Gateway, 'id' | 'settings'>) =>
+  `/gateways/${id}${settings.protocolType === 'MCP' ? '/mcp' : ''}`;
+export const gatewayUrl = (world: World, gateway: Pick<Gateway, 'id' | 'settings'>) =>
+  `${world.env().AWS_ENDPOINT_URL_BEDROCK_AGENTCORE}${gatewayPath(gateway)}`;
 
 const notFound = (what: string, id: string) => new AwsError('ResourceNotFoundException', `${what} ${id} was not found.`);
 export const conflict = (message: string) => new AwsError('ConflictException', message);

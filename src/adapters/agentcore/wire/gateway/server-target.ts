@@ -18,7 +18,7 @@ import { materialTools, RESOURCE_NOT_FOUND } from '../../../mcp/material-tools.t
 import type { MidwayOptions } from '../../../mcp/options.ts';
 import { loadModern } from '../../../mcp/sdk.ts';
 import type { World } from '../call.ts';
-import { outboundOf } from './credentials.ts';
+import { occasionOf, outboundOf, valuesFor } from './credentials.ts';
 import { exchange, OPAQUE, tellLog } from './exchange.ts';
 import type { ListedTool, Target } from './resources.ts';
 import type { McpServerTarget } from './target-configuration.ts';
@@ -85,8 +85,6 @@ export function tokenFor({ world, identity }: Pick<TargetWorld, 'world' | 'ident
   return identity.get({ ...(wanted as CredentialRequest), by: undefined, ...occasionOf(target.name), signal });
 }
 
-const occasionOf = (target: string) => ({ runId: '', agent: '', tool: `${target}___` });
-
 /** @param o.kept the tools that are listed; undefined: those that the server lists each time. @param o.debug as `OfGateway` has it. */
 export function serverSource(
   { world, bound, identity, administered = false }: TargetWorld,
@@ -130,19 +128,11 @@ export function serverSource(
        * @param open whether its error stays as it is: that of the list of tools is for the operator, and no client is told.
        */
       async function listing<T>(list: () => Promise<T>, open = debug): Promise<T> {
-        given = ofUsers && !caller.assertion && !administered ? undefined : await hadFor(caller);
+        given =
+          ofUsers && !caller.assertion && !administered
+            ? undefined
+            : { values: await valuesFor(identity, out.requests, name, caller), assertion: caller.assertion };
         return told(() => masked(secrets, list), open);
-      }
-      async function hadFor({ by, assertion, session, signal }: SourceCaller & { signal: AbortSignal }): Promise<Given> {
-        const occasion = { by, ...occasionOf(name), signal };
-        const more = { ...(assertion && { assertion }), ...(session !== undefined && { session }) };
-        const values: Record<string, string> = {};
-        for (const [key, wanted] of Object.entries(out.requests)) {
-          const got = await identity.get({ ...wanted, ...occasion, ...more });
-          if (!('token' in got)) throw new ToolError('CONSENT_REQUIRED', `A user must consent to ${name} first.`, { outcome: 'not-run' });
-          values[key] = got.token;
-        }
-        return { values, assertion };
       }
       /** @param find the tool of the server. @param what it is, for the error. */
       function called<T>(find: () => Promise<Tool | undefined>, what: string, input: unknown, ctx: ToolContext): Promise<T> {

@@ -45,11 +45,15 @@ export async function* messagesIn(stream: AsyncIterable<Uint8Array>): AsyncGener
 export const isRefused = ({ status, body }: Encoded): boolean =>
   status >= 400 || (typeof body === 'string' && body !== '' && 'error' in JSON.parse(body));
 
-/** The same bytes; `end` is called when there are no more. */
-export async function* ended(body: AsyncIterable<Uint8Array>, end: () => void): AsyncGenerator<Uint8Array> {
+/** The same bytes; `end` is called when there are no more, with the error by which they broke off. */
+export async function* ended(body: AsyncIterable<Uint8Array>, end: (error?: unknown) => void): AsyncGenerator<Uint8Array> {
+  let broken: unknown;
   try {
     yield* body;
+  } catch (error) {
+    broken = error;
+    throw error;
   } finally {
-    end();
+    end(broken);
   }
 }

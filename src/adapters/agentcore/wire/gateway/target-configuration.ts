@@ -50,10 +50,26 @@ export interface McpTarget {
   connector?: Connector;
 }
 
+export interface RuntimeTarget {
+  arn: string;
+  qualifier?: string;
+  schema?: { source: Source };
+}
+
+/** The stickiness of sessions counts where rules choose among targets, which this server does not execute. */
+export interface Passthrough {
+  endpoint: string;
+  protocolType: 'MCP' | 'A2A' | 'INFERENCE' | 'CUSTOM';
+  schema?: { source: Source };
+  stickinessConfiguration?: object;
+  staticQueryParameters?: Readonly<Record<string, string>>;
+  staticQueryParameterConflictResolution?: 'CLIENT_OVERRIDE' | 'STATIC_OVERRIDE';
+}
+
 /** Unions: one member is set. */
 export interface TargetConfiguration {
   mcp?: McpTarget;
-  http?: Readonly<Record<string, object>>;
+  http?: { agentcoreRuntime?: RuntimeTarget; passthrough?: Passthrough; connector?: object };
   inference?: Readonly<Record<string, object>>;
 }
 
@@ -88,9 +104,11 @@ const TYPES: Readonly<Record<string, string>> = {
   mcpServer: 'MCP_SERVER',
   apiGateway: 'API_GATEWAY',
   connector: 'CONNECTOR',
+  agentcoreRuntime: 'AGENTCORE_RUNTIME',
+  passthrough: 'PASSTHROUGH',
 };
 
-export const kindOf = (configuration: TargetConfiguration): string => Object.keys(configuration.mcp ?? {})[0] ?? '';
+export const kindOf = ({ mcp, http }: TargetConfiguration): string => Object.keys(mcp ?? http ?? {})[0] ?? '';
 export const typeOf = (configuration: TargetConfiguration): string => TYPES[kindOf(configuration)] ?? kindOf(configuration);
 
 const notExecuted = (what: string, instead: string) =>
@@ -99,7 +117,7 @@ const notExecuted = (what: string, instead: string) =>
 /** Gateways whose callers sign: only there the requests of a target can be signed for them. */
 const SIGNED = ['AWS_IAM', 'AUTHENTICATE_ONLY'];
 
-/** Types of credentials that a kind of target may have. CALLER_IAM_CREDENTIALS and JWT_PASSTHROUGH are for targets of http, which are not executed. */
+/** Types of credentials that a kind of target may have. */
 const CREDENTIALS: Readonly<Record<string, { types: readonly string[]; required: boolean }>> = {
   lambda: { types: ['GATEWAY_IAM_ROLE'], required: true },
   openApiSchema: { types: ['OAUTH', 'API_KEY', 'GATEWAY_IAM_ROLE'], required: false },
@@ -107,6 +125,8 @@ const CREDENTIALS: Readonly<Record<string, { types: readonly string[]; required:
   mcpServer: { types: ['OAUTH', 'API_KEY', 'GATEWAY_IAM_ROLE'], required: false },
   apiGateway: { types: ['GATEWAY_IAM_ROLE', 'API_KEY'], required: false },
   connector: { types: ['GATEWAY_IAM_ROLE'], required: true },
+  agentcoreRuntime: { types: ['GATEWAY_IAM_ROLE', 'CALLER_IAM_CREDENTIALS', 'OAUTH', 'JWT_PASSTHROUGH'], required: false },
+  passthrough: { types: ['GATEWAY_IAM_ROLE', 'OAUTH', 'API_KEY', 'JWT_PASSTHROUGH'], required: false },
 };
 
 /** What a target must fit of its gateway. */
@@ -114,6 +134,7 @@ export interface GatewayOfTarget {
   protocolType?: string;
   authorizerType: string;
   protocolConfiguration?: { mcp?: { supportedVersions?: readonly string[] } };
+  interceptorConfigurations?: readonly unknown[];
 }
 
 /** @throws AwsError `ValidationException` for what AWS refuses, `NotImplementedException` for what only AWS executes. */
@@ -127,10 +148,11 @@ export function checkTarget(
   const [given] = credentials;
   if (given?.credentialProviderType === 'CALLER_IAM_CREDENTIALS' && !SIGNED.includes(gateway.authorizerType))
     throw refused(`CALLER_IAM_CREDENTIALS needs a gateway with the authorizerType ${SIGNED.join(' or ')}, not ${gateway.authorizerType}.`);
-  const other = http ? `http.${Object.keys(http)[0]}` : inference ? `inference.${Object.keys(inference)[0]}` : undefined;
-  if (other !== undefined) throw notExecuted(other, 'It executes the targets of mcp.');
+  const other = http?.connector ? 'http.connector' : inference ? `inference.${Object.keys(inference)[0]}` : undefined;
+  if (other !== undefined) throw notExecuted(other, 'It executes the targets of mcp, http.agentcoreRuntime and http.passthrough.');
+  if (http) checkHttp(http, given, gateway);
   const configuration = mcp ?? {};
-  const kind = kindOf({ mcp: configuration });
+  const kind = kindOf({ ...(mcp && { mcp }), ...(http && { http }) });
   const { connector, lambda, apiGateway } = configuration;
   if (connector && connector.source.connectorId !== WEB_SEARCH)
     throw notExecuted(`the connector ${connector.source.connectorId}`, `It executes ${WEB_SEARCH}.`);
@@ -154,6 +176,25 @@ export function checkTarget(
     throw refused(`A target of ${kind} takes credential providers of ${types.join(', ')}, and not ${given.credentialProviderType}.`);
   if (given) checkCredential(given, kind);
   if (given?.credentialProvider?.oauthCredentialProvider?.grantType === 'AUTHORIZATION_CODE') checkConsent(given, configuration, gateway);
+}
+
+function checkHttp(
+  { agentcoreRuntime, passthrough }: NonNullable<TargetConfiguration['http']>,
+  given: CredentialConfiguration | undefined,
+  gateway: GatewayOfTarget,
+): void {
+  if ((gateway.interceptorConfigurations ?? []).length > 0)
+    throw notExecuted('http', 'The gateway has interceptors, which see MCP alone here.');
+  // users measured that it must be one of a runtime
+  if (agentcoreRuntime && !/^arn:[^:]+:bedrock-agentcore:[^:]+:\d{12}:runtime\/[^/]+$/.test(agentcoreRuntime.arn))
+    throw refused(`The arn of a target of agentcoreRuntime is that of a runtime, and not ${agentcoreRuntime.arn}.`);
+  const type = given?.credentialProviderType;
+  if (passthrough && type === 'CALLER_IAM_CREDENTIALS')
+    throw notExecuted('http.passthrough with CALLER_IAM_CREDENTIALS', 'Give it another type.');
+  if (type === 'JWT_PASSTHROUGH' && gateway.authorizerType !== 'CUSTOM_JWT')
+    throw refused(`JWT_PASSTHROUGH needs a gateway with the authorizerType CUSTOM_JWT, not ${gateway.authorizerType}.`);
+  if (given?.credentialProvider?.oauthCredentialProvider?.grantType === 'AUTHORIZATION_CODE')
+    throw notExecuted('http with the grant type AUTHORIZATION_CODE', 'Only MCP says how a user is asked.');
 }
 
 /** The quota of AWS. */
@@ -183,9 +224,9 @@ const PROVIDERS: Readonly<Record<string, keyof NonNullable<CredentialConfigurati
 function checkCredential({ credentialProviderType: type, credentialProvider: provider }: CredentialConfiguration, kind: string): void {
   const needed = PROVIDERS[type];
   if (needed !== undefined && !provider?.[needed]) throw refused(`The credential provider type ${type} needs ${needed}.`);
-  if (type === 'GATEWAY_IAM_ROLE' && kind === 'mcpServer' && !provider?.iamCredentialProvider)
+  if (type === 'GATEWAY_IAM_ROLE' && (kind === 'mcpServer' || kind === 'passthrough') && !provider?.iamCredentialProvider)
     throw refused(
-      'A target of mcpServer with GATEWAY_IAM_ROLE needs an iamCredentialProvider, with the service that the requests are signed for.',
+      `A target of ${kind} with GATEWAY_IAM_ROLE needs an iamCredentialProvider, with the service that the requests are signed for.`,
     );
 }
 

@@ -93,7 +93,7 @@ export function gatewayTargets(world: World, { looked, asked, changed }: TargetE
       createdAt,
       updatedAt,
       status,
-      protocolType: 'MCP',
+      protocolType: settings.targetConfiguration.http ? 'HTTP' : 'MCP',
       ...(failed && status === failed.status && { statusReasons: failed.reasons }),
       ...(lastSynchronizedAt && { lastSynchronizedAt }),
       ...(administrator?.open && {

@@ -9,6 +9,8 @@ import { gatewayIdentity } from '../gateway/credentials.ts';
 import { placeOf, readBound, textOf } from '../gateway/documents.ts';
 import { type GatewayEndpoint, gatewayEndpoint } from '../gateway/endpoint.ts';
 import { type Executed, executedGateway } from '../gateway/executed.ts';
+import { actionsOf } from '../gateway/http/actions.ts';
+import { type HttpTargets, httpTargets } from '../gateway/http/endpoint.ts';
 import { interceptions } from '../gateway/interceptors.ts';
 import { type RateLimit, rateCounters } from '../gateway/rate-limits.ts';
 import { type Gateway, partsOf, RATE_LIMIT, type Target } from '../gateway/resources.ts';
@@ -20,6 +22,7 @@ import { gatewayRateLimitOperations } from './gateway-rate-limits.ts';
 import { gatewayTargets, type Looked, type TargetEvents } from './gateway-targets.ts';
 import { gatewayOperations } from './gateways.ts';
 import type { PolicyService } from './policy.ts';
+import { runtimeOf } from './runtime-resources.ts';
 
 export interface GatewayOptions {
   /** Whether interceptors see `ping`, of which the documentation says nothing. Default `intercepted`, as every other request is. */
@@ -44,12 +47,18 @@ const within = (signal: AbortSignal) => AbortSignal.any([signal, AbortSignal.tim
 
 /** What gateways need of other services. */
 export interface OtherServices {
-  /** The operations of Identity. */
+  /** The operations of Identity, and of Runtime. */
   identity: Operations;
+  runtime: Operations;
   policies: PolicyService;
 }
 
-export function gatewayService(world: World, bound: Bound, o: GatewayOptions, { identity, policies }: OtherServices): GatewayService {
+export function gatewayService(
+  world: World,
+  bound: Bound,
+  o: GatewayOptions,
+  { identity, runtime, policies }: OtherServices,
+): GatewayService {
   const running = new Map<string, Executed>();
   const callers = new AsyncLocalStorage<Principal>();
   const tell = report('startAgentCore()');
@@ -61,6 +70,7 @@ export function gatewayService(world: World, bound: Bound, o: GatewayOptions, { 
   function changed(gateway: string): void {
     void running.get(gateway)?.retire().catch(tell);
     running.delete(gateway);
+    http.changed(gateway);
   }
 
   function executed(gateway: Gateway): Executed {
@@ -81,9 +91,23 @@ export function gatewayService(world: World, bound: Bound, o: GatewayOptions, { 
     return made;
   }
 
+  const http: HttpTargets = httpTargets({
+    world,
+    bound,
+    runtime,
+    identityOf: (gateway) => identityOf(gateway),
+    policyOf: policies.policyOf,
+    exceeded,
+    tell,
+  });
+
   function exceeded({ id }: Gateway, tool: string, by: Principal): Exceeded | undefined {
     const [targetName, ...rest] = tool.split('___');
-    const values: Readonly<Record<string, string | undefined>> = { targetName, toolName: rest.join('___'), user: by.id };
+    const values: Readonly<Record<string, string | undefined>> = {
+      targetName,
+      ...(rest.length > 0 && { toolName: rest.join('___') }),
+      user: by.id,
+    };
     const value = (key: string) => (key.startsWith('claims.') ? by.claims?.[key.slice('claims.'.length)] : values[key]);
     return counterOf(id, partsOf<RateLimit>(world, RATE_LIMIT, id))?.take(value);
   }
@@ -94,6 +118,12 @@ export function gatewayService(world: World, bound: Bound, o: GatewayOptions, { 
     const place = placeOf(targetConfiguration);
     const read = place !== undefined && { document: await readBound(bound, place) };
     const target: Target = { ...given, ...read };
+    if (targetConfiguration.http) {
+      const { arn } = targetConfiguration.http.agentcoreRuntime ?? {};
+      if (arn !== undefined) runtimeOf(world, arn.slice(arn.lastIndexOf('/') + 1));
+      await actionsOf(target);
+      return { ...read };
+    }
     const { mcpServer } = targetConfiguration.mcp ?? {};
     if (mcpServer?.mcpToolSchema) return { listed: toolsOfSchema(textOf(target)) };
     const kept = mcpServer !== undefined && isKept(mcpServer);
@@ -119,7 +149,7 @@ export function gatewayService(world: World, bound: Bound, o: GatewayOptions, { 
     },
     consented: targets.consented,
     resume: targets.resume,
-    toolsOf: (gateway) => executed(gateway).tools(),
+    toolsOf: async (gateway) => [...(await executed(gateway).tools()), ...(await http.actions(gateway))],
     endpoint: gatewayEndpoint(
       world,
       {
@@ -128,6 +158,7 @@ export function gatewayService(world: World, bound: Bound, o: GatewayOptions, { 
         interception: interceptions(bound),
         interceptsPings: o.pings !== 'passed',
         exceeded,
+        http,
       },
       callers,
     ),

@@ -50,7 +50,7 @@ export function gatewayOperations(world: World, { changed, checkEngine }: Gatewa
       ...settings,
       gatewayArn: gatewayArn(world, id),
       gatewayId: id,
-      gatewayUrl: gatewayUrl(world, id),
+      gatewayUrl: gatewayUrl(world, gateway),
       name,
       createdAt,
       updatedAt,
