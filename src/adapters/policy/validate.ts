@@ -20,7 +20,7 @@ export function faultsIn(module: Cedar, policies: readonly Parsed[], { schema, n
     throw new Error(`the schema of the tools is refused: ${answer.errors.map(({ message }) => message).join('; ')}`);
   const actions = Object.keys(schema.AgentCore?.actions ?? {});
   const faults = (all: readonly ValidationError[]) =>
-    oncePerPlace(all.flatMap(({ policyId, error }) => byId.get(policyId)?.fault(error) ?? []));
+    oncePerPlace(all.flatMap(({ policyId, error }) => byId.get(policyId)?.fault(helped(error, actions, named)) ?? []));
   const wrong = new Set(answer.validationErrors.map(({ policyId }) => policyId));
   const fitting = policies.filter(({ id }) => !wrong.has(id));
   return {
