@@ -4,7 +4,17 @@ import { invalid } from '../errors.ts';
 import { checkOptions } from '../options.ts';
 import type { Principal } from '../ports/principal.ts';
 import { type Auth, bearer } from './auth.ts';
-import { type Claims, type CustomClaim, checkCustomClaim, fitsClaim, type PrincipalClaims, principalFrom, scopesOf } from './claims.ts';
+import {
+  type Claims,
+  type CustomClaim,
+  checkCustomClaim,
+  fitsClaim,
+  isScope,
+  type PrincipalClaims,
+  principalFrom,
+  scopesOf,
+} from './claims.ts';
+import { originsOf } from './egress.ts';
 import { ALGORITHMS, issuerAt } from './issuer.ts';
 import { isBadToken, isTrusted, jose } from './jose.ts';
 
@@ -143,8 +153,10 @@ export function authorizerAt(o: JwtAuthorizerOptions, now: () => number): JwtAut
 const refusal = (reason: Extract<Checked, { ok: false }>['reason'], message: string): Checked => ({ ok: false, reason, message });
 
 function checkAuthorizer(o: JwtAuthorizerOptions): void {
-  checkOptions(o, OPTIONS, WHERE);
-  if (typeof o.principal !== 'function' && o.principal !== undefined) checkOptions(o.principal, PRINCIPAL, `${WHERE}: principal`);
+  checkOptions(o, OPTIONS, WHERE, { advertisedScopeMapping: 'object' });
+  if (typeof o.principal !== 'function' && o.principal !== undefined)
+    checkOptions(o.principal, PRINCIPAL, `${WHERE}: principal`, { id: 'text', tenant: 'text', roles: 'text', claims: 'list' });
+  originsOf(o.allow ?? [], `${WHERE}: `);
   const { discoveryUrl, customClaims, resourceMetadata } = o;
   if (typeof discoveryUrl !== 'string' || !URL.canParse(discoveryUrl) || !discoveryUrl.endsWith(SUFFIX))
     throw invalid(`${WHERE}: discoveryUrl is a URL that ends with ${SUFFIX}.`);
@@ -155,7 +167,8 @@ function checkAuthorizer(o: JwtAuthorizerOptions): void {
   for (const [name, list] of Object.entries(lists))
     if (list !== undefined && (!Array.isArray(list) || list.length === 0 || !list.every((one) => typeof one === 'string' && one !== '')))
       throw invalid(`${WHERE}: ${name} is a list of texts that is not empty.`);
-  if (o.allowedScopes?.some((scope) => !/^[\x21\x23-\x5b\x5d-\x7e]{1,255}$/.test(scope)))
+  // they stand in a header
+  if (![...(o.allowedScopes ?? []), ...Object.values(o.advertisedScopeMapping ?? {})].every(isScope))
     throw invalid(`${WHERE}: a scope is 1 to 255 printable characters without space, quote and backslash.`);
   if (customClaims !== undefined && !Array.isArray(customClaims)) throw invalid(`${WHERE}: customClaims is a list.`);
   for (const claim of customClaims ?? []) checkCustomClaim(claim, WHERE);

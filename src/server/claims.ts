@@ -62,6 +62,9 @@ export function fitsClaim(claims: Claims, { inboundTokenClaimName: name, authori
   return any.some((one) => list.includes(one as string));
 }
 
+/** Whether a text is one scope, as RFC 6749 has it. */
+export const isScope = (scope: unknown): scope is string => typeof scope === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]{1,255}$/.test(scope);
+
 /** `scope` is a text with spaces between scopes; Entra and Okta have `scp`, a text or a list. */
 export function scopesOf({ scope, scp }: Claims): readonly string[] {
   const of = (value: unknown) => (typeof value === 'string' ? value.split(' ') : isTexts(value) ? value : []);

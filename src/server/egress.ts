@@ -65,7 +65,10 @@ export function originsOf(allow: unknown, where: string): ReadonlySet<string> {
   return new Set(
     allow.map((origin) => {
       if (typeof origin !== 'string' || !URL.canParse(origin)) throw wrong(origin);
-      return new URL(origin).origin;
+      const url = new URL(origin);
+      // with a path it would seem that no more is let in
+      if (!/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`) throw wrong(origin);
+      return url.origin;
     }),
   );
 }

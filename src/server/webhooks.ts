@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ToolError } from '../errors.ts';
+import { invalid, ToolError } from '../errors.ts';
 import { checkOptions } from '../options.ts';
 import { ofStatus, outcomeOf } from '../reliability/codes.ts';
 import { type Guarded, guard } from '../reliability/envelope.ts';
@@ -76,6 +76,8 @@ export function webhooks(o: WebhookOptions = {}): Webhooks {
   checkOptions(o, OPTIONS, 'webhooks()');
   const { timeout = 5_000, attempts = 3, where = 'webhooks(): ' } = o;
   const allow = originsOf(o.allow ?? [], where);
+  if (!(timeout > 0 && Number.isFinite(timeout)) || !(Number.isInteger(attempts) && attempts > 0))
+    throw invalid(`${where}timeout is a number of milliseconds above 0, and attempts a whole number from 1 on.`);
   const policy = { effect: 'idempotent', timeout, attempts, ...RETRY } as const;
 
   function problem(text: string): string | undefined {

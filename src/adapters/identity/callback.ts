@@ -6,6 +6,7 @@ import type { Assertion, ConsentReturned, Identity } from '../../ports/identity.
 import { isSamePrincipal, type Principal, principal, principalProblem } from '../../ports/principal.ts';
 import type { Decision } from '../../ports/tool.ts';
 import { STATUS } from '../../server/errors.ts';
+import { assertEngine } from '../../server/handle.ts';
 import type { Handler } from '../../server/listen.ts';
 import { report } from '../../server/report.ts';
 import { arrivedAt, isCallback } from './address.ts';
@@ -61,7 +62,8 @@ const SHOWN: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function consentCallback(engine: Engine, identity: Identity, o: ConsentCallbackOptions): Handler {
-  checkOptions(o, EXAMPLES, WHERE);
+  assertEngine(engine, WHERE, 'an engine, its identity and options: (engine, identity, { authenticate, returnUrls })');
+  checkOptions(o, EXAMPLES, WHERE, { next: 'function', resume: 'flag' });
   const { authenticate, returnUrls, next, resume = true } = o;
   if (typeof identity?.returned !== 'function') throw invalid(`${WHERE} needs an identity with returned(), such as localIdentity().`);
   if (typeof authenticate !== 'function')

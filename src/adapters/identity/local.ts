@@ -11,7 +11,7 @@ import { consents } from './consents.ts';
 import { type OAuth, oauth } from './oauth.ts';
 import { isGrantOver } from './oauth-errors.ts';
 import { clientPlace, exchangedPlace, type KeptToken, keyPlace, ownerOf, tokenPlace } from './places.ts';
-import { checkProvider, issuerOf, type Provider } from './provider.ts';
+import { checkKey, checkProvider, issuerOf, type Provider } from './provider.ts';
 import { isFresh, isUsable, type Kept, type Revoked, tokens } from './tokens.ts';
 import type { Vault } from './vault.ts';
 
@@ -67,6 +67,8 @@ const EXAMPLES = {
 } satisfies { [K in keyof LocalIdentityOptions]-?: string };
 
 const WHERE = 'localIdentity()';
+/** The longest delay of a timer of Node. */
+const LONGEST = 2_147_483_647;
 
 /**
  * An identity with an encrypted vault, for `new Engine({ identity })`. Needs the package `openid-client`, which is loaded for the first token
@@ -190,7 +192,7 @@ export function localIdentity(o: LocalIdentityOptions): LocalIdentity {
     async setKey(provider, key) {
       providerOf(provider);
       if (key === null) return void (await vault.remove(keyPlace(provider)));
-      if (typeof key !== 'string' || key === '') throw invalid(`${WHERE}: an API key is a text that is not empty.`);
+      checkKey(`${WHERE}: an API key`, key);
       await vault.put(keyPlace(provider), { value: key });
     },
   };
@@ -207,10 +209,10 @@ const addressesOf = ({ callback, providers }: LocalIdentityOptions): ConsentAddr
   callback === undefined ? [] : [{ callback, issuers: Object.values(providers).flatMap(issuerOf) }];
 
 function check(o: LocalIdentityOptions): void {
-  checkOptions(o, EXAMPLES, WHERE);
+  checkOptions(o, EXAMPLES, WHERE, { keepAssertions: 'flag', fetch: 'function', now: 'function' });
   const { vault, providers, callback, signIn, bind, consentLifetime, timeout } = o;
   if (typeof vault?.alone !== 'function') throw invalid(`${WHERE} needs a vault: { ${EXAMPLES.vault} }.`);
-  if (typeof providers !== 'object' || providers === null)
+  if (typeof providers !== 'object' || providers === null || Array.isArray(providers))
     throw invalid(
       `${WHERE} needs providers, by name: { ${EXAMPLES.providers} }, or { providers: { shop: {} } } for an API key that setKey() keeps.`,
     );
@@ -222,6 +224,8 @@ function check(o: LocalIdentityOptions): void {
     throw invalid(`${WHERE}: callback has no query, as providers compare it, and {provider} is a whole segment of its path.`);
   checkApart(addressesOf(o), WHERE);
   if (bind !== undefined && bind !== 'token' && bind !== 'user') throw invalid(`${WHERE}: bind is token or user.`);
-  for (const [name, ms] of Object.entries({ consentLifetime, timeout }))
-    if (ms !== undefined && !(Number.isFinite(ms) && ms > 0)) throw invalid(`${WHERE}: ${name} is a number of milliseconds above 0.`);
+  if (consentLifetime !== undefined && !(Number.isFinite(consentLifetime) && consentLifetime > 0))
+    throw invalid(`${WHERE}: consentLifetime is a number of milliseconds above 0.`);
+  if (timeout !== undefined && !(timeout > 0 && timeout <= LONGEST))
+    throw invalid(`${WHERE}: timeout is a number of milliseconds above 0, and at most ${LONGEST}.`);
 }

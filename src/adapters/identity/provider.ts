@@ -1,7 +1,9 @@
 /** Providers of credentials: an authorization server and how this application is known there, or an API key. */
-import type { webcrypto } from 'node:crypto';
+import { KeyObject, type webcrypto } from 'node:crypto';
+import { types } from 'node:util';
 import { invalid } from '../../errors.ts';
 import { checkOptions } from '../../options.ts';
+import { isScope } from '../../server/claims.ts';
 import { isTrusted } from '../../server/jose.ts';
 
 export interface Provider {
@@ -44,6 +46,17 @@ const EXAMPLES = {
   apiKey: 'apiKey: process.env.WEATHER_KEY',
 } satisfies { [K in keyof Provider]-?: string };
 
+const ENDPOINTS = {
+  issuer: "issuer: 'https://id.example.com'",
+  authorization: "authorization: 'https://id.example.com/authorize'",
+  token: "token: 'https://id.example.com/token'",
+  revocation: "revocation: 'https://id.example.com/revoke'",
+} satisfies { [K in keyof NonNullable<Provider['endpoints']>]-?: string };
+const EXCHANGE = {
+  grant: "grant: 'jwt-bearer'",
+  parameters: "parameters: { requested_token_use: 'on_behalf_of' }",
+} satisfies { [K in keyof NonNullable<Provider['exchange']>]-?: string };
+
 /** Where these providers are, and what they need. Add a client: `{ ...presets.github, clientId, clientSecret }`. */
 export const presets = {
   /** Its tokens do not expire, unless the app asks for it. It has no revocation by RFC 7009. */
@@ -70,9 +83,20 @@ export const issuerOf = ({ discovery, endpoints }: Provider): string | [] =>
 /** @throws RondoError `CONFIG_INVALID`, without a secret in its message. */
 export function checkProvider(name: string, provider: Provider): void {
   const where = `provider "${name}"`;
-  checkOptions(provider, EXAMPLES, where);
+  checkOptions(provider, EXAMPLES, where, {
+    discovery: 'text',
+    endpoints: 'object',
+    clientId: 'text',
+    extraScopes: 'list',
+    parameters: 'object',
+    exchange: 'object',
+  });
   const { discovery, endpoints, clientId, clientSecret, clientKey, clientAuth, exchange, apiKey } = provider;
+  if (endpoints) checkOptions(endpoints, ENDPOINTS, `${where}: endpoints`);
+  if (exchange) checkOptions(exchange, EXCHANGE, `${where}: exchange`, { parameters: 'object' });
   const urls = [discovery, endpoints?.issuer, endpoints?.authorization, endpoints?.token, endpoints?.revocation];
+  if (urls.some((url) => url !== undefined && URL.canParse(url) && (new URL(url).username || new URL(url).password)))
+    throw invalid(`${where}: an address holds no user and no password. They are clientId and clientSecret.`);
   for (const url of urls)
     if (url !== undefined && !(URL.canParse(url) && isTrusted(new URL(url))))
       throw invalid(`${where}: "${url}" is not a URL over https, or on this machine.`);
@@ -87,4 +111,21 @@ export function checkProvider(name: string, provider: Provider): void {
     throw invalid(`${where} needs clientSecret or clientKey, or clientAuth: 'none' for a client without a secret.`);
   if (exchange && !['token-exchange', 'jwt-bearer'].includes(exchange.grant))
     throw invalid(`${where}: exchange.grant is token-exchange or jwt-bearer.`);
+  for (const [option, texts] of Object.entries({ parameters: provider.parameters, 'exchange.parameters': exchange?.parameters }))
+    if (!Object.values(texts ?? {}).every((text) => typeof text === 'string')) throw invalid(`${where}: ${option} are texts by name.`);
+  if (!(provider.extraScopes ?? []).every(isScope))
+    throw invalid(`${where}: extraScopes are texts without spaces: { ${EXAMPLES.extraScopes} }.`);
+  // no secret is shown
+  if (clientSecret !== undefined && typeof clientSecret !== 'string') throw invalid(`${where}: clientSecret is a text.`);
+  if (apiKey !== undefined) checkKey(`${where}: apiKey`, apiKey);
+  const key = typeof clientKey === 'object' && clientKey !== null && 'key' in clientKey ? clientKey.key : clientKey;
+  if (key !== undefined && !(types.isCryptoKey(key) && KeyObject.from(key).type === 'private'))
+    throw invalid(`${where}: clientKey is a private CryptoKey, or { key, kid } with one, such as importPKCS8() of jose gives.`);
+}
+
+/** @throws RondoError `CONFIG_INVALID` for an API key that no header can hold, without the key in its message. */
+export function checkKey(where: string, key: unknown): void {
+  if (typeof key !== 'string' || key === '') throw invalid(`${where} is a text that is not empty. Look at where it is read from.`);
+  if (key.trim() !== key)
+    throw invalid(`${where} begins or ends with white space, such as the end of a line of a file. Take it away: trim().`);
 }

@@ -1,5 +1,6 @@
 /** An encrypted vault: one SQLite file with secrets, each sealed by itself and bound to its row. */
 
+import { invalid } from '../../errors.ts';
 import { copyJson, type Json, plainJson } from '../../json.ts';
 import { checkOptions } from '../../options.ts';
 import type { DataKey } from '../keys/data-key.ts';
@@ -71,6 +72,8 @@ const MOST = 1_000;
  *   changed, `VAULT_UNAVAILABLE` for one that is locked, cannot be written, or was closed.
  */
 export function sqliteVault(path: string, keys: MasterKeys, o: VaultOptions = {}): Vault {
+  if (typeof path !== 'string' || path === '')
+    throw invalid("sqliteVault() takes the path of a file: sqliteVault('vault.db', keyFile('vault.key')).");
   checkOptions(o, { now: 'now: () => Date.now()' }, 'sqliteVault()', { now: 'function' });
   const { now = Date.now } = o;
   const db = openDatabase(path, VAULT_FILE);

@@ -49,6 +49,10 @@ const EXAMPLES = {
   polling: 'polling: { every: 1_000, for: 10_000 }',
 } satisfies { [K in keyof AgentCoreIdentityOptions]-?: string };
 
+const POLLING = { every: 'every: 1_000', for: 'for: 10_000' } satisfies {
+  [K in keyof NonNullable<AgentCoreIdentityOptions['polling']>]-?: string;
+};
+
 const WHERE = 'agentcoreIdentity()';
 const FLOWS = { client: 'M2M', user: 'USER_FEDERATION', exchange: 'ON_BEHALF_OF_TOKEN_EXCHANGE' } as const satisfies Record<
   string,
@@ -233,8 +237,11 @@ function told(token: string, flow: NonNullable<Token['flow']>): Token {
 }
 
 function check(o: AgentCoreIdentityOptions): void {
-  checkOptions(o, EXAMPLES, WHERE);
+  checkOptions(o, EXAMPLES, WHERE, { region: 'text', polling: 'object' });
   const { workload, returnUrl, users, polling = {} } = o;
+  checkOptions(polling, POLLING, `${WHERE}: polling`);
+  if (o.client !== undefined && typeof (o.client as { send?: unknown } | null)?.send !== 'function')
+    throw invalid(`${WHERE}: client is one of the AWS SDK: { ${EXAMPLES.client} }.`);
   if (typeof workload !== 'string' || !/^[\w.-]{3,255}$/.test(workload))
     throw invalid(`${WHERE} needs the name of a workload identity: { ${EXAMPLES.workload} }.`);
   if (returnUrl !== undefined && (!URL.canParse(returnUrl) || /[?#]/.test(returnUrl)))
