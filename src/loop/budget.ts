@@ -22,7 +22,8 @@ export interface Reservation {
   countedFrom?(seq: number): void;
 }
 
-type Limited = Pick<Scope, 'agent' | 'frame' | 'host' | 'tools' | 'limits' | 'run' | 'reserved'> & {
+/** A frame with its limits, and those above it. */
+export type Limited = Pick<Scope, 'agent' | 'frame' | 'host' | 'tools' | 'limits' | 'run' | 'reserved'> & {
   readonly parent?: Limited | undefined;
 };
 

@@ -69,7 +69,7 @@ describe.each(journals)('a halt on $name', ({ make }) => {
     expect((await entriesOf(journal, run.id)).at(-1)).toMatchObject({ type: 'run.settled', status: 'cancelled' });
   });
 
-  test('where the engine closes, the next owner charges the call, once', async () => {
+  test('where the engine closes, the call is charged once', async () => {
     const { journal, another } = make();
     const { model, calls } = dear();
     let hangs = true;

@@ -1,5 +1,5 @@
 import type { Resources } from '../resources.ts';
-import { release } from './lease.ts';
+import { endOf, release } from './lease.ts';
 
 /**
  * Stops driving all runs and releases their leases, so that another process can continue at once.
@@ -12,7 +12,7 @@ export async function giveBack(resources: Resources, grace: number): Promise<voi
   for (const live of running) live.stop({ why: 'close' });
   // runs are released even if user code does not end
   await ended(running, grace);
-  for (const { runId, leased, orderly } of resources.active.values()) if (leased) await release(resources, runId, orderly);
+  for (const live of resources.active.values()) if (live.leased) await release(resources, live.runId, endOf(live, false));
 }
 
 /** Waits until all are done, at most `longest` milliseconds. */

@@ -12,6 +12,8 @@ import type { LiveRun } from './live-run.ts';
 export const LEASE = 30_000;
 /** The end of a lease on a run whose owner gave it back in good order. One that ran out, or whose owner is gone, never ends then. */
 export const GIVEN_BACK = 1;
+/** The same, where nothing of the run was under way any more: each model call is in the journal with what it cost, or may have cost. */
+export const GIVEN_BACK_WHOLE = 2;
 /** With less than this left, the store must renew the lease before an effect starts, because an attempt may start late. */
 const MARGIN = LEASE / 3;
 
@@ -90,13 +92,17 @@ async function renewed(resources: Resources, log: Log): Promise<void> {
   if (!renewed) throw new RondoError('RUN_BUSY', `run ${runId} was taken over by another process; watch it there.`, { details: { runId } });
 }
 
+/** The end of the lease with which a run is left: as it was found, or in good order since the engine is closed. @param whole nothing is under way. */
+export const endOf = ({ givenBack, halt }: Pick<LiveRun, 'givenBack' | 'halt'>, whole: boolean): number =>
+  givenBack ?? (halt?.why !== 'close' ? 0 : whole ? GIVEN_BACK_WHOLE : GIVEN_BACK);
+
 /** What takes leases: an engine, or something that has an owner of its own. */
 export type Leasing = Pick<Resources, 'journal' | 'host' | 'owner'>;
 
-/** Releases a lease, so that the next owner need not wait until it expires. @param orderly see {@link GIVEN_BACK}. */
-export const release = async ({ journal, owner }: Leasing, runId: string, orderly = false) => {
+/** Releases a lease, so that the next owner need not wait until it expires. @param end of the lease: see {@link GIVEN_BACK}. */
+export const release = async ({ journal, owner }: Leasing, runId: string, end = 0) => {
   try {
-    await journal.renew(runId, owner, orderly ? GIVEN_BACK : 0);
+    await journal.renew(runId, owner, end);
   } catch {
     // the lease expires by itself
   }

@@ -32,8 +32,8 @@ export class LiveRun implements Drive {
   from = 0;
   /** Whether this process holds a lease for it. The lease is released if the run does not end here. */
   leased = false;
-  /** Whether the process before gave the run back in good order; undefined once it is claimed here. */
-  givenBack: boolean | undefined;
+  /** The end of the lease with which the process before gave the run back, 0 where it did not; undefined once the run is claimed here. */
+  givenBack: number | undefined;
   /** When the claim was made, by the clock that does not jump. */
   claimedAt = performance.now();
   /** Settles with the drive. */
@@ -80,11 +80,6 @@ export class LiveRun implements Drive {
   get log(): Log {
     if (!this.#log) throw new Error(`run ${this.runId} has not begun`);
     return this.#log;
-  }
-
-  /** Whether the run is left in good order: as it was found, or since the engine is closed. */
-  get orderly(): boolean {
-    return this.givenBack ?? this.halt?.why === 'close';
   }
 
   stop(halt: Halt): void {

@@ -2,11 +2,11 @@ import { invalid, isResumable, RondoError } from '../../errors.ts';
 import type { Draft, Limits } from '../../journal/entries/entries.ts';
 import { limitsWith } from '../../journal/entries/limits.ts';
 import { dueOf } from '../../journal/entries/wait.ts';
-import { isOver, type RunFold, unfinishedCalls } from '../../journal/fold/fold.ts';
+import { type Frame, isOver, type RunFold, unfinishedCalls } from '../../journal/fold/fold.ts';
 import { openFrames } from '../../journal/fold/frame.ts';
 import { isAside } from '../../journal/head.ts';
 import { sessionKey } from '../../journal/session.ts';
-import { crossing } from '../../loop/budget.ts';
+import { crossing, type Limited } from '../../loop/budget.ts';
 import { withReading } from '../../loop/context/read-result.ts';
 import { summaryBounds } from '../../loop/context/summary.ts';
 import { agentDefinition, checkLimits, isLoop } from '../../loop/definition.ts';
@@ -25,7 +25,7 @@ import { type AssertionOption, assertionOf } from './assertion.ts';
 import { assertSameKinds, filledStates } from './changed.ts';
 import { drive, limitsOf } from './drive.ts';
 import { assertTurn, type Continued, loadRun } from './history.ts';
-import { GIVEN_BACK, LEASE, type Leasing, release } from './lease.ts';
+import { GIVEN_BACK, GIVEN_BACK_WHOLE, LEASE, type Leasing, release } from './lease.ts';
 import type { LiveRun } from './live-run.ts';
 import { isGone } from './owner.ts';
 
@@ -77,7 +77,8 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   const queued = run.status === 'queued';
   if (queued) await assertTurn(resources.journal, run);
   // read before the lease is taken: a wrong answer counts a run that was given back as one whose process died
-  live.givenBack = run.status === 'running' && (await findHead(resources.journal, runId))?.leaseUntil === GIVEN_BACK;
+  const left = run.status === 'running' ? (await findHead(resources.journal, runId))?.leaseUntil : undefined;
+  live.givenBack = left === GIVEN_BACK || left === GIVEN_BACK_WHOLE ? left : 0;
   if (!queued && !(await acquireLease(resources, runId))) throw busy(runId);
   live.leased = !queued;
   const aside = isAside(run) && (await isTaken(resources, run));
@@ -87,7 +88,7 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
     agent,
     run,
     opening: (trace, now, continued) => [
-      ...claim(resources, agent, now, { ...o, aside, released: live.givenBack === true }, trace, continued),
+      ...claim(resources, agent, now, { ...o, aside, left: live.givenBack ?? 0 }, trace, continued),
       ...filled,
     ],
     joins: how && run.started.session !== undefined ? { how, session: run.started } : undefined,
@@ -225,7 +226,7 @@ function claim(
   resources: Resources,
   agent: AgentDefinition,
   run: RunFold,
-  o: ResumeOptions & { aside: boolean; released: boolean },
+  o: ResumeOptions & { aside: boolean; left: number },
   trace: string | undefined,
   continued: Continued,
 ): readonly Draft[] {
@@ -240,9 +241,9 @@ function claim(
   if (o.by) draft.by = principal(o.by);
   if (limits) draft.limits = { ...limits };
   if (o.aside) draft.aside = true;
-  if (o.released) draft.released = true;
+  if (o.left > 0) draft.released = true;
   if (trace) draft.trace = trace;
-  const lost = run.status === 'running' && run.next > 0 ? lostIn(resources, agent, run) : [];
+  const lost = run.status === 'running' && run.next > 0 && o.left !== GIVEN_BACK_WHOLE ? lostIn(resources, agent, run) : [];
   const own = lost.find(({ frame }) => frame === '')?.lost;
   if (own) draft.lost = own;
   const below = lost.filter(({ frame }) => frame !== '').map(({ frame, step, lost }): Draft => ({ ...CRASHED, frame, step, lost }));
@@ -259,19 +260,28 @@ const CRASHED = {
 
 /** Model calls that a crash interrupted. Their cost is unknown, so each is charged at its upper bound. */
 function lostIn(resources: Resources, agent: AgentDefinition, run: RunFold): { frame: string; step: number; lost: Lost }[] {
-  const { host } = resources;
   return openFrames(run).flatMap((frame) => {
     const own = agentOf(agent, frame);
-    if (!own || !isLoop(own) || frame.unfinished > 0) return [];
-    const limits = frame.parent ? own.limits : limitsOf(resources, agent, run);
-    const tools = withReading(host.planOf(own), own.tools, own.name);
-    const then = { agent: own, run, frame, host, tools, limits, reserved: new Reserved() };
+    const then = frame.unfinished === 0 && driving(resources, agent, run, frame);
+    if (!then || !own || !isLoop(own)) return [];
     // its next step, or a summary of its conversation; a call that would have crossed a limit was never made
-    const calls = [estimate(then), ...summaryBounds(then)].filter((bound) => !crossing(then, 1, () => bound));
+    const calls = [estimate(then), ...summaryBounds({ ...then, agent: own })].filter((bound) => !crossing(then, 1, () => bound));
     if (calls.length === 0) return [];
     const usd = calls.some((call) => call.usd === undefined) ? undefined : Math.max(...calls.map((call) => call.usd as number));
     return [{ frame: frame.id, step: frame.step + 1, lost: { tokens: Math.max(...calls.map(({ tokens }) => tokens)), usd } }];
   });
+}
+
+/** What a frame was driven with, and those above it, whose limits held too. Undefined where its agent is no longer declared. */
+function driving(resources: Resources, top: AgentDefinition, run: RunFold, frame: Frame): Limited | undefined {
+  const part = partOf(top, frame);
+  if (!part) return undefined;
+  const { host } = resources;
+  const { agent } = part;
+  const limits = frame.parent ? part.limits : limitsOf(resources, top, run);
+  const tools = isLoop(agent) ? withReading(host.planOf(agent), agent.tools, agent.name) : agent.tools;
+  const parent = frame.parent && driving(resources, top, run, frame.parent);
+  return { agent, run, frame, host, tools, limits, reserved: new Reserved(), parent };
 }
 
 interface Lost {

@@ -28,9 +28,6 @@ export interface Asking {
   needed?(): Estimate;
 }
 
-/** Whether the run was let go by this process. The next owner charges the call under way, so it is not charged here too. */
-export const letGo = ({ halt }: LoopScope): boolean => halt?.why === 'close' || halt?.why === 'lost';
-
 const STOPS: ReadonlySet<unknown> = new Set(['end', 'tools', 'length', 'context', 'blocked']);
 
 /**

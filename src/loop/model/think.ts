@@ -6,7 +6,7 @@ import type { AttemptContext } from '../../reliability/timeout.ts';
 import type { ChatTrace } from '../../telemetry/trace.ts';
 import { crossing } from '../budget.ts';
 import type { Crossing, LoopScope } from '../types.ts';
-import { type Asking, answerOf, letGo, type Thought } from './answer.ts';
+import { type Asking, answerOf, type Thought } from './answer.ts';
 import { estimate, modelKey } from './estimate.ts';
 import { Streaming } from './streaming.ts';
 import { type WrappedCall, wrapped } from './wrapped.ts';
@@ -94,8 +94,8 @@ async function askInTurn(
       if (result.ok) return { ok: true, response: result.value, model, attempts: before + result.attempts, ms: Date.now() - started };
       const { error } = result;
       // an attempt that was cut off; between two of them, the last one is told already
-      // if the run is released or lost, its next claim charges the interrupted call
-      if (result.cancelled && error.attempts > told && !letGo(scope))
+      // if the run is lost, the claim of its next owner has charged the interrupted call
+      if (result.cancelled && error.attempts > told && scope.halt?.why !== 'lost')
         await failed({ attempt: error.attempts, code: error.code, message: error.message }, true);
       const next = models[i + 1];
       refused.push({ name: modelKey(model), code: error.code, message: error.message });

@@ -3,7 +3,7 @@
  *
  * I1. Every call is checked against the limits, with what those before it cost or may cost.
  * I2. When the wrappers have ended, no call of theirs runs, and each one that ran is charged: as the answer that they gave, or as lost. Where
- *     the run is let go, its next owner charges the call.
+ *     the run is lost, the claim of its next owner has charged the call.
  */
 import type { ModelRequest, ModelResponse } from '../../ports/model.ts';
 import type { CancelSource } from '../../reliability/cancel.ts';
@@ -11,7 +11,7 @@ import { messageOf } from '../../reliability/classify.ts';
 import { Halted, unlessHalted } from '../../reliability/patience.ts';
 import { crossing } from '../budget.ts';
 import type { LoopScope } from '../types.ts';
-import { type Answered, type Asking, answerOf, chargeUnused, costOfAnswer, letGo, type Thought } from './answer.ts';
+import { type Answered, type Asking, answerOf, chargeUnused, costOfAnswer, type Thought } from './answer.ts';
 import { type Estimate, modelKey } from './estimate.ts';
 import { infoOf, Wrapping } from './wrapping.ts';
 
@@ -116,7 +116,7 @@ class Calls {
 
   /** Charges the answers that are not taken. */
   async chargeOpen(why: typeof SUPERSEDED): Promise<void> {
-    if (letGo(this.#scope)) return;
+    if (this.#scope.halt?.why === 'lost') return;
     for (const answer of [...this.#open]) await this.#charge(answer, why);
   }
 }
