@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { gateway } from '../../src/adapters/gateway/index.ts';
+import { Interception, requestOf } from '../../src/adapters/gateway/interception.ts';
 import { ToolSearch } from '../../src/adapters/gateway/search.ts';
 import { topicGuardrail } from '../../src/adapters/guardrails/index.ts';
 import { describedTools } from '../../src/adapters/policy/tools.ts';
@@ -32,6 +33,24 @@ test.each(['open', 'list'])(
     await vi.advanceTimersByTimeAsync(1);
     expect(await list).toEqual(['mail___send']);
     void office.close();
+  },
+);
+
+test.each(['request', 'response'] as const)(
+  'an interceptor of the %s that never answers has ten seconds, where it has no other timeout',
+  async (point) => {
+    const signals: AbortSignal[] = [];
+    const hangs = (_event: unknown, { signal }: { signal: AbortSignal }) => (signals.push(signal), never);
+    const asked = new Interception({ [point]: hangs });
+    const call = { by: undefined, session: undefined, signal: new AbortController().signal };
+    const request = requestOf('1', 'tools/call', { name: 'a', arguments: {} });
+    const failed = vi.fn((error: Error) => error.message);
+    const answer = (point === 'request' ? asked.request(request, call) : asked.response(request, { statusCode: 200 }, call)).catch(failed);
+    await vi.advanceTimersByTimeAsync(9_999);
+    expect(failed).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await answer).toContain(`the ${point} interceptor`);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
   },
 );
 

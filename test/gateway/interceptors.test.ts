@@ -1,5 +1,5 @@
 /** What an interceptor can do, on each side of a call. */
-import { agent, Engine, type Json, memoryJournal, type Tool, ToolError, tool } from 'rondo';
+import { agent, Engine, type Json, memoryJournal, NeedsPerson, type Tool, ToolError, tool } from 'rondo';
 import { gateway, type InterceptorInput, type InterceptorOutput, type Interceptors } from 'rondo/gateway';
 import { scripted } from 'rondo/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -53,6 +53,34 @@ describe('interceptors', () => {
     const { ran, error } = await call({ response: () => out({ transformedGatewayResponse } as never) });
     expect(ran).toHaveLength(1);
     expect(error).toMatchObject({ code: 'INTERCEPTOR_FAILED', outcome: 'unknown' });
+  });
+
+  it('of responses do not see that a tool asks a person midway: the run pauses, and they get what comes of the answer', async () => {
+    const seen: unknown[] = [];
+    const send = tool({
+      name: 'send',
+      description: 'sends',
+      input: z.object({ to: z.string() }),
+      execute: ({ to }, { asked }) => {
+        if (!asked) throw new NeedsPerson({ question: 'Sure?' });
+        return `sent to ${to}`;
+      },
+    });
+    const response = (event: InterceptorInput) => {
+      seen.push(event.mcp.gatewayResponse?.body?.result);
+      return answer(text('masked'))(event);
+    };
+    const office = gateway({ name: 'office', targets: { mail: [send] }, interceptors: { response } });
+    const model = scripted([asks(['mail___send', { to: 'ana' }]), 'done']);
+    const clerk = agent({ name: 'clerk', instructions: '', model, tools: [office] });
+    const engine = new Engine({ agents: [clerk] });
+    onTestFinished(() => engine.close());
+    const { runId, approvals } = await ends(engine.run(clerk, 'go', { by: { id: 'ana' } }), 'paused');
+    expect([seen, approvals]).toMatchObject([[], [{ kind: 'question', question: 'Sure?' }]]);
+    const decisions = [{ approval: approvals[0]?.id ?? '', type: 'respond', answer: 'yes' }] as const;
+    await ends(engine.decide(runId, decisions, { by: { id: 'ben' }, resume: true }), 'completed');
+    expect(seen).toMatchObject([text('sent to ana')]);
+    expect(shown(model.requests[1])[0]).toMatchObject({ text: 'masked', isError: false });
   });
 
   it('are not given arguments that JSON cannot hold, and the target is not called', async () => {

@@ -51,6 +51,17 @@ describe('a gateway that is searched', () => {
     expect(namesOf(await (await opened(office)).list())).toEqual(['mail___send']);
   });
 
+  it('goes on to be searched once it is, also with fewer tools: what is offered stays the same', async () => {
+    const some = [...MAIL];
+    const listed = source(() => [...some]);
+    const office = await opened(gateway({ name: 'office', targets: { mail: listed.made }, search: { above: 1 } }));
+    expect(await office.list()).toEqual([]);
+    some.length = 1;
+    listed.tell();
+    expect(await office.list()).toEqual([]);
+    expect(namesOf(await office.search?.('send a letter', { limit: 5, signal }))).toEqual(['mail___send']);
+  });
+
   it('beside another one is searched with it, by one search tool', async () => {
     const one = gateway({ name: 'one', targets: { mail: MAIL }, search: true });
     const two = gateway({ name: 'two', targets: { post: [about('letter', 'Writes a letter')] }, search: true });

@@ -200,7 +200,9 @@ describe('an answer', () => {
     to('/v1/moved', 307);
     expect((await asked(service, { method: 'post' }, {})).failure).toMatchObject({ code: 'REDIRECTED', outcome: 'unknown' });
     for (let i = 0; i < 10; i++) to('/v1/round');
+    const already = service.received.length;
     expect((await asked(service, {}, {})).failure).toMatchObject({ code: 'REDIRECTED' });
+    expect(service.received.length - already).toBe(4);
     expect(other.received).toHaveLength(0);
     const before = service.received.length;
     service.answers.splice(0, service.answers.length, { status: 300, headers: {}, body: '' });
