@@ -7,7 +7,8 @@ import type { Principal } from '../ports/principal.ts';
 /**
  * Waits until the first entry of a run is in the journal. From then on the run survives this process. Rejects with the error of a run that
  * could not start.
- * @returns an iterator over the later events. A caller that does not read them calls its `return()`.
+ * @returns an iterator over the later events. A caller that does not read them calls its `return()`. Who reads the run in another way begins before:
+ * a model streams only while its run is read.
  */
 export async function accepted(run: Run): Promise<AsyncIterator<RunEvent>> {
   const events = run[Symbol.asyncIterator]();

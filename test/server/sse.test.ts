@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { Engine } from '../../src/index.ts';
-import { eventStream, listen, type ServerEvent, sse } from '../../src/server/index.ts';
+import { agent, Engine } from '../../src/index.ts';
+import { accepted, eventStream, listen, type ServerEvent, sse } from '../../src/server/index.ts';
+import { scripted } from '../../src/testing/scripted.ts';
 import { all } from '../kit/journals.ts';
 import { deferred, settle, until } from '../kit/time.ts';
 import { eventsOf } from './http.ts';
@@ -44,6 +45,19 @@ test('a source is told when its reader leaves', async () => {
   await reader?.read();
   await reader?.cancel();
   await ended.promise;
+});
+
+test('a run whose stream is made before it is waited for tells all deltas, however soon its model answers', async () => {
+  const engine = new Engine();
+  onTestFinished(() => engine.close());
+  const echo = agent({ name: 'echo', instructions: '', model: scripted(() => 'Hello there.') });
+  for (let i = 0; i < 20; i++) {
+    const run = engine.run(echo, 'go');
+    const answer = sse(run);
+    await (await accepted(run)).return?.();
+    const text = (await all(eventsOf(answer))).map(({ event }) => (event.type === 'text.delta' ? event.text : '')).join('');
+    expect(text).toBe('Hello there.');
+  }
 });
 
 test('a stream ends with its signal, though its source waits, and the run goes on', async () => {
