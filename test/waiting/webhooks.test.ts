@@ -1,9 +1,10 @@
 import { Webhook } from 'standardwebhooks';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { Engine } from '../../src/index.ts';
+import { Engine, type Journal, memoryJournal, RondoError } from '../../src/index.ts';
 import { eventHandler } from '../../src/server/index.ts';
+import { around } from '../kit/journals.ts';
 import { refused } from '../kit/runs.ts';
-import { eventually } from '../kit/time.ts';
+import { deferred, eventually, settle } from '../kit/time.ts';
 
 const SECRET = 'a secret of at least 24 bytes';
 /** The headers that the kept library signs with. */
@@ -15,8 +16,8 @@ const signature = (secret: string, id: string, body: string, now = Date.now()): 
 const by = { id: 'mail', tenant: 'acme' };
 const said = JSON.stringify({ event: 'reply', key: 't1', data: { text: 'hi' } });
 
-function made() {
-  const engine = new Engine();
+function made(journal: Journal = memoryJournal()) {
+  const engine = new Engine({ journal });
   const handle = eventHandler(engine, { secrets: [SECRET, `old ${SECRET}`], by });
   const post = async (body: string, headers: Record<string, string>) => {
     const url = 'http://localhost/events';
@@ -34,6 +35,27 @@ test('a signed message becomes an event of the configured tenant, and the same m
   expect(await engine.events({ by: { id: 'x' } })).toEqual([]);
   const other = said.replace('hi', 'ho');
   expect((await post(other, signature(SECRET, 'msg_1', other))).status).toBe(409);
+});
+
+test('is answered once the event is in the store, and the sender is told to come again where it cannot be written', async () => {
+  const inner = memoryJournal();
+  const [first, written] = [deferred(), deferred()];
+  const inbox = inner.inbox as NonNullable<Journal['inbox']>;
+  const before = [() => first.promise, () => written.promise];
+  const journal = around(inner, { inbox: { ...inbox, signal: async (event) => (await before.shift()?.(), inbox.signal(event)) } });
+  const { engine, post } = made(journal);
+  const refusal = post(said, signature(SECRET, 'msg_1', said));
+  first.reject(new RondoError('JOURNAL_UNAVAILABLE', 'the disk is full'));
+  expect(await refusal).toMatchObject({ status: 503, body: { error: { code: 'JOURNAL_UNAVAILABLE' } } });
+  expect(await engine.events({ by })).toEqual([]);
+
+  const answered = vi.fn();
+  const again = post(said, signature(SECRET, 'msg_1', said)).then((answer) => (answered(), answer));
+  await settle();
+  expect(answered).not.toHaveBeenCalled();
+  written.resolve();
+  expect(await again).toEqual({ status: 200, body: { id: 'msg_1', state: 'waiting' } });
+  expect(await engine.events({ by })).toHaveLength(1);
 });
 
 test('the second secret, and one of several signatures, are enough', async () => {
