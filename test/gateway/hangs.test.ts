@@ -6,6 +6,7 @@ import { Interception, requestOf } from '../../src/adapters/gateway/interception
 import { ToolSearch } from '../../src/adapters/gateway/search.ts';
 import { topicGuardrail } from '../../src/adapters/guardrails/index.ts';
 import { describedTools } from '../../src/adapters/policy/tools.ts';
+import { guarded } from '../../src/hitl/guardrails.ts';
 import { tool } from '../../src/index.ts';
 
 beforeEach(() => {
@@ -77,6 +78,16 @@ test('an embedder that hangs once is asked for the vectors of examples again', a
   expect(await first).toMatch(/embed did not answer/);
   hangs = false;
   expect(await check(asked)).toMatchObject({ action: 'block' });
+});
+
+test('a guardrail that never answers blocks after ten seconds, where it has no other timeout', async () => {
+  const asked = { value: 'x', point: 'input' } as unknown as Parameters<typeof guarded>[1];
+  const ruled = vi.fn();
+  void guarded([{ name: 'slow', check: () => never }], asked).then(ruled);
+  await vi.advanceTimersByTimeAsync(9_999);
+  expect(ruled).not.toHaveBeenCalled();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(ruled.mock.calls[0]?.[0]).toMatchObject({ blocked: { code: 'GUARDRAIL_FAILED' }, verdicts: [{ code: 'GUARDRAIL_TIMEOUT' }] });
 });
 
 test.each(['list', 'all'])('a source whose %s() never answers does not hold the policies', async (which) => {
