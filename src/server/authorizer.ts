@@ -50,7 +50,10 @@ export type Checked =
 
 /** A checker of tokens, and what a server publishes about it. */
 export interface JwtAuthorizer {
-  /** Checks a token. Rejects if the discovery document or the keys cannot be had: then it is not known whether the token is good. */
+  /**
+   * Checks a token.
+   * @throws RondoError `PROVIDER_UNAVAILABLE` if the discovery document or the keys cannot be had: then it is not known whether the token is good.
+   */
   check(token: string): Promise<Checked>;
   /** For a server of agents. */
   readonly auth: Auth;

@@ -1,6 +1,6 @@
 /** An issuer of JWTs and its keys, by its discovery document. Apart from what users declare, so that their types need no package. */
 import { publicFetch } from './egress.ts';
-import { isTrusted, jose, type Keys, keysAt } from './jose.ts';
+import { issuerFailed, isTrusted, jose, type Keys, keysAt } from './jose.ts';
 
 /** Asymmetric ones only: with a symmetric one, the public key could be used as the secret of a forged token. */
 export const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
@@ -45,12 +45,22 @@ function cached<T>(fetched: () => Promise<T>): () => Promise<T> {
   };
 }
 
-/** The address of the keys is the document's word, so they are fetched as what comes from outside. */
+/** The address of the keys is the document's word, so they are fetched as what comes from outside. @throws RondoError, see `issuerFailed` */
 async function discover(url: string, fetched: typeof fetch): Promise<Issuer> {
-  const response = await fetched(url, { headers: { accept: 'application/json' }, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT) });
-  if (!response.ok) throw new Error(`${url} answered HTTP ${response.status}`);
-  const { issuer, jwks_uri: uri } = (await response.json()) as { [k: string]: unknown };
-  if (typeof issuer !== 'string' || issuer === '') throw new Error(`${url} names no issuer`);
-  if (typeof uri !== 'string' || !URL.canParse(uri) || !isTrusted(new URL(uri))) throw new Error(`${url} names no jwks_uri over https`);
+  const failed = (why: string, cause?: unknown) => issuerFailed(`The discovery document ${url}`, why, cause);
+  const response = await fetched(url, {
+    headers: { accept: 'application/json' },
+    redirect: 'error',
+    signal: AbortSignal.timeout(TIMEOUT),
+  }).catch((cause: unknown) => {
+    throw failed('could not be had', cause);
+  });
+  if (!response.ok) throw failed(`was answered with HTTP ${response.status}`);
+  const document: unknown = await response.json().catch((cause: unknown) => {
+    throw failed('is not JSON, or did not come to its end', cause);
+  });
+  const { issuer, jwks_uri: uri } = (document ?? {}) as { [k: string]: unknown };
+  if (typeof issuer !== 'string' || issuer === '') throw failed('names no issuer');
+  if (typeof uri !== 'string' || !URL.canParse(uri) || !isTrusted(new URL(uri))) throw failed('names no jwks_uri over https');
   return { issuer, keys: keysAt(await jose(), new URL(uri), fetched) };
 }

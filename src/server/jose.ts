@@ -1,4 +1,4 @@
-import { invalid } from '../errors.ts';
+import { invalid, RondoError, ToolError } from '../errors.ts';
 import { lazy } from '../flight.ts';
 
 export type Jose = typeof import('jose');
@@ -30,15 +30,33 @@ export const isBadToken = ({ errors }: Jose, error: unknown): error is Error =>
 
 export type Keys = (...asked: Parameters<ReturnType<Jose['createRemoteJWKSet']>>) => ReturnType<ReturnType<Jose['createRemoteJWKSet']>>;
 
-/** The keys that an issuer publishes, which are cached. An issuer that publishes none is at fault, not the token that fits none of them. */
-export function keysAt({ createRemoteJWKSet, customFetch, errors }: Jose, url: URL, fetched: typeof fetch = fetch): Keys {
+/**
+ * What the operator is told of an issuer whose tokens cannot be checked.
+ * @param what begins the message: what is at which address.
+ */
+export function issuerFailed(what: string, why: string, cause?: unknown): RondoError {
+  const inside = cause instanceof ToolError && cause.code === 'ADDRESS_REFUSED';
+  const remedy = inside ? 'Add its origin to allow, if that is meant.' : 'Look at the address, and at its server.';
+  const said = cause instanceof Error ? ` (${cause.message.replace(/\.$/, '')})` : '';
+  return new RondoError('PROVIDER_UNAVAILABLE', `${what} ${why}${said}, so no token of its issuer can be checked now. ${remedy}`, {
+    cause,
+  });
+}
+
+/**
+ * The keys that an issuer publishes, which are cached. An issuer that publishes none is at fault, not the token that fits none of them.
+ * @throws RondoError, see `issuerFailed`; an error of jose for a token that fits none.
+ */
+export function keysAt(library: Jose, url: URL, fetched: typeof fetch = fetch): Keys {
+  const { createRemoteJWKSet, customFetch } = library;
   const keys = createRemoteJWKSet(url, { [customFetch]: fetched });
+  const failed = (why: string, cause: unknown) => issuerFailed(`The key set ${url}`, why, cause);
   return async (...asked) => {
     try {
       return await keys(...asked);
     } catch (error) {
-      if (keys.jwks()?.keys.length === 0) throw new errors.JWKSInvalid(`${url} publishes no keys`, { cause: error });
-      throw error;
+      if (keys.jwks()?.keys.length === 0) throw failed('is empty', error);
+      throw isBadToken(library, error) ? error : failed('could not be had', error);
     }
   };
 }

@@ -37,7 +37,7 @@ type Verify = (token: string) => Promise<Claims>;
 /**
  * Verifies a JWT: signature, issuer, audience, times, scopes. For `bearer({ verify: jwt({ ... }) })`. Needs the package `jose`, which is
  * loaded for the first token. `jwtAuthorizer()` finds issuer and keys by a discovery URL.
- * @throws RondoError `CONFIG_INVALID`. The returned function rejects if the keys cannot be had.
+ * @throws RondoError `CONFIG_INVALID`. The returned function throws `PROVIDER_UNAVAILABLE` if the keys cannot be had.
  */
 export function jwt(o: JwtOptions): (token: string) => Promise<Principal | undefined> {
   const { issuer, keys, audience, algorithms } = checked(o);

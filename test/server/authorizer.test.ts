@@ -1,4 +1,7 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, generateKeyPairSync } from 'node:crypto';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { agent, Engine } from '../../src/index.ts';
 import { bearer, type JwtAuthorizerOptions, jwt, jwtAuthorizer, serve } from '../../src/server/index.ts';
@@ -284,7 +287,49 @@ test('a document that names keys inside of the network gets no request there, un
   idp.jwks = `${inside.url}/jwks`;
   const o = { discoveryUrl: idp.discoveryUrl, allowedClients: ['1example23456789'] };
   const token = await inside.token(SHAPES.cognito, { issuer: idp.url });
-  await expect(jwtAuthorizer(o).check(token)).rejects.toMatchObject({ code: 'ADDRESS_REFUSED' });
+  await expect(jwtAuthorizer(o).check(token)).rejects.toMatchObject({
+    code: 'PROVIDER_UNAVAILABLE',
+    message: expect.stringMatching(/not a public address.*Add its origin to allow/),
+  });
   expect(inside.asked).toEqual([]);
   expect(await jwtAuthorizer({ ...o, allow: [inside.url] }).check(token)).toMatchObject({ ok: true });
+});
+
+type Answer = (response: ServerResponse, path: string, origin: string) => unknown;
+const document =
+  (o: (origin: string) => object, keys: Answer): Answer =>
+  (response, path, origin) =>
+    path === '/jwks' ? keys(response, path, origin) : response.end(JSON.stringify(o(origin)));
+const named = (origin: string) => ({ issuer: 'https://id.example', jwks_uri: `${origin}/jwks` });
+const HTML: Answer = (response) => response.end('<html>');
+const ELSEWHERE: Answer = (response) => response.writeHead(302, { location: 'http://169.254.169.254/latest/meta-data/' }).end();
+
+test.each<[string, Answer, string]>([
+  ['a page', HTML, 'openid-configuration is not JSON'],
+  ['null', (response) => response.end('null'), 'names no issuer'],
+  ['not found', (response) => response.writeHead(404).end(), 'was answered with HTTP 404'],
+  ['a redirect', ELSEWHERE, 'it redirects'],
+  ['a connection that breaks', (response) => response.destroy(), 'openid-configuration could not be had'],
+  [
+    'half of it',
+    (response) => response.writeHead(200, { 'content-length': 99 }).write('{', () => response.destroy()),
+    'did not come to its end',
+  ],
+  ['no keys', document(() => ({ issuer: 'x' }), HTML), 'names no jwks_uri over https'],
+  ['a page for its keys', document(named, HTML), '/jwks could not be had'],
+  ['a redirect for its keys', document(named, ELSEWHERE), '/jwks could not be had'],
+  ['an empty list of keys', document(named, (response) => response.end('{"keys":[]}')), '/jwks is empty'],
+])('an issuer that answers %s is named to the operator, with what is wrong there', async (_, answer, why) => {
+  const listening = createServer((request, response) => void answer(response, request.url ?? '', `http://${request.headers.host}`));
+  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void (listening.closeAllConnections(), listening.close()));
+  const origin = `http://127.0.0.1:${(listening.address() as AddressInfo).port}`;
+  const authorizer = jwtAuthorizer({ discoveryUrl: `${origin}/.well-known/openid-configuration`, allowedClients: ['web'] });
+  const token = await new SignJWT({ client_id: 'web' })
+    .setProtectedHeader({ alg: 'ES256', kid: '1' })
+    .sign(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey);
+  const error: unknown = await authorizer.check(token).catch((e: unknown) => e);
+  expect(error).toMatchObject({ code: 'PROVIDER_UNAVAILABLE', message: expect.stringContaining(why) });
+  expect((error as Error).message).toContain(origin);
+  expect((error as Error).message).not.toContain(token);
 });

@@ -1,5 +1,5 @@
 /** Errors of authorization servers as RondoErrors. They hold no text of a server, which may have a secret in it, and no cause. */
-import { detailOf, RondoError } from '../../errors.ts';
+import { detailOf, RondoError, ToolError } from '../../errors.ts';
 import { TooLong } from './bounded-fetch.ts';
 
 /** The error codes of OAuth are short words. */
@@ -22,6 +22,14 @@ export const invalidAnswer = (provider: string, why: string) =>
     { details: { provider, reason: why } },
   );
 
+/** Addresses that the application names itself are called in any case. */
+const inside = (provider: string) =>
+  new RondoError(
+    'PROVIDER_ANSWER_INVALID',
+    `The discovery document of ${provider} names an endpoint at an address that is not public, and it was not called. If that is meant, give endpoints in place of discovery, or a fetch that reaches it.`,
+    { details: { provider, reason: 'an address that is not public' } },
+  );
+
 /** The word of OAuth for why a server refused; undefined for any other error. */
 export const refusal = (error: unknown): string | undefined => detailOf(error, 'PROVIDER_REFUSED', 'error');
 
@@ -37,6 +45,7 @@ export function explained(provider: string, error: unknown): RondoError {
   // what was thrown before a request was sent
   const inner = (error as Error | undefined)?.cause;
   if (RondoError.is(inner)) return inner;
+  if ([error, inner].some((one) => one instanceof ToolError && one.code === 'ADDRESS_REFUSED')) return inside(provider);
   if (inner instanceof TooLong) return invalidAnswer(provider, 'too long');
   const { code, error: word, status, cause } = (error ?? {}) as { code?: unknown; error?: unknown; status?: unknown; cause?: unknown };
   const answered = typeof status === 'number' ? status : cause instanceof Response ? cause.status : undefined;

@@ -166,6 +166,6 @@ test('a document that names an endpoint inside of the network gets no request th
   const identity = await identityOf((request, response, issuer) =>
     json({ issuer, token_endpoint: `${origin}/token`, authorization_endpoint: `${issuer}/auth` })(request, response, issuer),
   );
-  expect((await refusal(identity.get(ask()))).code).toBe('PROVIDER_UNAVAILABLE');
+  expect(await refusal(identity.get(ask()))).toMatchObject({ code: INVALID, details: { reason: 'an address that is not public' } });
   expect(seen).toEqual([]);
 });
