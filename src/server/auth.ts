@@ -3,7 +3,7 @@ import { invalid } from '../errors.ts';
 import { checkOptions } from '../options.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { isLoopback } from './addresses.ts';
-import { readBytes } from './body.ts';
+import { assertWeb, readBytes } from './body.ts';
 import { HttpError } from './errors.ts';
 
 /** A request as a scheme of authentication sees it. Nothing in it is trusted yet. */
@@ -115,8 +115,9 @@ export function checkOpen(host: string, auth: AuthOption, where: string): void {
     throw invalid(`${where}: on ${host} any machine could call. Pass auth, or auth: 'none' if that is meant.`);
 }
 
-/** Who sends a request. `tell` gets an error of `auth`. @throws HttpError 401 for an unknown caller, 503 if `auth` fails. */
+/** Who sends a request. `tell` gets an error of `auth`. @throws HttpError 401 for an unknown caller, 503 if `auth` fails; RondoError `CONFIG_INVALID` for a request that is not one of fetch. */
 export async function authenticate(request: Request, auth: AuthOption, tell: (error: unknown) => void): Promise<KnownCaller> {
+  assertWeb(request);
   if (typeof auth !== 'function') return ANONYMOUS;
   const { pathname, search } = new URL(request.url);
   const asked: AuthRequest = {

@@ -1,3 +1,4 @@
+import { invalid } from '../errors.ts';
 import { type Json, MAX_DEPTH, MAX_VALUES } from '../json.ts';
 import { overLimit } from '../json-text.ts';
 import { HttpError } from './errors.ts';
@@ -25,6 +26,17 @@ const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const JSON_TYPE = /^application\/([\w.-]+\+)?json$/;
 
 /**
+ * Express, Koa and node:http drop a `Response` that they are given back, and the caller would wait for ever: so this is thrown, not answered.
+ * @throws RondoError `CONFIG_INVALID` for a request that is not one of fetch.
+ */
+export function assertWeb(request: Request): void {
+  if (typeof request?.headers?.get === 'function') return;
+  throw invalid(
+    'A handler takes a Request of fetch and returns a Response, and this is another request. In Hono, pass c.req.raw. In Express and Koa, whose requests are those of Node, let a bridge make one of the other: app.use(getRequestListener(handler)), from @hono/node-server, before other readers of the body.',
+  );
+}
+
+/**
  * The JSON body of a request.
  * @throws HttpError 415 for another type, 413 if it is too large or has too many values, 422 if it is too deep, 408 if it is too slow, 400 if it is not JSON.
  */
@@ -37,6 +49,7 @@ export async function readJson(request: Request, o: BodyLimits = {}): Promise<Js
  * @param types of the body. It has no type that a browser sends to another origin unasked. @throws HttpError as `readJson`.
  */
 export async function readText(request: Request, o: BodyLimits = {}, types = JSON_TYPE): Promise<string> {
+  assertWeb(request);
   const { maxBytes = 1_000_000, timeout = 30_000 } = o;
   const { headers } = request;
   const type = headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase() ?? '';

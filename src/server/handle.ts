@@ -5,6 +5,7 @@ import { assertContext } from '../loop/context-needed.ts';
 import type { Agent } from '../loop/types.ts';
 import { errorAnswer } from './answer.ts';
 import { type AuthOption, authenticate, checkHost, type KnownCaller } from './auth.ts';
+import { assertWeb } from './body.ts';
 import { HttpError } from './errors.ts';
 import type { Handler } from './listen.ts';
 
@@ -56,6 +57,7 @@ export function authenticated(
   route: (request: Request) => (caller: KnownCaller) => Promise<Response>,
 ): Handler {
   return async (request) => {
+    assertWeb(request);
     try {
       checkHost(request, auth);
       const answer = route(request);

@@ -5,7 +5,7 @@ import type { Json } from '../json.ts';
 import { checkOptions } from '../options.ts';
 import { type Principal, principalProblem } from '../ports/principal.ts';
 import { errorAnswer, json } from './answer.ts';
-import { BODY, type BodyLimits, parseJson, readText } from './body.ts';
+import { assertWeb, BODY, type BodyLimits, parseJson, readText } from './body.ts';
 import { HttpError } from './errors.ts';
 import { assertEngine } from './handle.ts';
 import type { Handler } from './listen.ts';
@@ -47,6 +47,7 @@ export function eventHandler(engine: Engine, o: EventHandlerOptions): Handler {
   const keys = secrets.map(keyOf);
   const tell = report(WHERE);
   return async (request) => {
+    assertWeb(request);
     try {
       if (request.method !== 'POST') throw new HttpError(405, 'An event is sent with POST.');
       const body = await readText(request, o);

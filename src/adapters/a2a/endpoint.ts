@@ -5,7 +5,7 @@ import { RequestMalformedError, restStatusFor, toJsonRpcError, toRestErrorBody, 
 import { JsonRpcTransportHandler, ServerCallContext } from '@a2a-js/sdk/server';
 import { json } from '../../server/answer.ts';
 import { type AuthOption, authenticate, checkHost } from '../../server/auth.ts';
-import { readJson } from '../../server/body.ts';
+import { assertWeb, readJson } from '../../server/body.ts';
 import { HttpError } from '../../server/errors.ts';
 import { isAt } from '../../server/handle.ts';
 import type { Handler as Answering } from '../../server/listen.ts';
@@ -45,6 +45,7 @@ export function endpoint(o: EndpointOptions): Answering {
   const legacyRpc = new LegacyJsonRpcTransportHandler(guarded(handler));
 
   return async (request) => {
+    assertWeb(request);
     const { pathname, searchParams } = new URL(request.url);
     const isRest = pathname.startsWith(`${below}/rest/`);
     const legacy = (request.headers.get(VERSION) ?? '0.3') === '0.3';
