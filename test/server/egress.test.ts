@@ -57,6 +57,7 @@ test('an address that is not public is refused in every spelling, and nothing is
     '10.0.0.1',
     '169.254.169.254',
     '100.100.100.200',
+    '168.63.129.16',
     '[::1]',
     '[::]',
     '[::ffff:127.0.0.1]',
