@@ -10,6 +10,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -130,6 +131,23 @@ test('a damaged or missing note is ignored, and a new file has none', async () =
     truncateSync(emptied, 0);
     await start(file(emptied).open(), 'new');
   });
+});
+
+test.skipIf(!existsSync('/dev/full'))('a note for which the disk has no room does not fail what is committed', async () => {
+  const { path, open } = file();
+  const before = open();
+  await start(before, 'old');
+  await before.close?.();
+  // it can be opened and read, and has no room for a byte
+  symlinkSync('/dev/full', `${path}-mark`);
+  const journal = open();
+  await start(journal, 'r', 1);
+  for (const sync of ['power', 'process'] as const)
+    for (let n = 0; n < 40; n++) {
+      const { length } = await read(journal, 'r');
+      await journal.append('r', length, [entry(length)], head('r', { seq: length }), { sync });
+    }
+  expect(await read(journal, 'r')).toHaveLength(81);
 });
 
 test('a removed run does not make the log shorter', async () => {

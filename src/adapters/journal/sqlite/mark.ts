@@ -25,7 +25,7 @@ const boot = () => (bootId() === '' ? Buffer.alloc(8) : Buffer.from(sha256(bootI
 export interface Mark {
   /** The row that the log must reach, as of when this was opened. */
   readonly least: number;
-  /** Notes that the log ends at `row`. @param synced whether that was flushed to disk. @param flush whether to flush the note too. */
+  /** Notes that the log ends at `row`. Never throws. @param synced whether that was flushed to disk. @param flush whether to flush the note too. */
   note(row: number, synced: boolean, flush: boolean): void;
   close(): void;
 }
@@ -60,13 +60,18 @@ export function mark(path: string): Mark {
       slot.writeUIntLE(synced, 0, BYTES);
       slot.writeUIntLE(written, BYTES, BYTES);
       slot.writeUInt32LE(crc32(slot.subarray(0, SLOT - 4)), SLOT - 4);
-      // another process closed as the last one and deleted the file
-      if (flush && fstatSync(file).nlink === 0) {
-        closeSync(file);
-        file = opened();
+      try {
+        // another process closed as the last one and deleted the file
+        if (flush && fstatSync(file).nlink === 0) {
+          const fresh = opened();
+          closeSync(file);
+          file = fresh;
+        }
+        writeSync(file, slot, 0, SLOT, place);
+        if (flush) fdatasyncSync(file);
+      } catch {
+        // what it is about is committed, also where the disk has no room for the note: until the next one the notes claim less
       }
-      writeSync(file, slot, 0, SLOT, place);
-      if (flush) fdatasyncSync(file);
     },
     close: () => closeSync(file),
   };
