@@ -38,6 +38,31 @@ describe('POST /invocations', () => {
     ]);
   });
 
+  test('streams in chunks that the platform passes on: of 10 MiB at most', async () => {
+    const large = 'x'.repeat(11 * 1024 * 1024);
+    const { port } = await serving(agent({ name: 'large', instructions: '', model: scripted([large]) }));
+    const headers = {
+      ...as('ana'),
+      host: 'localhost',
+      accept: 'text/event-stream',
+      'content-type': 'application/json',
+      connection: 'close',
+    };
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    const body = '{"input":"hi"}';
+    const answer = await raw(port, `POST /invocations HTTP/1.1\r\n${lines.join('')}content-length: ${body.length}\r\n\r\n${body}`);
+    const sizes: number[] = [];
+    for (let at = answer.indexOf('\r\n\r\n') + 4; ; ) {
+      const line = answer.indexOf('\r\n', at);
+      const size = Number.parseInt(answer.slice(at, line), 16);
+      if (size === 0) break;
+      sizes.push(size);
+      at = line + 2 + size + 2;
+    }
+    expect(Math.max(...sizes)).toBe(10 * 1024 * 1024);
+    expect(answer).toContain('event: result');
+  });
+
   test('is a session of its own without an id, on this machine', async () => {
     const { url } = await serving(echo());
     const { body } = await post(`${url}/invocations`, { input: 'hi' });

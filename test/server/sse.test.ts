@@ -47,6 +47,17 @@ test('a source is told when its reader leaves', async () => {
   await ended.promise;
 });
 
+test('an event that is larger than a chunk may be is sent in several, and nothing of it is lost', async () => {
+  const data = 'äöü'.repeat(1_000);
+  const source = async function* (): AsyncGenerator<ServerEvent, void, undefined> {
+    yield { data };
+    yield { data: 'small' };
+  };
+  const chunks = await all(eventStream(source(), { maxChunk: 100 }).body as unknown as AsyncIterable<Uint8Array>);
+  expect(Math.max(...chunks.map(({ length }) => length))).toBe(100);
+  expect(Buffer.concat(chunks).toString()).toBe(`data: "${data}"\n\ndata: "small"\n\n`);
+});
+
 test('a run whose stream is made before it is waited for tells all deltas, however soon its model answers', async () => {
   const engine = new Engine();
   onTestFinished(() => engine.close());
