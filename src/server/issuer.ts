@@ -10,15 +10,20 @@ const FRESH = 600_000;
 /** Milliseconds for which an old document is used after no new one could be had: callers must not wait for a failing issuer each time. */
 const AFTER_FAILURE = 30_000;
 const TIMEOUT = 5_000;
+/** Bytes of a discovery document, and of a key set. Any caller can have them fetched, by a token that is none. */
+const MOST = 1_000_000;
 
 interface Issuer {
   issuer: string;
   keys: Keys;
 }
 
+/** For discovery documents and key sets. @param allow origins that are called although they are not public. */
+export const issuerFetch = (allow: readonly string[]): typeof fetch => publicFetch({ allow, timeout: TIMEOUT, maxBytes: MOST });
+
 /** An issuer and its keys by its discovery document, fetched when they are first needed. @param allow more origins that may be called. */
 export const issuerAt = (discoveryUrl: string, allow: readonly string[] = []): (() => Promise<Issuer>) => {
-  const fetched = publicFetch({ allow: [new URL(discoveryUrl).origin, ...allow], timeout: TIMEOUT });
+  const fetched = issuerFetch([new URL(discoveryUrl).origin, ...allow]);
   return cached(() => discover(discoveryUrl, fetched));
 };
 

@@ -47,7 +47,7 @@ export function issuerFailed(what: string, why: string, cause?: unknown): RondoE
  * The keys that an issuer publishes, which are cached. An issuer that publishes none is at fault, not the token that fits none of them.
  * @throws RondoError, see `issuerFailed`; an error of jose for a token that fits none.
  */
-export function keysAt(library: Jose, url: URL, fetched: typeof fetch = fetch): Keys {
+export function keysAt(library: Jose, url: URL, fetched: typeof fetch): Keys {
   const { createRemoteJWKSet, customFetch } = library;
   const keys = createRemoteJWKSet(url, { [customFetch]: fetched });
   const failed = (why: string, cause: unknown) => issuerFailed(`The key set ${url}`, why, cause);

@@ -5,7 +5,7 @@ import { lazy } from '../flight.ts';
 import { checkOptions } from '../options.ts';
 import type { Principal } from '../ports/principal.ts';
 import { type Claims, isScope, principalFrom, scopesOf } from './claims.ts';
-import { ALGORITHMS } from './issuer.ts';
+import { ALGORITHMS, issuerFetch } from './issuer.ts';
 import { isBadToken, isTrusted, jose, keysAt } from './jose.ts';
 
 export interface JwtOptions {
@@ -47,7 +47,7 @@ export function jwt(o: JwtOptions): (token: string) => Promise<Principal | undef
     const { jwtVerify } = library;
     const options = { issuer, audience, algorithms, requiredClaims: ['exp'] };
     if (keys instanceof URL) {
-      const remote = keysAt(library, keys);
+      const remote = keysAt(library, keys, issuerFetch([keys.origin]));
       return async (token) => (await jwtVerify(token, remote, options)).payload;
     }
     return async (token) => (await jwtVerify(token, keys, options)).payload;

@@ -295,6 +295,34 @@ test('a document that names keys inside of the network gets no request there, un
   expect(await jwtAuthorizer({ ...o, allow: [inside.url] }).check(token)).toMatchObject({ ok: true });
 });
 
+test.each(['jwt', 'jwtAuthorizer'])('a key set without an end is read no further than a megabyte by %s', async (by) => {
+  let sent = 0;
+  const listening = createServer((request, response) => {
+    const origin = `http://${request.headers.host}`;
+    if (request.url !== '/jwks') return void response.end(JSON.stringify({ issuer: origin, jwks_uri: `${origin}/jwks` }));
+    const more = () => {
+      if (response.destroyed) return;
+      sent += 65_536;
+      if (response.write(' '.repeat(65_536))) setImmediate(more);
+      else response.once('drain', more);
+    };
+    more();
+  });
+  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void (listening.closeAllConnections(), listening.close()));
+  const origin = `http://127.0.0.1:${(listening.address() as AddressInfo).port}`;
+  const check =
+    by === 'jwt'
+      ? jwt({ issuer: origin, audience: 'support', keys: new URL(`${origin}/jwks`) })
+      : jwtAuthorizer({ discoveryUrl: `${origin}/.well-known/openid-configuration`, allowedClients: ['web'] }).check;
+  const token = await new SignJWT({ client_id: 'web' })
+    .setProtectedHeader({ alg: 'ES256', kid: '1' })
+    .sign(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey);
+  await expect(check(token)).rejects.toMatchObject({ code: 'PROVIDER_UNAVAILABLE' });
+  // and what the sockets hold
+  expect(sent).toBeLessThan(9_000_000);
+});
+
 type Answer = (response: ServerResponse, path: string, origin: string) => unknown;
 const document =
   (o: (origin: string) => object, keys: Answer): Answer =>
