@@ -1,8 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { RunEvent } from '../engine/read/run-event.ts';
 import type { Run } from '../engine/run.ts';
-import { detailOf, RondoError } from '../errors.ts';
+import { detailOf, invalid, RondoError } from '../errors.ts';
 import type { Principal } from '../ports/principal.ts';
+
+/** @throws RondoError `CONFIG_INVALID` for what has no events, such as the result of a run. */
+export function assertEvents(run: unknown, where: string): void {
+  if (typeof (run as AsyncIterable<unknown> | undefined)?.[Symbol.asyncIterator] === 'function') return;
+  throw invalid(`${where} takes a run, whose events it reads: engine.run(support, input) without await, which gives the result.`);
+}
 
 /**
  * Waits until the first entry of a run is in the journal. From then on the run survives this process. Rejects with the error of a run that
@@ -11,6 +17,7 @@ import type { Principal } from '../ports/principal.ts';
  * a model streams only while its run is read.
  */
 export async function accepted(run: Run): Promise<AsyncIterator<RunEvent>> {
+  assertEvents(run, 'accepted()');
   const events = run[Symbol.asyncIterator]();
   await events.next();
   return events;

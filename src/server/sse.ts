@@ -2,6 +2,7 @@ import type { RunEvent } from '../engine/read/run-event.ts';
 import type { Run } from '../engine/run.ts';
 import { RondoError } from '../errors.ts';
 import { checkOptions } from '../options.ts';
+import { assertEvents } from './accept.ts';
 import { HttpError } from './errors.ts';
 
 /** A Server-Sent Event. `data` is sent as JSON. A client that reconnects sends the last `id` that it received. */
@@ -106,8 +107,10 @@ const told = (error: unknown) =>
  * An engine error ends the stream with an event `error` of `{ code, message, details }`. A reader that disconnects does not cancel the run.
  *
  * @param o.signal the signal of the request. It ends the stream, not the run.
+ * @throws RondoError `CONFIG_INVALID` for a result in place of a run.
  */
 export function sse(run: Run | AsyncIterable<RunEvent>, o: StreamOptions = {}): Response {
+  assertEvents(run, 'sse()');
   return eventStream(serverEvents(run), o);
 }
 

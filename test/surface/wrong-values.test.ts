@@ -14,17 +14,18 @@ import {
   reject,
   tool,
 } from 'rondo';
-import { serveA2A } from 'rondo/a2a';
+import { a2aAgent, serveA2A } from 'rondo/a2a';
 import { agUiHandler, serveAgUi } from 'rondo/ag-ui';
 import { agentcore } from 'rondo/agentcore';
+import { agentcoreGateway } from 'rondo/agentcore/gateway';
 import { serve as serveContainer } from 'rondo/agentcore/runtime';
 import { aiSdkModel } from 'rondo/ai-sdk';
 import { bedrock } from 'rondo/bedrock';
 import { gateway } from 'rondo/gateway';
 import { patternGuardrail, piiGuardrail, topicGuardrail } from 'rondo/guardrails';
 import { sqliteJournal } from 'rondo/journal/sqlite';
-import { mcpHandler } from 'rondo/mcp';
-import { eventHandler, jwt, jwtAuthorizer, listen, requestHandler, serve, takeTurn, webhooks } from 'rondo/server';
+import { mcpHandler, mcpTools } from 'rondo/mcp';
+import { accepted, eventHandler, jwt, jwtAuthorizer, listen, requestHandler, serve, sse, takeTurn, webhooks } from 'rondo/server';
 import { strandsAgent } from 'rondo/strands';
 import { scripted } from 'rondo/testing';
 import { describe, expect, test } from 'vitest';
@@ -55,6 +56,17 @@ const wrong: readonly [what: string, act: () => unknown, ...says: string[]][] = 
   ['agUiHandler({ authentication })', () => loose(agUiHandler)(engine, one, { authentication: 1 }), '"auth"'],
   ['mcpHandler({ aut })', () => loose(mcpHandler)(engine, one, { aut: 1 }), '"auth"'],
   ['serve({ auth: true })', () => loose(serve)(engine, one, { auth: true }), 'auth is a function', 'bearer('],
+  ['mcpTools() of a URL', () => loose(mcpTools)('https://shop.example/mcp'), "{ url: 'https://example.com/mcp' }"],
+  ['agentcoreGateway() of a URL', () => loose(agentcoreGateway)('https://shop.example/mcp'), "{ url: '"],
+  [
+    'a2aAgent({ headers: text })',
+    () => loose(a2aAgent)('https://shop.example', { headers: 'x-api-key: 7' }),
+    'headers',
+    "{ 'x-api-key': key }",
+  ],
+  ['sse() of a result', () => loose(sse)({ runId: 'r', status: 'completed' }), 'a run', 'without await'],
+  ['sse() of a promise of a run', () => loose(sse)(Promise.resolve()), 'a run', 'without await'],
+  ['accepted() of a result', () => loose(accepted)({ runId: 'r', status: 'completed' }), 'a run', 'without await'],
   ['a server without an engine', () => loose(requestHandler)({}, one), 'takes an engine'],
   ['jwt({ principle })', () => loose(jwt)({ issuer: 'x', audience: 'x', keys: new URL('https://x.test'), principle: 1 }), '"principal"'],
   [

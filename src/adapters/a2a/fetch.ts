@@ -52,7 +52,7 @@ const refused = (code: string, message: string) => new ToolError(code, message, 
 function unreached(error: unknown, name: string): ToolError {
   if (error instanceof ToolError) return error;
   const { code, message, outcome, retryable } = classify(error);
-  return new ToolError(code, `agent "${name}" cannot be reached: ${message}`, { outcome, retryable, cause: error });
+  return new ToolError(code, `agent "${name}" cannot be reached: ${message.replace(/\.?$/, '.')}`, { outcome, retryable, cause: error });
 }
 
 /** @returns a response that holds a protocol error, for the SDK to read. @throws ToolError for any other HTTP error. */

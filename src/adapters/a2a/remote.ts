@@ -64,6 +64,8 @@ export function a2aAgent(address: string, o: A2AAgentOptions = {}): Agent<AgentI
   const { headers, maxBytes = 4_000_000, effect = 'once' } = o;
   if (!(maxBytes > 0)) throw wrong('maxBytes must be a number above 0.');
   if (o.keys?.length === 0) throw wrong('keys is empty: no card could be used.');
+  if (headers !== undefined && typeof headers !== 'object' && typeof headers !== 'function')
+    throw wrong(`headers is an object, or a function that returns one: { ${OPTIONS.headers} }.`);
   const name = o.name ?? (url.host.replace(/[^a-zA-Z0-9]+/g, '_').slice(0, 64) || 'remote');
   const peer = new Peer({
     url,

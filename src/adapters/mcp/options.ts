@@ -141,13 +141,13 @@ export interface MidwayOptions extends McpOptions {
 export type Bound = MidwayOptions & { access?: Access };
 
 export const MCP_TOOLS = {
+  url: "url: 'https://example.com/mcp'", // the first is the example for what is not an object
   ...FOREIGN_TOOL_EXAMPLES,
   name: "name: 'crm'",
   command: "command: 'node'",
   args: "args: ['server.js']",
   env: 'env: { TOKEN: token }',
   cwd: "cwd: '/srv'",
-  url: "url: 'https://example.com/mcp'",
   headers: 'headers: { authorization }',
   auth: 'auth: clientGrant({ ... })',
   fetch: 'fetch: signedFetch',
