@@ -124,6 +124,23 @@ describe.each(journals)('a turn, journal: $name', ({ make }) => {
     expect(await takeTurn(engine, agent, turn)).toMatchObject({ repeated: false });
   });
 
+  test('that is equal to one that pauses, or to that of another caller of a shared session, is none of its repeats', async () => {
+    await using engine = new Engine({ journal: make().journal });
+    const pays = payer();
+    const turn = { session: 's', by: ana, input: '5' };
+    await paused(await takeTurn(engine, pays.agent, turn));
+    expect(code(await refusal(takeTurn(engine, pays.agent, turn)))).toBe('SESSION_BUSY');
+
+    const { agent, begun, finish } = held();
+    const shared = { session: { id: 't', shared: true }, input: 'go' };
+    const first = await takeTurn(engine, agent, { ...shared, by: ana });
+    await begun;
+    expect(code(await refusal(takeTurn(engine, agent, { ...shared, by: ben })))).toBe('SESSION_BUSY');
+    expect(await takeTurn(engine, agent, { ...shared, by: ana })).toMatchObject({ runId: first.runId, repeated: true });
+    finish('seen');
+    await first.result;
+  });
+
   test('of a conversation is recognised too', async () => {
     await using engine = new Engine({ journal: make().journal });
     const { agent, begun, finish } = held();
