@@ -66,11 +66,17 @@ export interface Passthrough {
   staticQueryParameterConflictResolution?: 'CLIENT_OVERRIDE' | 'STATIC_OVERRIDE';
 }
 
+export interface InferenceProvider {
+  endpoint: string;
+  modelMapping?: { providerPrefix?: { strip?: boolean; separator?: string } };
+  operations?: readonly { path: string; providerPath?: string; models?: readonly { model: string }[] }[];
+}
+
 /** Unions: one member is set. */
 export interface TargetConfiguration {
   mcp?: McpTarget;
   http?: { agentcoreRuntime?: RuntimeTarget; passthrough?: Passthrough; connector?: object };
-  inference?: Readonly<Record<string, object>>;
+  inference?: { provider?: InferenceProvider; connector?: object };
 }
 
 export interface CredentialConfiguration {
@@ -106,9 +112,10 @@ const TYPES: Readonly<Record<string, string>> = {
   connector: 'CONNECTOR',
   agentcoreRuntime: 'AGENTCORE_RUNTIME',
   passthrough: 'PASSTHROUGH',
+  provider: 'PROVIDER',
 };
 
-export const kindOf = ({ mcp, http }: TargetConfiguration): string => Object.keys(mcp ?? http ?? {})[0] ?? '';
+export const kindOf = ({ mcp, http, inference }: TargetConfiguration): string => Object.keys(mcp ?? http ?? inference ?? {})[0] ?? '';
 export const typeOf = (configuration: TargetConfiguration): string => TYPES[kindOf(configuration)] ?? kindOf(configuration);
 
 const notExecuted = (what: string, instead: string) =>
@@ -127,6 +134,7 @@ const CREDENTIALS: Readonly<Record<string, { types: readonly string[]; required:
   connector: { types: ['GATEWAY_IAM_ROLE'], required: true },
   agentcoreRuntime: { types: ['GATEWAY_IAM_ROLE', 'CALLER_IAM_CREDENTIALS', 'OAUTH', 'JWT_PASSTHROUGH'], required: false },
   passthrough: { types: ['GATEWAY_IAM_ROLE', 'OAUTH', 'API_KEY', 'JWT_PASSTHROUGH'], required: false },
+  provider: { types: ['GATEWAY_IAM_ROLE', 'OAUTH', 'API_KEY', 'JWT_PASSTHROUGH'], required: false },
 };
 
 /** What a target must fit of its gateway. */
@@ -148,11 +156,11 @@ export function checkTarget(
   const [given] = credentials;
   if (given?.credentialProviderType === 'CALLER_IAM_CREDENTIALS' && !SIGNED.includes(gateway.authorizerType))
     throw refused(`CALLER_IAM_CREDENTIALS needs a gateway with the authorizerType ${SIGNED.join(' or ')}, not ${gateway.authorizerType}.`);
-  const other = http?.connector ? 'http.connector' : inference ? `inference.${Object.keys(inference)[0]}` : undefined;
-  if (other !== undefined) throw notExecuted(other, 'It executes the targets of mcp, http.agentcoreRuntime and http.passthrough.');
-  if (http) checkHttp(http, given, gateway);
+  const other = http?.connector ? 'http.connector' : inference?.connector ? 'inference.connector' : undefined;
+  if (other !== undefined) throw notExecuted(other, 'It executes what is configured without one.');
+  if (http || inference) checkHttp({ ...http, ...inference }, given, gateway);
   const configuration = mcp ?? {};
-  const kind = kindOf({ ...(mcp && { mcp }), ...(http && { http }) });
+  const kind = kindOf({ ...(mcp && { mcp }), ...(http && { http }), ...(inference && { inference }) });
   const { connector, lambda, apiGateway } = configuration;
   if (connector && connector.source.connectorId !== WEB_SEARCH)
     throw notExecuted(`the connector ${connector.source.connectorId}`, `It executes ${WEB_SEARCH}.`);
@@ -179,7 +187,7 @@ export function checkTarget(
 }
 
 function checkHttp(
-  { agentcoreRuntime, passthrough }: NonNullable<TargetConfiguration['http']>,
+  { agentcoreRuntime, ...service }: NonNullable<TargetConfiguration['http']> & NonNullable<TargetConfiguration['inference']>,
   given: CredentialConfiguration | undefined,
   gateway: GatewayOfTarget,
 ): void {
@@ -189,8 +197,8 @@ function checkHttp(
   if (agentcoreRuntime && !/^arn:[^:]+:bedrock-agentcore:[^:]+:\d{12}:runtime\/[^/]+$/.test(agentcoreRuntime.arn))
     throw refused(`The arn of a target of agentcoreRuntime is that of a runtime, and not ${agentcoreRuntime.arn}.`);
   const type = given?.credentialProviderType;
-  if (passthrough && type === 'CALLER_IAM_CREDENTIALS')
-    throw notExecuted('http.passthrough with CALLER_IAM_CREDENTIALS', 'Give it another type.');
+  if (!agentcoreRuntime && type === 'CALLER_IAM_CREDENTIALS')
+    throw notExecuted(`${Object.keys(service)[0]} with CALLER_IAM_CREDENTIALS`, 'Give it another type.');
   if (type === 'JWT_PASSTHROUGH' && gateway.authorizerType !== 'CUSTOM_JWT')
     throw refused(`JWT_PASSTHROUGH needs a gateway with the authorizerType CUSTOM_JWT, not ${gateway.authorizerType}.`);
   if (given?.credentialProvider?.oauthCredentialProvider?.grantType === 'AUTHORIZATION_CODE')
@@ -224,7 +232,7 @@ const PROVIDERS: Readonly<Record<string, keyof NonNullable<CredentialConfigurati
 function checkCredential({ credentialProviderType: type, credentialProvider: provider }: CredentialConfiguration, kind: string): void {
   const needed = PROVIDERS[type];
   if (needed !== undefined && !provider?.[needed]) throw refused(`The credential provider type ${type} needs ${needed}.`);
-  if (type === 'GATEWAY_IAM_ROLE' && (kind === 'mcpServer' || kind === 'passthrough') && !provider?.iamCredentialProvider)
+  if (type === 'GATEWAY_IAM_ROLE' && ['mcpServer', 'passthrough', 'provider'].includes(kind) && !provider?.iamCredentialProvider)
     throw refused(
       `A target of ${kind} with GATEWAY_IAM_ROLE needs an iamCredentialProvider, with the service that the requests are signed for.`,
     );

@@ -93,7 +93,7 @@ export function gatewayTargets(world: World, { looked, asked, changed }: TargetE
       createdAt,
       updatedAt,
       status,
-      protocolType: settings.targetConfiguration.http ? 'HTTP' : 'MCP',
+      protocolType: settings.targetConfiguration.mcp ? 'MCP' : 'HTTP',
       ...(failed && status === failed.status && { statusReasons: failed.reasons }),
       ...(lastSynchronizedAt && { lastSynchronizedAt }),
       ...(administrator?.open && {

@@ -118,8 +118,8 @@ export function gatewayService(
     const place = placeOf(targetConfiguration);
     const read = place !== undefined && { document: await readBound(bound, place) };
     const target: Target = { ...given, ...read };
-    if (targetConfiguration.http) {
-      const { arn } = targetConfiguration.http.agentcoreRuntime ?? {};
+    if (!targetConfiguration.mcp) {
+      const { arn } = targetConfiguration.http?.agentcoreRuntime ?? {};
       if (arn !== undefined) runtimeOf(world, arn.slice(arn.lastIndexOf('/') + 1));
       await actionsOf(target);
       return { ...read };

@@ -1,15 +1,17 @@
-/** What policies decide about at targets of HTTP: `Target___POST:/invocations`, and each operation of the schema of a passthrough. */
+/** What policies decide about at targets of HTTP: `Target___POST:/invocations`, each operation of the schema of a passthrough, and those of a provider of models. */
 import type { Json } from '../../../../../json.ts';
 import { isObject } from '../../../../../json-schema/keywords.ts';
 import { readDocument } from '../../../../gateway/openapi/document.ts';
 import type { DescribedTool } from '../../../../policy/tools.ts';
 import { textOf } from '../documents.ts';
 import type { Target } from '../resources.ts';
+import { providerOf } from './inference.ts';
 import { RUNTIME_ACTIONS } from './runtime.ts';
 
 /** How its errors begin, which are the reasons of a target that has failed. */
 const WHERE = 'schema';
 const NO_INPUT = { type: 'object' } as const;
+const MODEL = { type: 'object', properties: { model: { type: 'string' } }, required: ['model'] } as const;
 
 interface Described {
   /** `POST:/orders/{id}`. */
@@ -20,6 +22,9 @@ interface Described {
 
 /** @throws RondoError `CONFIG_INVALID` for a schema that is not OpenAPI. */
 async function describedOf(target: Target): Promise<readonly Described[]> {
+  const { operations: asked = [] } = providerOf(target) ?? {};
+  const named = (action: string, input: Described['input']): Described => ({ action, input, matches: (other) => other === action });
+  if (asked.length > 0) return asked.map(({ path }) => named(`POST:${path}`, MODEL));
   const text = textOf(target);
   const operations = text === '' ? [] : (await readDocument(text, WHERE)).operations;
   const all = operations.map(({ method, path, body }): Described => {
@@ -33,9 +38,7 @@ async function describedOf(target: Target): Promise<readonly Described[]> {
     return { action: `${method}:${path}`, input: isObject(schema) ? schema : NO_INPUT, matches: (action) => pattern.test(action) };
   });
   if (!target.settings.targetConfiguration.http?.agentcoreRuntime) return all;
-  return Object.values(RUNTIME_ACTIONS).map(
-    (action) => all.find((one) => one.action === action) ?? { action, input: NO_INPUT, matches: (asked) => asked === action },
-  );
+  return Object.values(RUNTIME_ACTIONS).map((action) => all.find((one) => one.action === action) ?? named(action, NO_INPUT));
 }
 
 const literal = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');

@@ -3,7 +3,7 @@ import type { Identity } from '../../../../../ports/identity.ts';
 import type { Policy } from '../../../../../ports/policy.ts';
 import type { Principal } from '../../../../../ports/principal.ts';
 import { messageOf } from '../../../../../reliability/classify.ts';
-import { outbound } from '../../../../gateway/outbound/auth.ts';
+import { type Outgoing, outbound } from '../../../../gateway/outbound/auth.ts';
 import type { Exceeded } from '../../../../gateway/rate-limits.ts';
 import type { DescribedTool } from '../../../../policy/tools.ts';
 import type { Received } from '../../answer.ts';
@@ -14,9 +14,10 @@ import type { Admitted } from '../admission.ts';
 import { outboundOf, valuesFor } from '../credentials.ts';
 import { type Exchange, exchange, OPAQUE } from '../exchange.ts';
 import { type Gateway, partsOf, statusOf, TARGET, type Target } from '../resources.ts';
-import { kindOf } from '../target-configuration.ts';
+import { kindOf, type Passthrough, type RuntimeTarget } from '../target-configuration.ts';
 import { actionFor, actionsOf, inputOf } from './actions.ts';
-import { passedThrough } from './passthrough.ts';
+import { forModel, INFERENCE, inferenceError, listed, providerOf } from './inference.ts';
+import { addressOf, passedThrough, urlOf } from './passthrough.ts';
 import { invoked, operationFor, roleOf } from './runtime.ts';
 
 /** A request for a target, whose caller the gateway has let in. */
@@ -51,7 +52,15 @@ export interface HttpWorld {
   tell(error: unknown): void;
 }
 
-const isHttp = ({ settings }: Target) => settings.targetConfiguration.http !== undefined;
+const isHttp = ({ settings }: Target) => settings.targetConfiguration.mcp === undefined;
+
+/** A request for a target that is found. */
+interface Asked extends Omit<HttpCall, 'target' | 'of'> {
+  readonly received: Received;
+  readonly target: Target;
+  /** The id of the request. */
+  readonly id: string;
+}
 
 export function httpTargets(o: HttpWorld): HttpTargets {
   const { world, bound } = o;
@@ -64,21 +73,21 @@ export function httpTargets(o: HttpWorld): HttpTargets {
 
   const of = (gateway: Gateway) =>
     partsOf<Target>(world, TARGET, gateway.id).filter((target) => isHttp(target) && target.goneAt === undefined);
+  const isReady = (target: Target) => target.until !== 'CREATING' || statusOf(world, target, target.failed) === 'READY';
+  const providers = (gateway: Gateway) => of(gateway).filter((target) => providerOf(target) !== undefined && isReady(target));
 
   function found(gateway: Gateway, name: string): Target {
-    const target = of(gateway).find((one) => one.name === name);
+    const target = of(gateway).find((one) => one.name === name && !providerOf(one));
     if (!target) throw new AwsError('UnknownOperationException', `Gateway ${gateway.id} has no target of http with the name ${name}.`);
-    const status = statusOf(world, target, target.failed);
-    if (target.until === 'CREATING' && status !== 'READY')
-      throw new AwsError('ResourceNotFoundException', `The target ${name} is ${status}.`);
+    if (!isReady(target))
+      throw new AwsError('ResourceNotFoundException', `The target ${name} is ${statusOf(world, target, target.failed)}.`);
     return target;
   }
 
-  async function permitted(gateway: Gateway, tool: string, received: Received, by: Principal, id: string): Promise<void> {
-    const policy = policyOf(gateway);
-    if (!policy) return;
-    const ruling = await policy.decide({
-      by,
+  /** @throws AwsError `AccessDeniedException`. */
+  async function permitted({ gateway, target, received, admitted, id }: Asked, tool: string): Promise<void> {
+    const ruling = await policyOf(gateway)?.decide({
+      by: admitted.by,
       agent: 'gateway',
       tool,
       input: inputOf(received.body),
@@ -87,73 +96,91 @@ export function httpTargets(o: HttpWorld): HttpTargets {
       runId: id,
       session: undefined,
     });
-    if (!('allow' in ruling && ruling.allow)) throw new AwsError('AccessDeniedException', ruling.reason ?? 'A policy denies the request.');
+    if (ruling && !('allow' in ruling && ruling.allow)) {
+      const why = ruling.reason ?? 'A policy denies the request.';
+      throw providerOf(target)
+        ? inferenceError('AccessDeniedException', 'permission_error', why)
+        : new AwsError('AccessDeniedException', why);
+    }
   }
 
-  async function answered(received: Received, { gateway, target: name, path, calling, admitted, of: current }: HttpCall): Promise<Encoded> {
-    const target = found(gateway, name);
-    if ((gateway.settings.interceptorConfigurations ?? []).length > 0)
-      throw new AwsError('NotImplementedException', 'This server does not execute interceptors in front of targets of http.');
-    const { by } = admitted;
-    const exceeded = o.exceeded(gateway, name, by);
-    if (exceeded) throw limited(exceeded);
-    return exchange.run(current, () => passed(received, { gateway, target, path, calling, admitted, id: current.id }));
-  }
-
-  async function passed(
-    received: Received,
-    { gateway, target, path, calling, admitted, id }: Omit<HttpCall, 'of' | 'target'> & { target: Target; id: string },
-  ): Promise<Encoded> {
-    const { by, token } = admitted;
+  /** The credentials of a target, and how they are sent. */
+  async function credentialsOf({ gateway, target, admitted, received }: Asked) {
     const { settings, name } = target;
-    const { agentcoreRuntime, passthrough } = settings.targetConfiguration.http ?? {};
+    const all = settings.credentialProviderConfigurations ?? [];
+    const out = outbound(outboundOf(all, { region: world.region, kind: kindOf(settings.targetConfiguration) }), `The target ${name}`);
+    const { by, token } = admitted;
     const assertion = token === undefined ? undefined : { type: 'jwt', token };
-    const credentials = settings.credentialProviderConfigurations ?? [];
-    const [credential] = credentials;
-    const had = async () => {
-      const out = outbound(
-        outboundOf(credentials, { region: world.region, kind: kindOf(settings.targetConfiguration) }),
-        `The target ${name}`,
-      );
-      const caller = { by, signal: received.signal, ...(assertion && { assertion }) };
-      return { out, values: await opaquely(() => valuesFor(o.identityOf(gateway.id), out.requests, name, caller)) };
-    };
-    if (agentcoreRuntime) {
-      const operation = operationFor(received.method, path, agentcoreRuntime);
-      await permitted(gateway, `${name}___${operation.action}`, received, by, id);
-      const { runtime: operations, tell } = o;
-      return invoked(received, operation, await runtimeCaller(), { runtime: agentcoreRuntime, operations, id, tell });
-    }
-    if (!passthrough) throw new AwsError('NotImplementedException', `This server does not execute the target ${name}.`);
-    await permitted(gateway, await actionFor(target, received.method, path), received, by, id);
-    const { out, values } = await had();
-    return passedThrough(received, {
-      path,
-      bound,
-      passthrough,
-      authorize: (request) => opaquely(() => out.authorize(request, values, assertion)),
-      forward: { clock: world.clock, signal: received.signal, debug: gateway.settings.exceptionLevel === 'DEBUG' },
-    });
+    const caller = { by, signal: received.signal, ...(assertion && { assertion }) };
+    const values = await opaquely(() => valuesFor(o.identityOf(gateway.id), out.requests, name, caller));
+    return { values, authorize: (request: Outgoing) => opaquely(() => out.authorize(request, values, assertion)) };
+  }
 
-    /** As whom a runtime is called. */
-    async function runtimeCaller(): Promise<Caller> {
-      switch (credential?.credentialProviderType) {
-        case 'CALLER_IAM_CREDENTIALS':
-          return calling;
-        case 'JWT_PASSTHROUGH':
-          return token === undefined ? { kind: 'none' } : { kind: 'bearer', token };
-        case 'OAUTH': {
-          const [own] = Object.values((await had()).values);
-          return { kind: 'bearer', token: own as string };
-        }
-        default:
-          return roleOf(world, gateway.settings.roleArn);
+  async function toRuntime(asked: Asked, runtime: RuntimeTarget): Promise<Encoded> {
+    const { received, target, path, id } = asked;
+    const operation = operationFor(received.method, path, runtime);
+    await permitted(asked, `${target.name}___${operation.action}`);
+    return invoked(received, operation, await runtimeCaller(asked), { runtime, operations: o.runtime, id, tell: o.tell });
+  }
+
+  /** As whom a runtime is called. */
+  async function runtimeCaller(asked: Asked): Promise<Caller> {
+    const { gateway, target, calling, admitted } = asked;
+    const [credential] = target.settings.credentialProviderConfigurations ?? [];
+    switch (credential?.credentialProviderType) {
+      case 'CALLER_IAM_CREDENTIALS':
+        return calling;
+      case 'JWT_PASSTHROUGH':
+        return admitted.token === undefined ? { kind: 'none' } : { kind: 'bearer', token: admitted.token };
+      case 'OAUTH': {
+        const [token] = Object.values((await credentialsOf(asked)).values);
+        return { kind: 'bearer', token: token as string };
       }
+      default:
+        return roleOf(world, gateway.settings.roleArn);
     }
+  }
+
+  async function toService(asked: Asked, action: string, url: URL): Promise<Encoded> {
+    const { gateway, received } = asked;
+    await permitted(asked, action);
+    const { authorize } = await credentialsOf(asked);
+    const debug = gateway.settings.exceptionLevel === 'DEBUG';
+    return passedThrough(received, url, { authorize, forward: { clock: world.clock, signal: received.signal, debug } });
+  }
+
+  /** What is done for a request, and the target that its limits are about. */
+  async function planned(received: Received, { gateway, target: name, path, calling, admitted, of: { id } }: HttpCall) {
+    const asked = (target: Target): Asked => ({ gateway, path, calling, admitted, received, target, id });
+    const models = name === INFERENCE ? providers(gateway) : [];
+    if (models.length > 0) {
+      const { method, body } = received;
+      const list = listed(method, path, models);
+      if (list) return { act: async () => list };
+      const { target, providerPath, endpoint, ...sent } = forModel(models, { method, path, body });
+      const url = addressOf(bound.url(endpoint), providerPath);
+      // policies see the model by the name that the provider gets: clients have several for it
+      const changed = { ...asked(target), received: { ...received, body: sent.body } };
+      return { target, act: () => toService(changed, `${target.name}___POST:${path}`, url) };
+    }
+    const target = found(gateway, name);
+    const { agentcoreRuntime, passthrough } = target.settings.targetConfiguration.http ?? {};
+    if (agentcoreRuntime) return { target, act: () => toRuntime(asked(target), agentcoreRuntime) };
+    const url = urlOf(bound, passthrough as Passthrough, { path, query: received.query });
+    const action = await actionFor(target, received.method, path);
+    return { target, act: () => toService(asked(target), action, url) };
   }
 
   return {
-    answered,
+    async answered(received, call) {
+      const { gateway, admitted } = call;
+      const { target, act } = await planned(received, call);
+      if ((gateway.settings.interceptorConfigurations ?? []).length > 0)
+        throw new AwsError('NotImplementedException', 'This server does not execute interceptors in front of targets of http.');
+      const exceeded = target && o.exceeded(gateway, target.name, admitted.by);
+      if (exceeded) throw limited(exceeded);
+      return exchange.run(call.of, act);
+    },
     actions: async (gateway) => (await Promise.all(of(gateway).map(actionsOf))).flat(),
     changed: (gateway) => void policies.delete(gateway),
   };

@@ -1,6 +1,6 @@
 /** A target of HTTP that is any service: requests are passed on to it, with the credentials of the target in place of the caller's. */
 
-import type { Outbound } from '../../../../gateway/outbound/auth.ts';
+import type { Outbound, Outgoing } from '../../../../gateway/outbound/auth.ts';
 import type { Received } from '../../answer.ts';
 import type { Bound } from '../../bindings.ts';
 import { AwsError, type Encoded, refused } from '../../codec/error.ts';
@@ -11,33 +11,31 @@ const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PAT
 const WITHOUT_BODY: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 export interface ToService {
-  readonly path: string;
-  readonly bound: Pick<Bound, 'url'>;
-  readonly passthrough: Passthrough;
   /** Adds the credentials of the target. */
-  authorize: (request: Parameters<Outbound['authorize']>[0]) => ReturnType<Outbound['authorize']>;
+  authorize: (request: Outgoing) => ReturnType<Outbound['authorize']>;
   readonly forward: Parameters<typeof forwarded>[1];
 }
 
 /** @throws AwsError. */
-export async function passedThrough(received: Received, { path, bound, passthrough, authorize, forward }: ToService): Promise<Encoded> {
-  const { method } = received;
+export async function passedThrough({ method, headers, body }: Received, url: URL, { authorize, forward }: ToService): Promise<Encoded> {
   if (!METHODS.has(method)) throw new AwsError('ValidationException', `The method ${method} is not passed on.`);
-  const url = urlOf(bound.url(passthrough.endpoint), path);
-  url.search = String(queryOf(received.query, passthrough));
-  const body =
-    WITHOUT_BODY.has(method) || (received.body.length === 0 && received.headers['content-length'] === undefined)
-      ? undefined
-      : received.body;
-  const { request } = await authorize({ method, url, headers: passedHeaders(received.headers), body });
+  const none = WITHOUT_BODY.has(method) || (body.length === 0 && headers['content-length'] === undefined);
+  const { request } = await authorize({ method, url, headers: passedHeaders(headers), body: none ? undefined : body });
   return forwarded(request, forward);
+}
+
+/** @throws AwsError `ValidationException`. */
+export function urlOf(bound: Pick<Bound, 'url'>, passthrough: Passthrough, { path, query }: { path: string; query: URLSearchParams }): URL {
+  const url = addressOf(bound.url(passthrough.endpoint), path);
+  url.search = String(queryOf(query, passthrough));
+  return url;
 }
 
 /**
  * The address of a request. The path is decided about and sent as it came, so one that a URL would write in another way is refused: a service would
  * get another path than the policies did.
  */
-function urlOf(endpoint: string, path: string): URL {
+export function addressOf(endpoint: string, path: string): URL {
   const base = new URL(endpoint);
   const own = base.pathname.replace(/\/$/, '');
   const wanted = path === '' || path === '/' ? base.pathname : `${own}${path}`;
