@@ -129,6 +129,21 @@ describe.each(journals)('one intent, once, on $name', ({ make }) => {
     expect(outputs).toMatchObject([{ receipt: 'receipt 1' }, { receipt: 'receipt 1' }, { receipt: 'receipt 2' }]);
   });
 
+  test('of a durable step is of its graph and its node: another one has the same key for itself', async () => {
+    const { journal } = make();
+    const paid: string[] = [];
+    const pays = (name: string, node: string) =>
+      graph({
+        name,
+        state: z.object({}),
+        nodes: { [node]: async (_, { durable }) => void (await durable('pay', () => paid.push(`${name} ${node}`), { key: '7' })) },
+        edges: { start: node, [node]: 'end' },
+      });
+    for (const [name, node] of ['g a', 'g b', 'h a', 'g a', 'h a'].map((each) => each.split(' ') as [string, string]))
+      await ends(new Engine({ journal }).run(pays(name, node), {}, { by: ana }), 'completed');
+    expect(paid).toEqual(['g a', 'g b', 'h a']);
+  });
+
   test('among durable steps of a node with different names: those of a loop, in turn and at once', async () => {
     const { journal } = make();
     const paid: string[] = [];
