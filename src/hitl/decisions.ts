@@ -37,7 +37,7 @@ export function checkDecisions(decisions: unknown): asserts decisions is readonl
   }
   throw new RondoError(
     'DECISION_INVALID',
-    'decisions are a list: [{ approval, type: "approve" }], with the id of each approval as a text.',
+    'decisions are a list of what approve(approval) and its like make: [{ approval, type: "approve" }], with the id of each approval as a text.',
   );
 }
 
