@@ -7,6 +7,7 @@ import { WebSocket } from 'ws';
 import { folder } from '../kit/folder.ts';
 import { deployed, sessionId } from './runtime.ts';
 
+const SESSION_ID = 'X-Amzn-Bedrock-AgentCore-Runtime-Session-Id';
 const SERVE = fileURLToPath(new URL('fixtures/serve.ts', import.meta.url));
 
 type Said = { type: string; session?: string; status?: string; output?: string; approvals?: { id: string }[]; code?: string };
@@ -36,4 +37,22 @@ test('a signed URL is all that a page needs: it asks, is asked for an approval, 
   expect(said[0]).toMatchObject({ type: 'session', session: sessionId('one') });
   expect(said.filter(({ type }) => type === 'result').map(({ status }) => status)).toEqual(['paused', 'completed']);
   socket.close();
+});
+
+test.each<[string, (signed: URL) => void, seconds: number]>([
+  ['whose time is over', () => undefined, 61],
+  ['of which the session was changed', ({ searchParams }) => searchParams.set(SESSION_ID, sessionId('two')), 0],
+  ['that was given more time', ({ searchParams }) => searchParams.set('X-Amz-Expires', '600'), 0],
+])('a signed URL %s opens nothing', async (_, change, seconds) => {
+  const of = await deployed();
+  const client = new RuntimeClient({ region: 'us-east-1' });
+  const signed = new URL(await client.generatePresignedUrl({ runtimeArn: of.arn, sessionId: sessionId('one'), expires: 60 }));
+  change(signed);
+  await of.server.clock.advance(seconds * 1_000);
+  const socket = new WebSocket(`${of.server.url.replace('http', 'ws')}${signed.pathname}${signed.search}`);
+  const status = await new Promise((resolve) => {
+    socket.on('error', () => undefined).on('open', () => resolve('open'));
+    socket.on('unexpected-response', (request, { statusCode }) => (request.destroy(), resolve(statusCode)));
+  });
+  expect(status).toBe(403);
 });
