@@ -16,7 +16,15 @@ export interface SecretStream {
   end(): string;
 }
 
-const mark = (name: string) => `[secret ${name}]`;
+const MARK = '[secret ';
+const mark = (name: string) => `${MARK}${name}]`;
+
+/** Where a secret stands in a text. */
+interface Found {
+  from: number;
+  to: number;
+  name: string;
+}
 
 /**
  * Secrets by name, and masks for them. Mask a text before you cut it, because half a secret is not recognised. Secrets can be added at any
@@ -25,7 +33,9 @@ const mark = (name: string) => `[secret ${name}]`;
 export class Secrets {
   /** Names by value, so that a secret that is added twice counts once. */
   readonly #names = new Map<string, string>();
-  #pattern: { regex: RegExp; names: readonly string[] } | undefined;
+  /** What finds each secret, by its value. One for all of them would take V8 seconds to compile where there are many. */
+  readonly #finders = new Map<string, RegExp>();
+  #marks: RegExp | undefined;
   #plain: readonly string[] | undefined;
   /** This object once it holds a secret. Undefined before, so that work is spared which only secrets need. */
   active: this | undefined;
@@ -38,7 +48,7 @@ export class Secrets {
     for (const [name, value] of named) {
       if (value.length < SHORTEST_NAMED || this.#names.has(value)) continue;
       this.#names.set(value, name);
-      this.#pattern = undefined;
+      this.#marks = undefined;
       this.#plain = undefined;
       this.active = this;
     }
@@ -47,12 +57,13 @@ export class Secrets {
   /** Masks a complete text: replaces every encoding of a secret by `[secret NAME]`. */
   readonly mask = (text: string): string => {
     if (!this.active) return text;
-    this.#pattern ??= this.#compiled();
-    const { regex, names } = this.#pattern;
-    return text.replace(regex, (found, ...groups) => {
-      const at = groups.slice(0, names.length).findIndex((group) => group !== undefined);
-      return at < 0 ? found : mark(names[at] as string);
-    });
+    if (!text.includes(MARK)) return this.#masked(text);
+    // existing marks are not masked again, even if a short secret occurs in their name
+    this.#marks ??= new RegExp(`(${[...new Set(this.#names.values())].map((name) => literal(mark(name))).join('|')})`);
+    return text
+      .split(this.#marks)
+      .map((part, i) => (i % 2 === 1 ? part : this.#masked(part)))
+      .join('');
   };
 
   /** A masked copy of plain JSON, including keys and numbers. */
@@ -79,14 +90,41 @@ export class Secrets {
     };
   }
 
-  #compiled(): { regex: RegExp; names: readonly string[] } {
-    // longest first, so that no part of a longer secret is left
-    const longest = [...this.#names].sort(([a], [b]) => b.length - a.length);
-    const names = longest.map(([, name]) => name);
-    // existing marks are not masked again, even if a short secret occurs in their name
-    const marks = [...new Set(names)].map((name) => literal(mark(name)));
-    const values = longest.map(([value]) => `(${spellings(value)})`);
-    return { regex: new RegExp([...marks, ...values].join('|'), 'g'), names };
+  /** Secrets may hold each other, or overlap: then all of it is replaced, under the name of the longest. */
+  #masked(text: string): string {
+    const found: Found[] = [];
+    for (const [value, name] of this.#names) {
+      const finder = this.#finderOf(value);
+      finder.lastIndex = 0;
+      for (let at = finder.exec(text); at; at = finder.exec(text)) found.push({ from: at.index, to: finder.lastIndex, name });
+    }
+    if (found.length === 0) return text;
+    found.sort((a, b) => a.from - b.from || b.to - a.to);
+    let [masked, end] = ['', 0];
+    let longest: Found | undefined;
+    const close = () => {
+      if (longest) masked += mark(longest.name);
+    };
+    for (const one of found) {
+      if (longest && one.from < end) {
+        if (one.to - one.from > longest.to - longest.from) longest = one;
+      } else {
+        close();
+        masked += text.slice(end, one.from);
+        longest = one;
+      }
+      end = Math.max(end, one.to);
+    }
+    close();
+    return masked + text.slice(end);
+  }
+
+  #finderOf(value: string): RegExp {
+    const known = this.#finders.get(value);
+    if (known) return known;
+    const made = new RegExp(spellings(value), 'g');
+    this.#finders.set(value, made);
+    return made;
   }
 
   /** The number of characters at the end of a text that may be the start of a secret. */

@@ -1,6 +1,7 @@
 /** A secret is found in every way in which a program may repeat it. */
+import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Secrets, secretsIn } from '../src/secrets.ts';
 
 const ascii = (text: string) => text.replace(/[\u007f-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
@@ -167,4 +168,82 @@ test('secrets among settings, by name or by form', () => {
       '9f8e7d6c',
     ]),
   );
+});
+
+test('many secrets are masked as one is: none of them makes those that came before it be compiled again', () => {
+  let compiled = 0;
+  class Counted extends RegExp {
+    constructor(...of: ConstructorParameters<typeof RegExp>) {
+      super(...of);
+      compiled += this.source.length;
+    }
+  }
+  vi.stubGlobal('RegExp', Counted);
+  onTestFinished(() => void vi.unstubAllGlobals());
+  const secrets = new Secrets();
+  const all = Array.from({ length: 20 }, () => randomBytes(30).toString('base64url'));
+  const costs = all.map((one) => {
+    const before = compiled;
+    secrets.add([['token', one]]);
+    expect(secrets.mask(`it is ${one}.`)).toBe('it is [secret token].');
+    return compiled - before;
+  });
+  expect(Math.max(...costs)).toBeLessThan(3 * Math.min(...costs));
+  expect(secrets.mask(all.join(' '))).toBe(all.map(() => '[secret token]').join(' '));
+});
+
+test.each<[string, readonly (readonly [string, string])[], string, string]>([
+  [
+    'overlap',
+    [
+      ['a', 'pay-5d20c9e1'],
+      ['b', '5d20c9e1-99f3'],
+    ],
+    'x pay-5d20c9e1-99f3 y',
+    'x [secret b] y',
+  ],
+  [
+    'overlap as three',
+    [
+      ['a', '1111aaaa'],
+      ['b', 'aaaa2222bb'],
+      ['c', '22bb3333'],
+    ],
+    '1111aaaa2222bb3333',
+    '[secret b]',
+  ],
+  [
+    'hold each other',
+    [
+      ['b', 'c9e1'],
+      ['a', 'pay-5d20c9e1'],
+    ],
+    'pay-5d20c9e1, c9e1',
+    '[secret a], [secret b]',
+  ],
+  [
+    'stand side by side',
+    [
+      ['a', '1111aaaa'],
+      ['b', '2222bbbb'],
+    ],
+    '1111aaaa2222bbbb',
+    '[secret a][secret b]',
+  ],
+  [
+    'occur in the name of another',
+    [
+      ['mine1', 'abcd1234'],
+      ['x', 'mine1'],
+    ],
+    'abcd1234 mine1',
+    '[secret mine1] [secret x]',
+  ],
+])('secrets that %s leave nothing of each other', (_, named, text, masked) => {
+  for (const order of [named, [...named].reverse()]) {
+    const secrets = new Secrets(order);
+    expect(secrets.mask(text)).toBe(masked);
+    // what is masked stays as it is
+    expect(secrets.mask(masked)).toBe(masked);
+  }
 });
