@@ -200,7 +200,7 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   ListPolicyEngineSummaries: { from: 'documentation', guess: 'the order: oldest first' },
   CreatePolicy: {
     from: 'documentation: validated by Cedar against the tools of the gateway that the policy names, or of those with the engine; a policy that names an action names a gateway; findings fail it unless they are ignored',
-    guess: `${STATUS}, CREATE_FAILED with the reasons if it fails; which findings there are beside those of Cedar: ALLOW_ALL and DENY_ALL for a policy without any condition; IGNORE_ALL_FINDINGS keeps all that parses. A temporal policy is answered with 501`,
+    guess: `${STATUS}, CREATE_FAILED with the reasons if it fails; which findings there are beside those of Cedar: ALLOW_ALL and DENY_ALL for a policy without any condition; IGNORE_ALL_FINDINGS keeps all that parses. What was generated is kept as its statement, and is a ValidationException if it is INVALID or NOT_TRANSLATABLE. A temporal policy is answered with 501`,
   },
   UpdatePolicy: {
     from: 'documentation: what is left out stays',
@@ -211,6 +211,19 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   DeletePolicy: { from: 'documentation', guess: `${STATUS}; it is in force until it is gone` },
   ListPolicies: { from: 'documentation', guess: 'the order: oldest first; targetResourceScope is met by a policy that names no gateway' },
   ListPolicySummaries: { from: 'documentation', guess: 'the order: oldest first' },
+  StartPolicyGeneration: {
+    from: 'documentation: the text and the schema of the gateway become policies, each validated by itself; at most 50,000 policies of an engine in 7 days, after which they are removed',
+    guess: `two seconds until the model is asked that is bound as model:default, and GENERATE_FAILED with the reason without one, or without an answer that fits in two minutes; a gateway that is not there is a ResourceNotFoundException; a name can be used again; at most 100 policies of one text`,
+  },
+  GetPolicyGeneration: { from: 'documentation', guess: 'it is removed with its policies, after 7 days; `findings` is left out' },
+  GetPolicyGenerationSummary: { from: 'documentation: without reasons' },
+  ListPolicyGenerations: { from: 'documentation', guess: 'the order: oldest first' },
+  ListPolicyGenerationSummaries: { from: 'documentation', guess: 'the order: oldest first' },
+  ListPolicyGenerationAssets: {
+    from: 'documentation: findings VALID, INVALID, NOT_TRANSLATABLE and those of CreatePolicy; what cannot be translated has no definition; pages of 10',
+    guess:
+      'during GENERATING it is a ValidationException; a policy that names another gateway than that of the request, or none, is INVALID; a fragment that is not in the text is the whole text',
+  },
   CreateGatewayRateLimit: {
     from: 'documentation: one for each list of dimensionKeys; the dimensions of an entry; `*` for the last ones; 30 seconds until it is known everywhere',
     guess: 'keys in use, and a gateway that is deleted, are a ConflictException; at most 50',
@@ -263,6 +276,7 @@ export const NOT_VERIFIED: readonly string[] = [
   'Policies of IAM: every key that the server was told may do everything.',
   'Quotas that are counted by region or account over longer than the time that the server runs.',
   'What is extracted, when, from how many events at once, and how it is worded: here it is the local strategies, with a model that you bind.',
+  'What policies are generated from a text: here it is what the model writes that you bind.',
   'The schema that policies are validated against, how claims become tags, the findings, and the texts of denials.',
   'How long a memory takes until it is active: users report one to three minutes.',
 ];

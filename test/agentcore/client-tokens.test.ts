@@ -80,6 +80,7 @@ function inputs({ of, at, gatewayIdentifier, gatewayArn, policyEngineId, jobId }
       validationMode: 'IGNORE_ALL_FINDINGS',
       definition: { cedar: { statement: `permit(principal, action, resource == AgentCore::Gateway::"${gatewayArn}");` } },
     },
+    StartPolicyGeneration: { policyEngineId, name: 'rules', resource: { arn: gatewayArn }, content: { rawText: 'Be kind.' } },
     CreateAgentRuntime: { ...RUNTIME, agentRuntimeName: 'other' },
     UpdateAgentRuntime: { ...RUNTIME, agentRuntimeId },
     CreateAgentRuntimeEndpoint: { agentRuntimeId, name: 'new' },

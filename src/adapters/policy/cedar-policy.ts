@@ -1,6 +1,6 @@
 import { invalid } from '../../errors.ts';
 import { checkOptions } from '../../options.ts';
-import { type Cedar, cedar } from './cedar.ts';
+import { type Cedar, cedar, schemaText } from './cedar.ts';
 import { decider } from './decide.ts';
 import { type Enforced, type Enforcing, enforced } from './enforced.ts';
 import { gatewayOf } from './mentions.ts';
@@ -83,10 +83,9 @@ function loaded(module: Cedar, given: PolicyTexts, tools: Awaited<ReturnType<typ
     return [policy.fault({ ...NOWHERE, message }, JSON.stringify(named))];
   });
   if (errors.length + elsewhere.length > 0) throw refused([...errors, ...elsewhere]);
-  const schema = module.schemaToText(actions.schema);
   return {
     decider: decider({ module, policies, actions: actions.named, gateway }),
-    schema: schema.type === 'success' ? schema.text : '',
+    schema: schemaText(module, actions.schema),
     notes: [...actions.notes, ...warnings.map(toldFault)],
   };
 }

@@ -1,5 +1,5 @@
 /** Cedar's engine, a WebAssembly module of 4 MB: an optional peer, loaded for the first policy. */
-
+import type { SchemaJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { invalid } from '../../errors.ts';
 import { lazy } from '../../flight.ts';
 
@@ -18,6 +18,12 @@ export const cedar = lazy(
       },
     ),
 );
+
+/** A schema in Cedar's own syntax. */
+export function schemaText(module: Cedar, schema: SchemaJson<string>): string {
+  const answer = module.schemaToText(schema);
+  return answer.type === 'success' ? answer.text : '';
+}
 
 /** The module keeps what is prepared until another set has its name, so a name whose owner is gone is used again. */
 const free: string[] = [];

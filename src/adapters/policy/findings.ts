@@ -1,6 +1,6 @@
 /** What there is to say about one policy for the gateways that it is for, in the terms of AgentCore. */
 import { RondoError } from '../../errors.ts';
-import { type Cedar, cedar } from './cedar.ts';
+import { type Cedar, cedar, schemaText } from './cedar.ts';
 import { decider } from './decide.ts';
 import { gatewayOf } from './mentions.ts';
 import { type Parsed, parsed } from './parsed.ts';
@@ -84,6 +84,12 @@ async function within(module: Cedar, policy: Parsed, { arn, tools }: GatewayTool
     if (!RondoError.is(error, 'CONFIG_INVALID')) throw error;
     return [{ type: 'INVALID', description: error.message }];
   }
+}
+
+/** What policies about the tools of a gateway can say, in Cedar's own syntax. */
+export async function schemaFor({ tools }: GatewayTools): Promise<string> {
+  const { schema } = actionsOf(await describedTools(tools, WHERE), [], WHERE);
+  return schemaText(await cedar(), schema);
 }
 
 /** What decides by policies that are kept: they parse, and are not validated again. @param statements by the id of each policy. */

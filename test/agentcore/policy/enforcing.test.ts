@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { bindings } from '../../../src/adapters/agentcore/wire/bindings.ts';
 import type { Operation, World } from '../../../src/adapters/agentcore/wire/call.ts';
 import { movableClock } from '../../../src/adapters/agentcore/wire/clock.ts';
 import { type Exchange, exchange } from '../../../src/adapters/agentcore/wire/gateway/exchange.ts';
@@ -43,7 +44,9 @@ async function enforcing(settings: Partial<GatewaySettings> = {}, mode: 'ENFORCE
   const world: World = { state, clock, region: 'us-east-1', account: '123456789012', throttle: undefined, env: () => ({}) };
   const tools = [process()];
   const failing = { now: false };
-  const service = policyService(world, async () => (failing.now ? Promise.reject(new Error('the server is down')) : tools));
+  const service = policyService(world, bindings({ 'model:default': './unused.ts' }), async () =>
+    failing.now ? Promise.reject(new Error('the server is down')) : tools,
+  );
   const send = async (operation: string, input: object) =>
     (await (service.operations[operation] as Operation)(input as never, undefined as never)) as never;
   const { policyEngineId: engine } = await send('CreatePolicyEngine', { name: 'rules' });
@@ -271,12 +274,19 @@ test('a tool that a target got since is decided about; one that there is not is 
   expect(await allowed(1, { tool: 'Refund___later' })).toBe(true);
 });
 
-test('an engine that is gone, and tools that cannot be listed, deny by an error; the next call tries again', async () => {
-  const { add, allowed, world, engine, failing } = await enforcing();
+test('an engine that is gone, and tools that cannot be listed, deny by an error, and generate nothing; the next call tries again', async () => {
+  const { add, allowed, clock, world, engine, failing, send } = await enforcing();
   await add(permit('true'));
   failing.now = true;
   await expect(allowed(1)).rejects.toThrow('the server is down');
   await expect(add(permit('true'))).rejects.toMatchObject({ name: 'InternalServerException', because: 'the server is down' });
+  const asked = { policyEngineId: engine, name: 'g', resource: { arn: ARN }, content: { rawText: 'be kind' } };
+  const generation = await send('StartPolicyGeneration', asked);
+  await clock.advance(2_000);
+  expect(await send('GetPolicyGeneration', generation)).toMatchObject({
+    status: 'GENERATE_FAILED',
+    statusReasons: ['No policy was generated: the server is down'],
+  });
   failing.now = false;
   expect(await allowed(1)).toBe(true);
   world.state.delete('policy-engine', engine);

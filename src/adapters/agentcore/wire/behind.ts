@@ -37,7 +37,7 @@ export function behind(world: World, bound: Bound, o: ServiceOptions): Behind {
   const found = targets(world, bound);
   const memories = memoryService(world, bound, memory);
   const end = (why: string, of: (session: { runtime: string }) => boolean) => void host.stop(why, of);
-  const policies = policyService(world, (gateway) => gateways.toolsOf(gateway));
+  const policies = policyService(world, bound, (gateway) => gateways.toolsOf(gateway));
   const identities = identityService(world, identity, (...session) => gateways.consented(...session));
   const runtime = sessionOperations(world, host, found);
   const gateways: GatewayService = gatewayService(world, bound, o.gateways ?? {}, { identity: identities.operations, runtime, policies });
@@ -92,9 +92,13 @@ export function behind(world: World, bound: Bound, o: ServiceOptions): Behind {
     sessions: () => ({ running: host.list().map(told), ended: host.ended() }),
     streams: () => memories.streams(),
     explainMemory: (id, search) => memories.explain(id, search),
-    resume: () => gateways.resume(),
+    resume() {
+      gateways.resume();
+      policies.resume();
+    },
     async stop() {
       identities.authorization.stop();
+      policies.stop();
       await Promise.all([host.close(), memories.stop(), gateways.stop()]);
     },
     async clear() {

@@ -1,17 +1,13 @@
 /** The strategies of a memory as its store executes them. */
 
-import { ToolError } from '../../../../errors.ts';
-import { lazy } from '../../../../flight.ts';
 import type { Model } from '../../../../ports/model.ts';
 import { episodes, facts, type Strategy as Learned, preferences, summary } from '../../../memory/index.ts';
-import { type Bound, type Exported, loaded } from '../bindings.ts';
+import type { Bound } from '../bindings.ts';
 import type { World } from '../call.ts';
+import { boundModels, DEFAULT_MODEL } from '../models.ts';
 import { infers, type RecordSchema, withMetadata } from './record-metadata.ts';
 import { type Memory, type Override, type Strategy, strategiesOf } from './resources.ts';
 import { kindOf, reflectionTemplate } from './strategies.ts';
-
-/** The model of the strategies that name none, `model:default`. */
-const DEFAULT_MODEL = 'default';
 
 export interface Learning {
   /** Those that are active. */
@@ -21,13 +17,7 @@ export interface Learning {
 }
 
 export function learning(world: World, bound: Bound): Learning {
-  const models = new Map<string, Model>();
-
-  function model(id: string): Model | undefined {
-    const from = bound.model(id);
-    if (from && !models.has(id)) models.set(id, modelOf(id, from));
-    return models.get(id);
-  }
+  const model = boundModels(bound);
 
   const overridesOf = ({ configuration }: Strategy) => {
     const first = (union: Readonly<Record<string, Override>> | undefined) => Object.values(union ?? {})[0];
@@ -120,23 +110,4 @@ export function learning(world: World, bound: Bound): Learning {
         .flatMap((strategy) => learned(strategy) ?? []),
     notes: (memory) => strategiesOf(world, memory).flatMap(notesOn),
   };
-}
-
-/** Loaded at its first use, and again after it could not be. */
-function modelOf(id: string, from: Exported): Model {
-  const model = lazy(() => loadedModel(id, from));
-  return {
-    provider: 'binding',
-    id,
-    async generate(request, call) {
-      return (await model()).generate(request, call);
-    },
-  };
-}
-
-async function loadedModel(id: string, from: Exported): Promise<Model> {
-  const found = (await loaded(from)) as Partial<Model> | undefined;
-  if (typeof found?.generate !== 'function')
-    throw new ToolError('MODEL_MISSING', `the binding "model:${id}" is not a model, such as bedrock('...') makes.`, { outcome: 'not-run' });
-  return found as Model;
 }

@@ -6,6 +6,7 @@ import { AwsError, because, refused } from '../codec/error.ts';
 import { GATEWAY, type Gateway, gatewayArn } from '../gateway/resources.ts';
 import type { ToolsOf } from '../policy/enforcing.ts';
 import {
+  assetOf,
   checkSettled,
   conflict,
   engineArn,
@@ -97,14 +98,21 @@ export function policyOperations(world: World, toolsOf: ToolsOf): Operations {
     return findings.map(({ type, description }) => `${type}: ${description}`);
   }
 
-  /** @throws AwsError `ValidationException` if not one member is set. */
-  function statementIn(definition: PolicyDefinition): string {
+  /**
+   * What is kept of a definition, and its statement. It has what was generated in place of the ids: assets expire, and policies do not.
+   * @throws AwsError `ValidationException` if not one member is set, and for an asset that is no policy for the gateway that it was generated for.
+   */
+  function definitionOf(engine: string, definition: PolicyDefinition): { definition: PolicyDefinition; statement: string } {
     const [given, ...more] = Object.entries(definition).filter(([, value]) => value !== undefined);
     if (!given || more.length > 0) throw refused('definition has one of cedar, policy and policyGeneration.');
     const { cedar, policy, policyGeneration } = definition;
-    if (policyGeneration)
-      throw new AwsError('ResourceNotFoundException', `Policy generation ${policyGeneration.policyGenerationId} was not found.`);
-    return (cedar ?? policy)?.statement ?? '';
+    if (!policyGeneration) return { definition, statement: (cedar ?? policy)?.statement ?? '' };
+    const { policyGenerationId, policyGenerationAssetId: id } = policyGeneration;
+    const { definition: generated, findings } = assetOf(world, engine, policyGenerationId, id);
+    const wrong = findings.filter(({ type }) => type === 'INVALID' || type === 'NOT_TRANSLATABLE');
+    if (!generated || wrong.length > 0)
+      throw refused(`Policy generation asset ${id} is no policy: ${wrong.map(({ description }) => description).join('; ')}`);
+    return { definition: generated, statement: generated.cedar.statement };
   }
 
   function page<T>(input: PageRequest & InEngine & { targetResourceScope?: string }, each: (policy: StoredPolicy) => T) {
@@ -117,9 +125,9 @@ export function policyOperations(world: World, toolsOf: ToolsOf): Operations {
 
   return {
     async CreatePolicy(input: CreateInput) {
-      const { policyEngineId: engine, name, description, definition, enforcementMode = 'ACTIVE', clientToken } = input;
+      const { policyEngineId: engine, name, description, enforcementMode = 'ACTIVE', clientToken } = input;
       engineOf(world, engine);
-      const statement = statementIn(definition);
+      const { definition, statement } = definitionOf(engine, input.definition);
       const reasons = await reasonsFor(engine, statement, input);
       return state.once(`CreatePolicy ${engine}`, clientToken, input, () => {
         const owner = engineOf(world, engine);
@@ -149,9 +157,9 @@ export function policyOperations(world: World, toolsOf: ToolsOf): Operations {
     GetPolicy: ({ policyEngineId, policyId }: Named) => told(policyOfEngine(world, policyEngineId, policyId)),
     GetPolicySummary: ({ policyEngineId, policyId }: Named) => summary(policyOfEngine(world, policyEngineId, policyId)),
     async UpdatePolicy(input: UpdateInput) {
-      const { policyEngineId, policyId, description: changed, definition, enforcementMode } = input;
+      const { policyEngineId, policyId, description: changed, enforcementMode } = input;
       policyOfEngine(world, policyEngineId, policyId);
-      const statement = definition && statementIn(definition);
+      const { definition, statement } = input.definition ? definitionOf(policyEngineId, input.definition) : {};
       const found = statement === undefined ? undefined : await reasonsFor(policyEngineId, statement, input);
       const before = policyOfEngine(world, policyEngineId, policyId);
       checkSettled(world, `Policy ${policyId}`, before);

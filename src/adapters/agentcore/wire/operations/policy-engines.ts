@@ -2,7 +2,18 @@
 import type { Operations, World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
 import { GATEWAY, type Gateway } from '../gateway/resources.ts';
-import { checkSettled, conflict, ENGINE, engineArn, engineOf, type PolicyEngine, policiesOf, statusOf } from '../policy/resources.ts';
+import {
+  checkSettled,
+  conflict,
+  ENGINE,
+  engineArn,
+  engineOf,
+  generationsOf,
+  type PolicyEngine,
+  policiesOf,
+  putGeneration,
+  statusOf,
+} from '../policy/resources.ts';
 import type { PageRequest } from '../state.ts';
 import { suffix, TAKES } from './resource.ts';
 
@@ -85,6 +96,8 @@ export function policyEngineOperations(world: World): Operations {
       if (user) throw conflict(`Policy engine ${policyEngineId} is that of gateway ${user.id}. Detach it first.`);
       const gone: PolicyEngine = { ...engine, goneAt: soon() };
       state.put(ENGINE, policyEngineId, gone);
+      // with the assets of each
+      for (const generation of generationsOf(world, policyEngineId)) putGeneration(world, { ...generation, goneAt: soon() });
       return told(gone);
     },
     ListPolicyEngines: (input: PageRequest) => page(input, told),

@@ -1,5 +1,6 @@
 /** All operations of Policy, and what a gateway needs of them. */
 import type { Policy } from '../../../../ports/policy.ts';
+import type { Bound } from '../bindings.ts';
 import type { Operations, World } from '../call.ts';
 import { refused } from '../codec/error.ts';
 import type { Gateway } from '../gateway/resources.ts';
@@ -7,6 +8,7 @@ import { gatewayPolicy, type ToolsOf } from '../policy/enforcing.ts';
 import { engineArn, engineOf } from '../policy/resources.ts';
 import { policyOperations } from './policies.ts';
 import { policyEngineOperations } from './policy-engines.ts';
+import { policyGenerations } from './policy-generations.ts';
 
 export interface PolicyService {
   operations: Operations;
@@ -14,11 +16,17 @@ export interface PolicyService {
   checkEngine(arn: string): void;
   /** What decides about the calls of a gateway, and what it lists; undefined for a gateway without a policy engine. */
   policyOf(gateway: Gateway): Policy | undefined;
+  /** Goes on with what the server before this one had begun. */
+  resume(): void;
+  stop(): void;
 }
 
-export function policyService(world: World, toolsOf: ToolsOf): PolicyService {
+export function policyService(world: World, bound: Bound, toolsOf: ToolsOf): PolicyService {
+  const { operations, resume, stop } = policyGenerations(world, bound, toolsOf);
   return {
-    operations: { ...policyEngineOperations(world), ...policyOperations(world, toolsOf) },
+    resume,
+    stop,
+    operations: { ...policyEngineOperations(world), ...policyOperations(world, toolsOf), ...operations },
     checkEngine(arn) {
       const id = arn.split('/')[1] as string;
       const there = () => {

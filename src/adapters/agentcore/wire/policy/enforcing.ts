@@ -32,16 +32,19 @@ interface Loaded {
   readonly alone: ReadonlyMap<string, Decider>;
 }
 
+/** Whether the callers of a gateway are users: those of a token, or anyone. Else they are entities of IAM. */
+export const hasUsers = ({ settings: { authorizerConfiguration, authorizerType } }: Gateway): boolean =>
+  authorizerConfiguration?.customJWTAuthorizer !== undefined || authorizerType === 'NONE';
+
 /**
  * What the policy engine of a gateway decides; undefined for a gateway without one. A change of a policy holds for the next call. An engine that is
  * deleted denies.
  */
 export function gatewayPolicy(world: World, gateway: Gateway, toolsOf: ToolsOf): Policy | undefined {
-  const { policyEngineConfiguration: configured, authorizerConfiguration, authorizerType } = gateway.settings;
+  const { policyEngineConfiguration: configured } = gateway.settings;
   if (!configured) return undefined;
   const engine = configured.arn.split('/')[1] as string;
-  const isUser = authorizerConfiguration?.customJWTAuthorizer !== undefined || authorizerType === 'NONE';
-  const principal = isUser ? oauthUser : iamEntity;
+  const principal = hasUsers(gateway) ? oauthUser : iamEntity;
   const now = () => world.clock.now();
   let made: { key: string; loaded: Lazy<Loaded> } | undefined;
   async function load(deciding: ReadonlyMap<string, string>, logging: ReadonlyMap<string, string>): Promise<Loaded> {

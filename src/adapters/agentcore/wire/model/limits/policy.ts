@@ -5,6 +5,7 @@ import { CLIENT_TOKEN, DESCRIPTION, KMS_KEY, type Limits, oneOf, PAGE, range, TA
 const ID = text(12, 59, '[A-Za-z][A-Za-z0-9_]*-[a-z0-9_]{10}');
 const NAME = text(1, 48, '[A-Za-z][A-Za-z0-9_]*');
 const ENGINE = { policyEngineId: ID };
+const GENERATION = { ...ENGINE, policyGenerationId: ID };
 const POLICY = { ...ENGINE, policyId: ID };
 const STATEMENT = { statement: range(35, 10_000) };
 const MODES = { validationMode: oneOf('PolicyValidationMode'), enforcementMode: oneOf('EnforcementMode') };
@@ -30,6 +31,14 @@ export const POLICIES: Readonly<Record<Plane, Limits>> = {
     UpdatedDescription: { optionalValue: DESCRIPTION },
     CedarPolicy: STATEMENT,
     PolicyStatement: STATEMENT,
-    PolicyGenerationDetails: { policyGenerationId: ID, policyGenerationAssetId: range(1, 256) },
+    PolicyGenerationDetails: { policyGenerationId: ID, policyGenerationAssetId: ID },
+    StartPolicyGenerationRequest: { ...ENGINE, name: NAME, clientToken: CLIENT_TOKEN },
+    Content: { rawText: range(1, 2_000) },
+    Resource: { arn: range(20, 1011) },
+    GetPolicyGenerationRequest: GENERATION,
+    GetPolicyGenerationSummaryRequest: GENERATION,
+    ListPolicyGenerationsRequest: { ...ENGINE, ...PAGE },
+    ListPolicyGenerationSummariesRequest: { ...ENGINE, ...PAGE },
+    ListPolicyGenerationAssetsRequest: { ...GENERATION, ...PAGE },
   },
 };
