@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
-import { Engine, memoryJournal, NeedsPerson, ToolError, tool } from '../../src/index.ts';
+import { agent, Engine, memoryJournal, NeedsPerson, ToolError, tool } from '../../src/index.ts';
+import { scripted } from '../../src/testing/scripted.ts';
 import { all, around, entriesOf, entryOf, expireLease, journals } from '../kit/journals.ts';
-import { ends, failure, refused } from '../kit/runs.ts';
+import { asks, ends, failure, refused } from '../kit/runs.ts';
 import { deferred } from '../kit/time.ts';
 import { asked, endsOf, order, refunds, support } from './setup.ts';
 
@@ -404,6 +405,37 @@ describe.each(journals)('a once call with a key, on $name', ({ make }) => {
       { ok: true, output: 'receipt 7', attempts: 0, repeated: { run: runId } },
     ]);
   });
+
+  test.each(['done', 'unknown', 'freed'] as const)(
+    "that a fork copies is its run's claim still, %s: what the fork asks for finds it as it was",
+    async (end) => {
+      const { journal } = make();
+      // without a tenant: what a run does in its first append has none yet
+      const by = { id: 'ana' };
+      const claim = () => journal.claim?.({ tenant: undefined, intent: 'refund', key: 'refund:7' });
+      const { paid, pays } = paying({
+        retry: { attempts: 1 },
+        execute: () => {
+          if (paid.push('') > 1 || end === 'done') return 'receipt 7';
+          throw end === 'freed' ? new ToolError('X', 'x', { outcome: 'not-run' }) : new Error('socket hang up');
+        },
+      });
+      const model = scripted(({ messages }) =>
+        messages.filter(({ role }) => role === 'tool').length < 2 ? asks(['refund', { ...order('7') }]) : 'done',
+      );
+      const a = agent({ name: 'twice', instructions: '', model, tools: [pays] });
+      const engine = new Engine({ journal, agents: [a] });
+      const { runId } = await ends(engine.run(a, 'go', { by }), 'completed');
+      const before = await claim();
+      const { seq } = await entryOf(journal, runId, 'call.finished');
+      const fork = await ends(engine.fork(runId, { at: seq, by }), 'completed');
+      expect(await claim()).toEqual(before);
+      expect(paid).toHaveLength(end === 'freed' ? 2 : 1);
+      const [, again] = endsOf(await entriesOf(journal, fork.runId));
+      if (end === 'unknown') expect(again).toMatchObject({ ok: false, error: { code: 'OUTCOME_UNKNOWN' } });
+      else expect(again).toMatchObject({ ok: true, output: 'receipt 7', attempts: 0, repeated: { run: runId } });
+    },
+  );
 
   test('is done while its run is forgotten, and the receipt is not', async () => {
     const { journal } = make();
