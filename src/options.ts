@@ -130,18 +130,22 @@ const ELSEWHERE: { readonly [name: string]: string } = {
   tokens: 'maxTokens',
   roles: 'role groups',
   tenant: 'tenantId org orgId organization',
-  id: 'userId sub',
-  by: 'user userId principal',
+  // before id, which is that of the run where both are options
+  by: 'user userId principal actor owner tenant tenantId',
+  id: 'userId sub runId',
   input: 'schema parameters inputSchema args',
   output: 'outputSchema outputType responseFormat',
-  execute: 'handler run fn func',
+  execute: 'handler run fn func call callback',
+  key: 'idempotencyKey dedupeKey',
+  effect: 'idempotent sideEffects readOnly',
   approval: 'needsApproval requireApproval requiresApproval confirm',
   retry: 'retries maxRetries maxAttempts',
   attempts: 'retries maxRetries maxAttempts',
   journal: 'store storage checkpointer db database',
   use: 'middleware middlewares hooks',
   agents: 'subagents subAgents handoffs',
-  session: 'sessionId threadId thread conversation',
+  tools: 'functions',
+  session: 'sessionId threadId thread thread_id conversation conversationId',
   signal: 'abortSignal',
   tags: 'metadata labels',
   timeout: 'timeoutMs ms',
@@ -150,11 +154,15 @@ const ELSEWHERE: { readonly [name: string]: string } = {
   host: 'hostname',
   model: 'llm modelId',
   reason: 'why message comment',
+  telemetry: 'tracer meter',
+  prices: 'pricing costs',
+  onEvent: 'callbacks listeners logger',
 };
 
 /** The name that was meant by an unknown one: what other libraries call so, or else the most similar. */
 function meantBy(name: string, names: readonly string[]): string | undefined {
-  return names.find((here) => Object.hasOwn(ELSEWHERE, here) && ELSEWHERE[here]?.split(' ').includes(name)) ?? nearest(name, names);
+  const here = Object.keys(ELSEWHERE).find((one) => names.includes(one) && ELSEWHERE[one]?.split(' ').includes(name));
+  return here ?? nearest(name, names);
 }
 
 /** The most similar name, if at most a third of its letters differ. */
