@@ -11,7 +11,7 @@ import { giveBack } from './drive/closing.ts';
 import { type Driven, driveAll } from './drive/driven.ts';
 import { Heartbeat } from './drive/heartbeat.ts';
 import { newId } from './drive/ids.ts';
-import { endOf, release } from './drive/lease.ts';
+import { giveUp } from './drive/lease.ts';
 import { LiveRun } from './drive/live-run.ts';
 import { Recorder } from './drive/recorder.ts';
 import { type DecideOptions, driven, RESUME_OPTIONS, type ResumeOptions, resume } from './drive/resume.ts';
@@ -180,8 +180,7 @@ export class Engine extends Operations implements AsyncDisposable {
       const error = engineError(thrown);
       if (live.leased) this.#hold(live);
       // after RUN_BUSY the lease belongs to another process
-      if (live.leased && !RondoError.is(error, 'RUN_BUSY'))
-        await release(this.#resources, live.runId, endOf(live, RondoError.is(error, 'ENGINE_CLOSED')));
+      if (live.leased && !RondoError.is(error, 'RUN_BUSY')) await giveUp(this.#resources, live, error);
       this.#leave(live, { error });
       throw error;
     }

@@ -1,6 +1,6 @@
 /** What a run costs that an engine gave back when it was closed: what its models were asked for, once, and nothing else. */
 import { describe, expect, test } from 'vitest';
-import { agent, Engine, type EntryOf, type Journal, type Model, memoryJournal, type Prices, tool } from '../../src/index.ts';
+import { agent, Engine, type EntryOf, type Journal, type Model, memoryJournal, type Prices, RondoError, tool } from '../../src/index.ts';
 import { around, entriesOf, journals, leftBehind, recording } from '../kit/journals.ts';
 import { anything, ends, refused } from '../kit/runs.ts';
 import { deferred, hurried, until } from '../kit/time.ts';
@@ -137,6 +137,31 @@ describe.each(journals)('a run that was given back on $name', ({ make }) => {
     away = false;
     expect(await ends(next.resume(run.id), 'completed')).toMatchObject({ costUsd: 2 });
     expect(await claims(another(), run.id)).toMatchObject([{ released: true }]);
+  });
+});
+
+describe.each(journals)('a run on $name whose store is away', ({ make }) => {
+  test.each([
+    ['takes the claim, and says that the run is given back', false],
+    ['takes nothing but the claim', true],
+  ])('again and again, and %s: is not given up, because no process died', async (_, deaf) => {
+    const { journal, another } = make();
+    let away = true;
+    const unavailable = () => Promise.reject(new RondoError('JOURNAL_UNAVAILABLE', 'No space left, says the test. Free some.'));
+    const flaky = around(journal, {
+      append: (...args) => (away && args[2].some((e) => e.type === 'model.responded') ? unavailable() : journal.append(...args)),
+      renew: (run, owner, until) => (away && deaf && until < Date.now() ? unavailable() : journal.renew(run, owner, until)),
+    });
+    const { model } = dear([]);
+    const a = agent({ name: 'a', instructions: '', model });
+    const engine = new Engine({ journal: flaky, prices, agents: [a] });
+    await refused('JOURNAL_UNAVAILABLE', engine.run(a, 'go', { id: 'r' }));
+    for (let n = 0; n < 5; n++) await refused('JOURNAL_UNAVAILABLE', engine.resume('r'));
+    away = false;
+    await ends(engine.resume('r'), 'completed');
+    const own = await claims(another(), 'r');
+    expect(own).toHaveLength(6);
+    for (const claim of own) expect(claim).toMatchObject({ released: true, lost: { usd: expect.any(Number) } });
   });
 });
 

@@ -12,7 +12,7 @@ export async function giveBack(resources: Resources, grace: number): Promise<voi
   for (const live of running) live.stop({ why: 'close' });
   // runs are released even if user code does not end
   await ended(running, grace);
-  for (const live of resources.active.values()) if (live.leased) await release(resources, live.runId, endOf(live, false));
+  for (const live of resources.active.values()) if (live.leased) await release(resources, live.runId, endOf(live));
 }
 
 /** Waits until all are done, at most `longest` milliseconds. */

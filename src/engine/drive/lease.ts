@@ -2,9 +2,11 @@
 
 import { RondoError } from '../../errors.ts';
 import { joining } from '../../flight.ts';
+import type { RunFold } from '../../journal/fold/fold.ts';
 import type { Lease } from '../../journal/head.ts';
 import type { Log } from '../../journal/log.ts';
 import { insisted } from '../../loop/append-with-retry.ts';
+import { findHead } from '../read/lookup.ts';
 import type { Resources } from '../resources.ts';
 import type { LiveRun } from './live-run.ts';
 
@@ -92,18 +94,45 @@ async function renewed(resources: Resources, log: Log): Promise<void> {
   if (!renewed) throw new RondoError('RUN_BUSY', `run ${runId} was taken over by another process; watch it there.`, { details: { runId } });
 }
 
-/** The end of the lease with which a run is left: as it was found, or in good order since the engine is closed. @param whole nothing is under way. */
-export const endOf = ({ givenBack, halt }: Pick<LiveRun, 'givenBack' | 'halt'>, whole: boolean): number =>
-  givenBack ?? (halt?.why !== 'close' ? 0 : whole ? GIVEN_BACK_WHOLE : GIVEN_BACK);
+/** The end of the lease with which a run is left: as it was found, or in good order. @param error with which its drive ended, if it did. */
+export function endOf({ givenBack, halt }: Pick<LiveRun, 'givenBack' | 'halt'>, error?: unknown): number {
+  if (givenBack !== undefined) return givenBack;
+  if (halt?.why === 'close') return RondoError.is(error, 'ENGINE_CLOSED') ? GIVEN_BACK_WHOLE : GIVEN_BACK;
+  // the store was away, and the process lives
+  return RondoError.is(error, 'JOURNAL_UNAVAILABLE') ? GIVEN_BACK : 0;
+}
 
 /** What takes leases: an engine, or something that has an owner of its own. */
 export type Leasing = Pick<Resources, 'journal' | 'host' | 'owner'>;
 
-/** Releases a lease, so that the next owner need not wait until it expires. @param end of the lease: see {@link GIVEN_BACK}. */
-export const release = async ({ journal, owner }: Leasing, runId: string, end = 0) => {
+/**
+ * Releases a lease, so that the next owner need not wait until it expires. @param end of the lease: see {@link GIVEN_BACK}.
+ * @returns false if the store could not be told: then the lease expires by itself.
+ */
+export async function release({ journal, owner }: Leasing, runId: string, end = 0): Promise<boolean> {
   try {
     await journal.renew(runId, owner, end);
+    return true;
   } catch {
-    // the lease expires by itself
+    return false;
   }
-};
+}
+
+/** Most runs that an engine remembers to have given back while the store could not be told. */
+const MOST_UNTOLD = 10_000;
+
+/** Gives a run back whose drive ended with an error. If the store cannot be told, this engine remembers it. */
+export async function giveUp(resources: Resources, live: LiveRun, error: unknown): Promise<void> {
+  const { untold } = resources;
+  const end = endOf(live, error);
+  if ((await release(resources, live.runId, end)) || end !== GIVEN_BACK) return;
+  untold.add(live.runId);
+  if (untold.size > MOST_UNTOLD) untold.delete(untold.values().next().value as string);
+}
+
+/** The end of the lease with which a running run was given back; 0 if its process died, as far as is known. */
+export async function backSince({ journal, owner, untold }: Resources, { runId, owner: last }: RunFold): Promise<number> {
+  if (untold.delete(runId) && last === owner) return GIVEN_BACK;
+  const until = (await findHead(journal, runId))?.leaseUntil;
+  return until === GIVEN_BACK || until === GIVEN_BACK_WHOLE ? until : 0;
+}

@@ -25,7 +25,7 @@ import { type AssertionOption, assertionOf } from './assertion.ts';
 import { assertSameKinds, filledStates } from './changed.ts';
 import { drive, limitsOf } from './drive.ts';
 import { assertTurn, type Continued, loadRun } from './history.ts';
-import { GIVEN_BACK, GIVEN_BACK_WHOLE, LEASE, type Leasing, release } from './lease.ts';
+import { backSince, GIVEN_BACK_WHOLE, LEASE, type Leasing, release } from './lease.ts';
 import type { LiveRun } from './live-run.ts';
 import { isGone } from './owner.ts';
 
@@ -77,8 +77,7 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   const queued = run.status === 'queued';
   if (queued) await assertTurn(resources.journal, run);
   // read before the lease is taken: a wrong answer counts a run that was given back as one whose process died
-  const left = run.status === 'running' ? (await findHead(resources.journal, runId))?.leaseUntil : undefined;
-  live.givenBack = left === GIVEN_BACK || left === GIVEN_BACK_WHOLE ? left : 0;
+  live.givenBack = run.status === 'running' ? await backSince(resources, run) : 0;
   if (!queued && !(await acquireLease(resources, runId))) throw busy(runId);
   live.leased = !queued;
   const aside = isAside(run) && (await isTaken(resources, run));
