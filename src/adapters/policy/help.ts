@@ -1,12 +1,14 @@
 /** What to write instead, where the engine's own words do not say it. */
 import type { DetailedError } from '@cedar-policy/cedar-wasm/nodejs';
 import { nearest } from '../../options.ts';
-import type { Action } from './schema.ts';
 
 const DECIMAL = 'a number with digits after the point is a decimal, compared by a method, such as lessThan(decimal("10.5"))';
 
+/** Tools by name. */
+type Named = ReadonlyMap<string, { readonly input: ReadonlyMap<string, unknown> }>;
+
 /** @param actions of the schema: tools, and groups of them. @param named the tools. */
-export function helped(error: DetailedError, actions: readonly string[], named: ReadonlyMap<string, Action>): DetailedError {
+export function helped(error: DetailedError, actions: readonly string[], named: Named): DetailedError {
   const help = actionHelp(error, actions) ?? argumentHelp(error, named) ?? tagHelp(error) ?? typeHelp(error);
   return help === undefined ? error : { ...error, help };
 }
@@ -22,7 +24,7 @@ function actionHelp({ message }: DetailedError, actions: readonly string[]): str
   return meant && `did you mean \`AgentCore::Action::"${meant}"\`?`;
 }
 
-function argumentHelp({ message }: DetailedError, named: ReadonlyMap<string, Action>): string | undefined {
+function argumentHelp({ message }: DetailedError, named: Named): string | undefined {
   const [, name, action] = /attribute `(\w+)` in context for AgentCore::Action::"(.*)" not found/.exec(message) ?? [];
   const isArgument = name !== undefined && named.get(action as string)?.input.has(name);
   return isArgument ? `did you mean \`context.input.${name}\`?` : undefined;

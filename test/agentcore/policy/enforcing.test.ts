@@ -6,6 +6,7 @@ import { type Exchange, exchange } from '../../../src/adapters/agentcore/wire/ga
 import { GATEWAY, type Gateway, type GatewaySettings } from '../../../src/adapters/agentcore/wire/gateway/resources.ts';
 import { policyService } from '../../../src/adapters/agentcore/wire/operations/policy.ts';
 import type { PolicyRecord } from '../../../src/adapters/agentcore/wire/policy/decided.ts';
+import { generationOf, putGeneration } from '../../../src/adapters/agentcore/wire/policy/resources.ts';
 import { openState } from '../../../src/adapters/agentcore/wire/state.ts';
 import type { DescribedTool } from '../../../src/adapters/policy/index.ts';
 import type { CallRequest, Policy } from '../../../src/index.ts';
@@ -291,4 +292,16 @@ test('an engine that is gone, and tools that cannot be listed, deny by an error,
   expect(await allowed(1)).toBe(true);
   world.state.delete('policy-engine', engine);
   await expect(allowed(1)).rejects.toThrow('was not found');
+});
+
+test('an engine has 50,000 generated policies at most, until they are removed', async () => {
+  const { clock, engine, send, world } = await enforcing();
+  const asked = { policyEngineId: engine, name: 'g', resource: { arn: ARN }, content: { rawText: 'be kind' } };
+  const generation = await send('StartPolicyGeneration', asked);
+  await clock.advance(2_000);
+  const { policyGenerationId } = generation as unknown as { policyGenerationId: string };
+  putGeneration(world, { ...generationOf(world, engine, policyGenerationId), assets: 50_000 });
+  await expect(send('StartPolicyGeneration', asked)).rejects.toMatchObject({ name: 'ServiceQuotaExceededException' });
+  await clock.advance(7 * 86_400_000);
+  expect(await send('StartPolicyGeneration', asked)).toMatchObject({ status: 'GENERATING' });
 });

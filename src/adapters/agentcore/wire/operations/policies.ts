@@ -100,7 +100,7 @@ export function policyOperations(world: World, toolsOf: ToolsOf): Operations {
 
   /**
    * What is kept of a definition, and its statement. It has what was generated in place of the ids: assets expire, and policies do not.
-   * @throws AwsError `ValidationException` if not one member is set, and for an asset that is no policy for the gateway that it was generated for.
+   * @throws AwsError `ValidationException` if not one member is set, and for an asset without a policy that fits its gateway.
    */
   function definitionOf(engine: string, definition: PolicyDefinition): { definition: PolicyDefinition; statement: string } {
     const [given, ...more] = Object.entries(definition).filter(([, value]) => value !== undefined);
@@ -111,7 +111,7 @@ export function policyOperations(world: World, toolsOf: ToolsOf): Operations {
     const { definition: generated, findings } = assetOf(world, engine, policyGenerationId, id);
     const wrong = findings.filter(({ type }) => type === 'INVALID' || type === 'NOT_TRANSLATABLE');
     if (!generated || wrong.length > 0)
-      throw refused(`Policy generation asset ${id} is no policy: ${wrong.map(({ description }) => description).join('; ')}`);
+      throw refused(`Policy generation asset ${id} is not a policy: ${wrong.map(({ description }) => description).join('; ')}`);
     return { definition: generated, statement: generated.cedar.statement };
   }
 
