@@ -1,11 +1,11 @@
 /** What is left of an intent when its run ends before it is done: nothing that an operator cannot find and settle. */
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { agent, delegate, Engine, foreignAgent, graph, NeedsPerson, supervisor } from '../../src/index.ts';
+import { agent, delegate, Engine, foreignAgent, graph, NeedsPerson, supervisor, tool } from '../../src/index.ts';
 import type { Journal } from '../../src/journal/port.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { all, entriesOf, journals } from '../kit/journals.ts';
-import { asks, ends } from '../kit/runs.ts';
+import { anything, asks, ends } from '../kit/runs.ts';
 import { asked, caller, order, refunds, support } from './setup.ts';
 
 const ana = { id: 'ana', tenant: 'acme' };
@@ -112,6 +112,29 @@ describe.each(journals)('on $name, a keyed call that its agent leaves behind', (
     expect(codes).toEqual(effect === 'once' ? ['LIMIT_REACHED', 'OUTCOME_UNKNOWN'] : ['LIMIT_REACHED']);
     const claim = await journal.claim?.({ tenant: 'acme', intent: 'refund', key: 'refund:7' });
     expect(claim).toMatchObject({ state: effect === 'once' ? 'unknown' : 'done' });
+  });
+});
+
+describe.each(journals)('on $name, an agent that ends with several calls under way', ({ make }) => {
+  test('leaves the intent of each that has one unknown, and no other', async () => {
+    const { journal, another } = make();
+    const hang = (_: unknown, { signal }: { signal: AbortSignal }) =>
+      new Promise<string>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    const pays = refunds({ effect: 'once', execute: ({ orderId }, ctx) => (orderId === '6' ? 'receipt 6' : hang(0, ctx)) });
+    const plain = tool({ name: 'plain', description: '', input: anything, execute: hang });
+    const inputs = [
+      ['refund', { ...order('6') }],
+      ['plain', {}],
+      ['refund', { ...order('7') }],
+    ] as const;
+    const child = agent({ name: 'child', instructions: '', model: scripted([asks(...inputs)]), tools: [pays, plain], parallel: 3 });
+    const model = scripted([asks(['child', { task: 'go' }]), 'done']);
+    const top = supervisor({ name: 'top', instructions: '', agents: [delegate(child, { limits: { time: 500 } })], model });
+    await ends(new Engine({ journal }).run(top, 'go', { by }), 'completed');
+    const states = await Promise.all(
+      ['6', '7'].map(async (id) => (await another().claim?.({ tenant: 'acme', intent: 'refund', key: `refund:${id}` }))?.state),
+    );
+    expect(states).toEqual(['done', 'unknown']);
   });
 });
 
