@@ -224,6 +224,14 @@ export const SOURCES: Readonly<Record<string, Source>> = {
     guess:
       'during GENERATING it is a ValidationException; a policy that names another gateway than that of the request, or none, is INVALID; a fragment that is not in the text is the whole text',
   },
+  CreateGatewayRule: {
+    from: 'documentation: the lowest priority is asked first, and is used once; conditions all hold, and of each list one entry; paths are `/<target>/*` of READY targets of http, some are reserved; weights are 100 together; measured: `/<target>` is no path of `/<target>/*`',
+    guess: `${STATUS}; the targets of an action must be there too; a name of a variant is used once; at most 100; a configuration bundle is answered with 501`,
+  },
+  UpdateGatewayRule: { from: 'documentation', guess: 'what is left out stays; it is in force at once' },
+  GetGatewayRule: { from: 'documentation' },
+  ListGatewayRules: { from: 'documentation', guess: 'the order: oldest first' },
+  DeleteGatewayRule: { from: 'documentation', guess: `${STATUS}; it decides about nothing meanwhile` },
   CreateGatewayRateLimit: {
     from: 'documentation: one for each list of dimensionKeys; the dimensions of an entry; `*` for the last ones; 30 seconds until it is known everywhere',
     guess: 'keys in use, and a gateway that is deleted, are a ConflictException; at most 50',

@@ -37,9 +37,15 @@ async function world() {
     }),
   );
   const { gatewayId: gatewayIdentifier, gatewayArn } = await controls.send(new control.CreateGatewayCommand(CREATE));
+  const { protocolType: _, ...plain } = CREATE;
+  const http = { ...plain, name: 'Http' } as control.CreateGatewayCommandInput;
+  const { gatewayId: httpGateway } = await controls.send(new control.CreateGatewayCommand(http));
   const { policyEngineId } = await controls.send(new control.CreatePolicyEngineCommand({ name: 'rules' }));
   await server.clock.advance(SETTLES);
   await controls.send(new control.CreateGatewayTargetCommand({ gatewayIdentifier, ...refunds('First') }));
+  const passthrough = { endpoint: 'https://orders.example', protocolType: 'CUSTOM' as const };
+  const orders = { gatewayIdentifier: httpGateway, name: 'orders', targetConfiguration: { http: { passthrough } } };
+  await controls.send(new control.CreateGatewayTargetCommand(orders));
   await controls.send(new control.CreateAgentRuntimeEndpointCommand({ agentRuntimeId: of.id, name: 'old' }));
   const memoryId = memory?.id as string;
   const at = { memoryId, actorId: 'alice', sessionId: 'chat-1' };
@@ -47,11 +53,11 @@ async function world() {
   await server.clock.advance(SETTLES);
   const jobs = async () => (await client.send(new data.ListMemoryExtractionJobsCommand({ memoryId }))).jobs ?? [];
   await eventually(async () => expect(await jobs()).toHaveLength(1));
-  return { of, at, gatewayIdentifier, gatewayArn, policyEngineId, jobId: (await jobs())[0]?.jobID };
+  return { of, at, gatewayIdentifier, httpGateway, gatewayArn, policyEngineId, jobId: (await jobs())[0]?.jobID };
 }
 
 /** What each operation is asked for, in an order in which all succeed. */
-function inputs({ of, at, gatewayIdentifier, gatewayArn, policyEngineId, jobId }: Awaited<ReturnType<typeof world>>) {
+function inputs({ of, at, gatewayIdentifier, httpGateway, gatewayArn, policyEngineId, jobId }: Awaited<ReturnType<typeof world>>) {
   const agentRuntimeId = of.id;
   const { memoryId } = at;
   const timestamp = new Date(of.server.clock.now());
@@ -73,6 +79,11 @@ function inputs({ of, at, gatewayIdentifier, gatewayArn, policyEngineId, jobId }
     CreateGatewayTarget: { gatewayIdentifier, ...refunds('Second') },
     CreateGatewayRateLimit: { gatewayIdentifier, ...limit('targetName') },
     BatchPutGatewayRateLimits: { gatewayIdentifier, rateLimits: [limit('toolName')] },
+    CreateGatewayRule: {
+      gatewayIdentifier: httpGateway,
+      priority: 1,
+      actions: [{ routeToTarget: { staticRoute: { targetName: 'orders' } } }],
+    },
     CreatePolicyEngine: { name: 'other' },
     CreatePolicy: {
       policyEngineId,

@@ -3,7 +3,6 @@ import {
   BatchPutGatewayRateLimitsCommand,
   CreateGatewayCommand,
   CreateGatewayRateLimitCommand,
-  CreateGatewayRuleCommand,
   CreateGatewayTargetCommand,
   DeleteGatewayCommand,
   DeleteGatewayRateLimitCommand,
@@ -12,7 +11,6 @@ import {
   GetGatewayRateLimitCommand,
   GetGatewayTargetCommand,
   ListGatewayRateLimitsCommand,
-  ListGatewayRulesCommand,
   ListGatewaysCommand,
   ListGatewayTargetsCommand,
   ListTagsForResourceCommand,
@@ -256,25 +254,6 @@ describe('a target', () => {
     await expect(
       controls.send(new SynchronizeGatewayTargetsCommand({ gatewayIdentifier: id, targetIdList: [targetId] })),
     ).rejects.toMatchObject({ name: 'ValidationException', message: expect.stringContaining('MCP server') });
-  });
-});
-
-test.each([
-  [
-    'CreateGatewayRule',
-    new CreateGatewayRuleCommand({
-      gatewayIdentifier: 'desk-abcdefghij',
-      priority: 1,
-      actions: [{ routeToTarget: { staticRoute: { targetName: 'Refund' } } }],
-    }),
-  ],
-  ['ListGatewayRules', new ListGatewayRulesCommand({ gatewayIdentifier: 'desk-abcdefghij' })],
-] as const)('%s is answered with 501 and its name: rules route to what this server does not execute', async (name, command) => {
-  const { controls } = await withGateway();
-  await expect(controls.send(command as CreateGatewayRuleCommand)).rejects.toMatchObject({
-    name: 'NotImplementedException',
-    message: expect.stringContaining(name),
-    $metadata: { httpStatusCode: 501 },
   });
 });
 

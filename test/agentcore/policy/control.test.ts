@@ -135,6 +135,12 @@ describe('a policy', () => {
     ],
     ['a permit of everything', 'permit(principal, action, resource);', ['ALLOW_ALL: it permits every call']],
     ['a forbid of everything', 'forbid(principal, action, resource);', ['DENY_ALL: it forbids every call']],
+    ['a permit of one tool for every user', about('GW').replace(/\nwhen.*/, ';'), ['ALLOW_ALL: it permits every call']],
+    [
+      'a forbid of one tool for everyone',
+      'forbid(principal, action == AgentCore::Action::"Refund___process", resource == AgentCore::Gateway::"GW");',
+      ['DENY_ALL: it forbids every call'],
+    ],
     ['a permit that never applies', about('GW', 'context.input.amount < 5 && false'), ['ALLOW_NONE']],
   ])('with %s fails with the finding, and is kept where findings are ignored', async (_, text, reasons) => {
     const { gateway, policy } = await withEngine();
@@ -162,6 +168,16 @@ describe('a policy', () => {
     const { status, reasons } = await policy(statement, { validationMode: 'IGNORE_ALL_FINDINGS' });
     expect(status).toBe('CREATE_FAILED');
     expect(reasons.join()).toContain(why);
+  });
+
+  test('that permits one principal everything has no finding', async () => {
+    const { gateway, policy } = await withEngine();
+    const principal = 'principal == AgentCore::IamEntity::"arn:aws:iam::123456789012:role/agent"';
+    expect(await policy(`permit(${principal}, action, resource == AgentCore::Gateway::"${gateway}");`)).toEqual({
+      id: expect.anything(),
+      status: 'ACTIVE',
+      reasons: [],
+    });
   });
 
   test('that is temporal is not executed by this server, and is told so', async () => {

@@ -268,7 +268,7 @@ test('the caller of a gateway of AWS_IAM is an entity of IAM, and that of a gate
 
 test('a tool that a target got since is decided about; one that there is not is denied', async () => {
   const { add, allowed, tools } = await enforcing();
-  await add(`permit(principal, action in AgentCore::Action::"Refund", resource == AgentCore::Gateway::"${ARN}");`);
+  await add(`permit(principal, action in AgentCore::Action::"Refund", resource == AgentCore::Gateway::"${ARN}") when { true };`);
   expect(await allowed(1)).toBe(true);
   expect(await allowed(1, { tool: 'Refund___later' })).toBe(false);
   tools.push(process('Refund___later'));

@@ -152,6 +152,16 @@ describe('a policy generation', () => {
       'DENY_NONE',
       'line 1',
     ],
+    ['a permit without a condition', (gateway) => about(gateway).replace(/\nwhen.*/, ';'), 'ALLOW_ALL', 'every call'],
+    [
+      'a forbid without a condition',
+      (gateway) =>
+        about(gateway)
+          .replace(/\nwhen.*/, ';')
+          .replace('permit', 'forbid'),
+      'DENY_ALL',
+      'every call',
+    ],
     ['another gateway', () => about(arnOf('other-abcdefghij')), 'INVALID', 'it is about the gateway'],
     ['no gateway', () => 'permit(principal, action, resource) when { principal.hasTag("x") };', 'INVALID', 'it names no gateway'],
   ])('says of %s what is wrong', async (_, statement, type, why) => {
@@ -304,12 +314,15 @@ describe('a policy generation', () => {
       status: 'ACTIVE',
       definition: asset?.definition,
     });
-    expect(await kinds(server)).not.toHaveProperty('policy-generation-asset');
+    const { policy, ...left } = await kinds(server);
+    expect(policy).toBe(1);
+    expect(Object.keys(left).filter((kind) => kind.startsWith('policy-generation'))).toEqual([]);
   });
 
   test('goes with its engine, also while the model is asked', async () => {
     const { controls, engine: policyEngineId, generate, server, start } = await generating();
     await generate((gateway) => written({ statement: about(gateway) }));
+    expect(await kinds(server)).toMatchObject({ 'policy-generation': 1, 'policy-generation-asset': 1 });
     const [begun, late] = [deferred(), deferred<string>()];
     answers(async () => {
       begun.resolve();
@@ -459,5 +472,6 @@ describe('a policy of what was generated', () => {
 
 /** How many resources of each kind there are. */
 async function kinds({ url, adminToken }: { url: string; adminToken: string }): Promise<Record<string, number>> {
-  return (await (await fetch(`${url}/_rondo/state`, { headers: { authorization: `Bearer ${adminToken}` } })).json()) as never;
+  const answer = await fetch(`${url}/_rondo/state`, { headers: { authorization: `Bearer ${adminToken}` } });
+  return ((await answer.json()) as { resources: Record<string, number> }).resources;
 }

@@ -140,6 +140,9 @@ export function gatewayEndpoint(world: World, behind: BehindEndpoint, current: C
       }
     },
     current: () => current.getStore(),
-    clear: () => mcp.clear(),
+    clear() {
+      mcp.clear();
+      behind.http.clear();
+    },
   };
 }

@@ -102,6 +102,7 @@ export interface ListedTool {
 export const GATEWAY = 'gateway';
 export const TARGET = 'gateway-target';
 export const RATE_LIMIT = 'gateway-rate-limit';
+export const RULE = 'gateway-rule';
 
 export const gatewayArn = (world: World, id: string) => arnOf(world, `gateway/${id}`);
 /** A path of this server, because one port has no host for each gateway. Users measured that it ends with `/mcp` for a gateway with the protocolType alone. */

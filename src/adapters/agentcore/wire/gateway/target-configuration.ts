@@ -56,12 +56,12 @@ export interface RuntimeTarget {
   schema?: { source: Source };
 }
 
-/** The stickiness of sessions counts where rules choose among targets, which this server does not execute. */
 export interface Passthrough {
   endpoint: string;
   protocolType: 'MCP' | 'A2A' | 'INFERENCE' | 'CUSTOM';
   schema?: { source: Source };
-  stickinessConfiguration?: object;
+  /** How a session is known whose target a weighted rule has chosen. `timeout` is in seconds. */
+  stickinessConfiguration?: { identifier: string; timeout?: number; compositeIdentifier?: readonly string[] };
   staticQueryParameters?: Readonly<Record<string, string>>;
   staticQueryParameterConflictResolution?: 'CLIENT_OVERRIDE' | 'STATIC_OVERRIDE';
 }

@@ -19,6 +19,7 @@ import { targetSource } from '../gateway/target-source.ts';
 import type { ConsentEnded } from '../identity/consents.ts';
 import type { ToolsOf } from '../policy/enforcing.ts';
 import { gatewayRateLimitOperations } from './gateway-rate-limits.ts';
+import { gatewayRuleOperations } from './gateway-rules.ts';
 import { gatewayTargets, type Looked, type TargetEvents } from './gateway-targets.ts';
 import { gatewayOperations } from './gateways.ts';
 import type { PolicyService } from './policy.ts';
@@ -146,6 +147,7 @@ export function gatewayService(
       ...gatewayOperations(world, { changed, checkEngine: policies.checkEngine }),
       ...targets.operations,
       ...gatewayRateLimitOperations(world),
+      ...gatewayRuleOperations(world),
     },
     consented: targets.consented,
     resume: targets.resume,

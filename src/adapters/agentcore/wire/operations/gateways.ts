@@ -13,7 +13,6 @@ import {
   gatewayOf,
   gatewayUrl,
   partsOf,
-  RATE_LIMIT,
   statusOf,
   TARGET,
 } from '../gateway/resources.ts';
@@ -112,7 +111,6 @@ export function gatewayOperations(world: World, { changed, checkEngine }: Gatewa
       if (gateway.goneAt === undefined) {
         if (partsOf(world, TARGET, id).length > 0) throw conflict(`Gateway ${id} has targets. Delete them first.`);
         state.put(GATEWAY, id, { ...gateway, goneAt: soon() });
-        for (const part of partsOf<{ id: string; goneAt?: number }>(world, RATE_LIMIT, id)) state.delete(RATE_LIMIT, `${id}/${part.id}`);
         removeWorkload(world, id);
         changed(id);
       }

@@ -6,6 +6,7 @@ import { messageOf } from '../../../../../reliability/classify.ts';
 import { type Outgoing, outbound } from '../../../../gateway/outbound/auth.ts';
 import type { Exceeded } from '../../../../gateway/rate-limits.ts';
 import type { DescribedTool } from '../../../../policy/tools.ts';
+import { SESSION } from '../../../headers.ts';
 import type { Received } from '../../answer.ts';
 import type { Bound } from '../../bindings.ts';
 import type { Caller, Operations, World } from '../../call.ts';
@@ -13,7 +14,9 @@ import { AwsError, because, type Encoded } from '../../codec/error.ts';
 import type { Admitted } from '../admission.ts';
 import { outboundOf, valuesFor } from '../credentials.ts';
 import { type Exchange, exchange, OPAQUE } from '../exchange.ts';
-import { type Gateway, partsOf, statusOf, TARGET, type Target } from '../resources.ts';
+import { type Gateway, partsOf, RULE, statusOf, TARGET, type Target } from '../resources.ts';
+import { type Routable, type Rule, ruleFor, targetOfRule, targetsOfRule } from '../rules.ts';
+import { stickiness } from '../stickiness.ts';
 import { kindOf, type Passthrough, type RuntimeTarget } from '../target-configuration.ts';
 import { actionFor, actionsOf, inputOf } from './actions.ts';
 import { forModel, INFERENCE, inferenceError, listed, providerOf } from './inference.ts';
@@ -39,6 +42,8 @@ export interface HttpTargets {
   actions(gateway: Gateway): Promise<readonly DescribedTool[]>;
   /** The targets of a gateway, or its policies, are others. */
   changed(gateway: string): void;
+  /** Forgets the choices of sessions. */
+  clear(): void;
 }
 
 export interface HttpWorld {
@@ -65,6 +70,7 @@ interface Asked extends Omit<HttpCall, 'target' | 'of'> {
 export function httpTargets(o: HttpWorld): HttpTargets {
   const { world, bound } = o;
   const policies = new Map<string, Policy | undefined>();
+  const sticky = stickiness(world.clock);
 
   function policyOf(gateway: Gateway): Policy | undefined {
     if (!policies.has(gateway.id)) policies.set(gateway.id, o.policyOf(gateway));
@@ -163,12 +169,35 @@ export function httpTargets(o: HttpWorld): HttpTargets {
       const changed = { ...asked(target), received: { ...received, body: sent.body } };
       return { target, act: () => toService(changed, `${target.name}___POST:${path}`, url) };
     }
-    const target = found(gateway, name);
+    const { target, keep } = routed(received, gateway, { target: name, path, principal: calling.kind === 'aws' ? calling.arn : undefined });
     const { agentcoreRuntime, passthrough } = target.settings.targetConfiguration.http ?? {};
-    if (agentcoreRuntime) return { target, act: () => toRuntime(asked(target), agentcoreRuntime) };
+    if (agentcoreRuntime) return { target, act: async () => keep(await toRuntime(asked(target), agentcoreRuntime)) };
     const url = urlOf(bound, passthrough as Passthrough, { path, query: received.query });
     const action = await actionFor(target, received.method, path);
-    return { target, act: () => toService(asked(target), action, url) };
+    return { target, act: async () => keep(await toService(asked(target), action, url)) };
+  }
+
+  /** The target of a request: by the first rule that says where it goes, else by its path. `keep` remembers a choice for the session, once it is answered. */
+  function routed({ headers }: Received, gateway: Gateway, asked: Routable): { target: Target; keep(answer: Encoded): Encoded } {
+    const now = world.clock.now();
+    const rules = partsOf<Rule>(world, RULE, gateway.id).filter(
+      ({ goneAt, until, readyAt }) => goneAt === undefined && (until !== 'CREATING' || now >= readyAt),
+    );
+    const rule = ruleFor(rules, asked);
+    if (!rule) return { target: found(gateway, asked.target), keep: (answer) => answer };
+    const names = targetsOfRule(rule);
+    const choices = of(gateway).filter((target) => names.includes(target.name));
+    const known = sticky.chosen(rule.id, headers, choices);
+    const target = found(gateway, known ?? targetOfRule(rule, Math.random()));
+    return {
+      target,
+      keep(answer) {
+        // a runtime tells the id of a session that it has begun
+        const { [SESSION]: begun } = answer.headers;
+        sticky.keep(rule.id, { ...(typeof begun === 'string' && { [SESSION]: begun }), ...headers }, target);
+        return answer;
+      },
+    };
   }
 
   return {
@@ -183,6 +212,7 @@ export function httpTargets(o: HttpWorld): HttpTargets {
     },
     actions: async (gateway) => (await Promise.all(of(gateway).map(actionsOf))).flat(),
     changed: (gateway) => void policies.delete(gateway),
+    clear: () => sticky.clear(),
   };
 }
 

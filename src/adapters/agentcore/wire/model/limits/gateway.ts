@@ -14,6 +14,8 @@ const DIMENSION = text(
   '(targetName|toolName|qualifiedModelId|\\$\\.context\\.iam\\.principal|\\$\\.context\\.iam\\.sourceIdentity|\\$\\.context\\.jwt\\.[a-zA-Z_][a-zA-Z0-9_\\-\\.]{0,61}[a-zA-Z0-9_])',
 );
 const LIMITED = { dimensionKeys: entries(1, 10, DIMENSION), entries: range(1, 1000), description: range(0, 512) };
+const RULE = { ...GATEWAY_ID, ruleId: like('[0-9a-zA-Z]{10}') };
+const RULE_SETTINGS = { priority: range(1, 1_000_000), conditions: range(0, 2), actions: range(1, 2), description: range(1, 200) };
 const LAMBDA = text(
   1,
   170,
@@ -57,6 +59,17 @@ export const GATEWAY: Readonly<Record<Plane, Limits>> = {
     ListGatewayRateLimitsRequest: { ...GATEWAY_ID, ...PAGE },
     BatchPutGatewayRateLimitsRequest: { ...GATEWAY_ID, clientToken: CLIENT_TOKEN, rateLimits: range(1, 50) },
     BatchPutLimitEntry: { rateLimitId: RATE_LIMIT_ID, ...LIMITED },
+    CreateGatewayRuleRequest: { ...GATEWAY_ID, ...RULE_SETTINGS, clientToken: CLIENT_TOKEN },
+    UpdateGatewayRuleRequest: { ...RULE, ...RULE_SETTINGS },
+    GetGatewayRuleRequest: RULE,
+    DeleteGatewayRuleRequest: RULE,
+    ListGatewayRulesRequest: { ...GATEWAY_ID, ...PAGE, maxResults: range(1, 1000) },
+    MatchPrincipals: { anyOf: range(1, 100) },
+    MatchPaths: { anyOf: entries(1, 10, range(1, 256)) },
+    IamPrincipal: { arn: range(1, 2048), operator: oneOf('PrincipalMatchOperator') },
+    StaticRoute: { targetName: TARGET_NAME },
+    WeightedRoute: { trafficSplit: range(2, 2) },
+    TargetTrafficSplitEntry: { name: range(1, 64), weight: range(1, 99), targetName: TARGET_NAME, description: range(1, 200) },
     LimitEntry: {
       dimensions: { min: 1, max: 10, keys: DIMENSION, each: range(1, 256) },
       requests: ONE_RATE,
