@@ -262,6 +262,35 @@ describe.each(journals)('one intent, once, on $name', ({ make }) => {
     expect(keys).toHaveLength(4);
   });
 
+  test('of a foreign agent whose second turn is settled as not run stays with its run, which goes on; no other begins the first again', async () => {
+    const { journal } = make();
+    const turns: string[] = [];
+    let broken = true;
+    const outside = foreignAgent<string, Json>({
+      name: 'outside',
+      key: (input) => `order:${input}`,
+      turn: async (turn: Turn<Json>) => {
+        turns.push(turn.type);
+        if (turn.type === 'start') return { status: 'paused', state: null, asks: [{ id: 'q', kind: 'question', question: 'Sure?' }] };
+        if (broken) throw new ToolError('AWAY', 'the service is away', { outcome: 'not-run', retryable: true });
+        return { status: 'completed', output: 'ordered' };
+      },
+      retry: { attempts: 1 },
+    });
+    const engine = new Engine({ journal, agents: [outside] });
+    const { runId, approvals } = await ends(engine.run(outside, '7', { by: ana }), 'paused');
+    await engine.decide(runId, [{ approval: approvals[0]?.id ?? '', type: 'respond', answer: 'yes' }], { by: ana });
+    await ends(engine.resume(runId, { by: ana }), 'failed');
+    const [unknown] = (await engine.inspect(runId, { by: ana })).unknowns;
+    await engine.settle(runId, unknown?.callId ?? '', { outcome: 'not-run', by: ana });
+    expect((await ends(engine.run(outside, '7', { by: ana }), 'failed')).error).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    expect(turns).toEqual(['start', 'resume']);
+    broken = false;
+    expect(await ends(engine.resume(runId, { by: ana }), 'completed')).toMatchObject({ output: 'ordered' });
+    expect(await ends(engine.run(outside, '7', { by: ana }), 'completed')).toMatchObject({ output: 'ordered' });
+    expect(turns).toEqual(['start', 'resume', 'resume']);
+  });
+
   test('of a tool that was found by search: the fields that differ are those of the named tool', async () => {
     const { journal } = make();
     const { paid, pays } = paying();
