@@ -225,7 +225,7 @@ export const SOURCES: Readonly<Record<string, Source>> = {
       'during GENERATING it is a ValidationException; a policy that names another gateway than that of the request, or none, is INVALID; a fragment that is not in the text is the whole text',
   },
   CreateGatewayRule: {
-    from: 'documentation: the lowest priority is asked first, and is used once; conditions all hold, and of each list one entry; paths are `/<target>/*` of READY targets of http, some are reserved; weights are 100 together; measured: `/<target>` is no path of `/<target>/*`',
+    from: 'documentation: the lowest priority is asked first, and is used once; conditions all hold, and of each list one entry; paths are `/<target>/*` of READY targets of http, some are reserved; weights are 100 together; measured: `/<target>` is not a path of `/<target>/*`',
     guess: `${STATUS}; the targets of an action must be there too; a name of a variant is used once; at most 100; a configuration bundle is answered with 501`,
   },
   UpdateGatewayRule: { from: 'documentation', guess: 'what is left out stays; it is in force at once' },

@@ -117,7 +117,7 @@ test.each<[string, string, RequestInit, number, string]>([
   ['a model that no target has', CHAT, { method: 'POST', body: '{"model":"other"}' }, 404, 'not_found_error'],
   ['a path that no target has', '/v1/responses', { method: 'POST', body: '{"model":"gpt-5"}' }, 404, 'not_found_error'],
   ['no model', CHAT, { method: 'POST', body: '{}' }, 400, 'invalid_request_error'],
-  ['a model that is no text', CHAT, { method: 'POST', body: '{"model":["gpt-5"]}' }, 400, 'invalid_request_error'],
+  ['a model that is not a text', CHAT, { method: 'POST', body: '{"model":["gpt-5"]}' }, 400, 'invalid_request_error'],
   [
     'a model of too many characters',
     CHAT,

@@ -104,7 +104,7 @@ test('the rule with the lowest number that fits decides: all conditions of it, a
     'green /v1/x',
     'blue /v1/x',
   ]);
-  // the target itself is no path under it
+  // the target itself is not a path under it
   expect(await ask('/blue', {}, 1)).toBe('blue /v1');
   const like = [paths, principals({ arn: 'arn:aws:iam::*:user/AKID*1', operator: 'StringLike' })];
   await controls.send(new control.UpdateGatewayRuleCommand({ ...at, ruleId, conditions: like }));

@@ -85,7 +85,7 @@ export function ruleFor(rules: readonly Rule[], asked: Routable): Rule | undefin
 }
 
 function holds({ matchPrincipals, matchPaths }: Condition, { target, path, principal }: Routable): boolean {
-  // users measured that "/<target>" without a slash is no path of "/<target>/*"
+  // users measured that "/<target>" without a slash is not a path of "/<target>/*"
   if (matchPaths) return path.startsWith('/') && matchPaths.anyOf.some((pattern) => TARGET_OF_PATH.exec(pattern)?.[1] === target);
   return (matchPrincipals?.anyOf ?? []).some(({ iamPrincipal: { arn, operator } = { arn: '' } }) =>
     operator === 'StringLike' ? principal !== undefined && isLike(principal, arn) : principal === arn,
