@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { File } from '../../src/adapters/journal/sqlite/file.ts';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import type { Journal } from '../../src/journal/port.ts';
 import { all, entries, entry, head, read, refused, start } from '../../src/testing/journal/kit.ts';
@@ -149,6 +150,30 @@ describe('a full disk', () => {
     for (const runId of ['small', 'small too']) expect(await read(journal, runId)).toEqual([entry(0)]);
     expect(await read(journal, 'large')).toEqual([]);
     expect((await all(journal.heads({}))).length).toBe(3);
+  });
+
+  test('has no room to copy what is left of a removed run over: the run is gone, and the error says what is still there', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { path, open } = file();
+    const journal = open();
+    await start(journal, 'r');
+    const full = Object.assign(new Error('database or disk is full'), { errcode: 13 });
+    const spy = vi.spyOn(File.prototype, 'emptyLog').mockImplementation(() => {
+      vi.advanceTimersByTime(6_000);
+      throw full;
+    });
+    onTestFinished(() => spy.mockRestore());
+    const error = await refused('JOURNAL_UNAVAILABLE', () => journal.remove('r'));
+    expect(error.message).toContain(`${path}-wal, because emptying it failed (database or disk is full)`);
+    expect(error.message).not.toContain('Nothing was written');
+    expect(error.cause).toBe(full);
+    expect(await read(journal, 'r')).toEqual([]);
+    spy.mockImplementation(() => {
+      throw Object.assign(new Error('malformed'), { errcode: 11 });
+    });
+    await start(journal, 's');
+    await refused('JOURNAL_DAMAGED', () => journal.remove('s'));
   });
 
   test('where the operating system refuses to let the file grow, all that was acknowledged is there', () => {

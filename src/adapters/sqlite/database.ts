@@ -102,13 +102,16 @@ export function openDatabase(path: string, kind: FileKind): Database {
     await queue.idle();
     for (const until = performance.now() + PATIENCE; ; await sleep(PAUSE)) {
       refuseClosed();
+      let cause: unknown;
       try {
         const { busy } = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
         if (busy === 0) return;
       } catch (error) {
-        if (!isBusy(error)) throw told(error);
+        const known = told(error);
+        if (!RondoError.is(known, kind.unavailable)) throw known;
+        cause = error;
       }
-      if (performance.now() > until) throw stillThere(path, kind);
+      if (performance.now() > until) throw stillThere(path, kind, cause);
     }
   }
 
@@ -214,11 +217,13 @@ function create(db: DatabaseSync, path: string, kind: FileKind): void {
 const foreign = (path: string, why: string, { where, what }: FileKind, cause?: unknown) =>
   invalid(`${path} ${why}. It was left as it is; give ${where} the path of a new file or of a ${what}.`, { cause, details: { path } });
 
-const stillThere = (path: string, { unavailable, what }: FileKind) =>
+const stillThere = (path: string, { unavailable, what }: FileKind, cause: unknown) =>
   new RondoError(
     unavailable,
-    `What was removed is gone from the ${what}, but its bytes are still in ${path}-wal, because another process reads. Remove it again when that has ended.`,
-    { details: { path } },
+    `What was removed is gone from the ${what}, but its bytes are still in ${path}-wal, because ${
+      cause === undefined || isBusy(cause) ? 'another process reads' : `emptying it failed (${(cause as Error).message})`
+    }. Remove it again when that has ended.`,
+    { cause, details: { path } },
   );
 
 /** Converts an error of SQLite or of the file system to a RondoError that says what to do next. */

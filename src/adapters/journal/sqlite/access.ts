@@ -94,8 +94,18 @@ export class Access {
   async forget(write: () => void): Promise<void> {
     this.refuseClosed();
     await this.queue.now(false, write);
-    for (const until = performance.now() + PATIENCE; !this.opened().emptyLog(); await sleep(PAUSE))
-      if (performance.now() > until) throw stillThere(this.path);
+    for (const until = performance.now() + PATIENCE; ; await sleep(PAUSE)) {
+      let cause: unknown;
+      try {
+        if (this.opened().emptyLog()) return;
+      } catch (error) {
+        // what was deleted is committed: it is not told as if nothing had been written
+        const told = explain(error, this.path);
+        if (!RondoError.is(told, 'JOURNAL_UNAVAILABLE')) throw told;
+        cause = error;
+      }
+      if (performance.now() > until) throw stillThere(this.path, cause);
+    }
   }
 
   /** @throws RondoError `JOURNAL_DAMAGED` if the file was replaced or deleted. Every later use of the journal throws it too. */

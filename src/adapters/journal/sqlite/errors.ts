@@ -90,9 +90,12 @@ export const replaced = (path: string, isGone: boolean) =>
     { details: { path } },
   );
 
-export const stillThere = (path: string) =>
+/** @param cause why the `-wal` file could not be emptied. Absent: a reader kept it from that. */
+export const stillThere = (path: string, cause?: unknown) =>
   new RondoError(
     'JOURNAL_UNAVAILABLE',
-    `What was forgotten is gone from the journal, but its bytes are still in ${path}-wal, because another process reads. They go when something is forgotten, or the last process closes the file, and no process reads.`,
-    { details: { path } },
+    `What was forgotten is gone from the journal, but its bytes are still in ${path}-wal, because ${
+      cause === undefined || isBusy(cause) ? 'another process reads' : `emptying it failed (${(cause as Error).message})`
+    }. They go when something is forgotten, or the last process closes the file, once that is over.`,
+    { cause, details: { path } },
   );
