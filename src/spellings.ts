@@ -34,24 +34,53 @@ const ESCAPED = '\\\\+';
 const CONTROL: { readonly [c: string]: string } = { '\n': 'n', '\r': 'r', '\t': 't', '\b': 'b', '\f': 'f' };
 const ENTITY: { readonly [c: string]: string } = { '&': 'amp', '<': 'lt', '>': 'gt', '"': 'quot', "'": '(?:apos|#0*39)' };
 
+/**
+ * The backslashes before a character. A text of nothing but backslashes must not be gone through again from each of them, so at the start of a pattern
+ * they begin where a run of them begins, and behind a backslash of the secret, which takes all that there are, there are none.
+ */
+interface Lead {
+  /** One or more, and any number. */
+  readonly some: string;
+  readonly any: string;
+}
+const FIRST: Lead = { some: `(?<!\\\\)${ESCAPED}`, any: '(?:(?<!\\\\)\\\\*)?' };
+const INNER: Lead = { some: ESCAPED, any: '\\\\*' };
+const BEHIND: Lead = { some: '', any: '' };
+
 function characters(text: string): string {
   let source = '';
-  for (const c of text) source += /^[a-zA-Z0-9]$/.test(c) ? c : `(?:${ways(c).join('|')})`;
+  let lead = FIRST;
+  // backslashes that follow each other are one unit, with what comes behind them
+  for (const [unit, run, behind] of text.matchAll(/(\\+)([^\\a-zA-Z0-9])?|[^\\]/gu)) {
+    if (run === undefined) source += character(unit, lead);
+    else {
+      const { raw, other } = backslashes(run.length, lead);
+      source +=
+        behind === undefined ? `(?:${raw}|${other})` : `(?:${raw}${character(behind, BEHIND)}|(?:${other})${character(behind, INNER)})`;
+    }
+    lead = INNER;
+  }
   return source;
 }
 
-/** The encodings of one character. Encoders leave ASCII letters and digits unchanged. */
-function ways(c: string): string[] {
+const character = (c: string, lead: Lead) =>
+  /^[a-zA-Z0-9]$/.test(c) ? c : `(?:${[...ways(c, lead), `${lead.any}${literal(c)}`].join('|')})`;
+
+/** A run of backslashes: as it is, which JSON makes longer, and in other encodings. A URL parser turns each into a slash. */
+function backslashes(length: number, lead: Lead): { raw: string; other: string } {
+  const other = ['\\/', ...ways('\\', lead)].map((way) => `(?:${way}){${length}}`).join('|');
+  return { raw: `${lead === FIRST ? '(?<!\\\\)' : ''}\\\\{${length},}`, other };
+}
+
+/** The encodings of one character, but itself. Encoders leave ASCII letters and digits unchanged. */
+function ways(c: string, { some }: Lead): string[] {
   const code = c.codePointAt(0) as number;
-  const units = Array.from({ length: c.length }, (_, i) => `${ESCAPED}u${digits(c.charCodeAt(i).toString(16).padStart(4, '0'))}`);
-  const found = [units.join(''), percent(c), `&#x0*${digits(code.toString(16))};`, `&#0*${code};`];
-  if (code < 256) found.push(`${ESCAPED}x${digits(code.toString(16).padStart(2, '0'))}`);
-  if (CONTROL[c]) found.push(`${ESCAPED}${CONTROL[c]}`);
+  const units = Array.from({ length: c.length }, (_, i) => `u${digits(c.charCodeAt(i).toString(16).padStart(4, '0'))}`);
+  const found = [some + units.join(ESCAPED), percent(c), `&#x0*${digits(code.toString(16))};`, `&#0*${code};`];
+  if (code < 256) found.push(`${some}x${digits(code.toString(16).padStart(2, '0'))}`);
+  if (CONTROL[c]) found.push(`${some}${CONTROL[c]}`);
   if (ENTITY[c]) found.push(`&${ENTITY[c]};`);
   if (c === ' ') found.push('\\+');
-  // a URL parser turns a backslash into a slash
-  if (c === '\\') found.push(ESCAPED, '\\/');
-  else found.push(code < 128 ? `\\\\*${literal(c)}` : literal(c));
   return found;
 }
 
@@ -66,16 +95,16 @@ const hex = (bytes: Buffer) =>
     '[0-9a-fA-F]{2}',
   );
 
-/** Line breaks in encoded text, raw or escaped. */
-const BREAK = '(?:[\\r\\n]|\\\\+[rn])*';
-const PLUS = `(?:[+-]|%(?:25)*2[bB]|${ESCAPED}u002[bB])`;
-const SLASH = `(?:\\\\*[/_]|%(?:25)*2[fF]|${ESCAPED}u002[fF])`;
+/** Line breaks in encoded text, raw or escaped. A few: a text of nothing else must not be gone through again from each of them. */
+const BREAK = '(?:[\\r\\n]|\\\\+[rn]){0,8}';
+const plus = ({ some }: Lead) => `(?:[+-]|%(?:25)*2[bB]|${some}u002[bB])`;
+const slash = ({ some, any }: Lead) => `(?:${any}[/_]|%(?:25)*2[fF]|${some}u002[fF])`;
 
 const base64 = (bytes: Buffer, offset: number) =>
   run(
-    [...core(bytes, offset)].map((c) => (c === '+' ? PLUS : c === '/' ? SLASH : c)),
+    [...core(bytes, offset)].map((c, i) => (c === '+' ? plus : c === '/' ? slash : () => c)(i === 0 ? FIRST : INNER)),
     BREAK,
-    `(?:[a-zA-Z0-9]|${PLUS}|${SLASH})`,
+    `(?:[a-zA-Z0-9]|${plus(INNER)}|${slash(INNER)})`,
   );
 
 /** Units at each end of a long run that are matched one by one. */
