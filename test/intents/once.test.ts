@@ -83,6 +83,20 @@ describe.each(journals)('a once call with a key, on $name', ({ make }) => {
     expect(endsOf(await entriesOf(journal, runs[1]?.runId ?? ''))).toMatchObject([{ ok: true, output: 'receipt 7', attempts: 0 }]);
   });
 
+  test('whose key differs each time it is computed has that which was asked about, also in another process', async () => {
+    const { journal, another } = make();
+    let computed = 0;
+    const { paid, pays } = paying({ approval: true, key: () => `try ${++computed}` });
+    const a = support([pays]);
+    const { runId, approvals } = await ends(new Engine({ journal, agents: [a] }).run(a, JSON.stringify(order('7')), { by: ana }), 'paused');
+    const engine = new Engine({ journal: another(), agents: [support([pays])] });
+    await engine.decide(runId, [{ approval: approvals[0]?.id ?? '', type: 'approve' }], { by: ben });
+    await ends(engine.resume(runId, { by: ana }), 'completed');
+    const entries = await entriesOf(journal, runId);
+    const keys = entries.flatMap((e) => (e.type === 'approval.requested' || e.type === 'call.started' ? [e.intent?.key] : []));
+    expect([keys, paid.length]).toEqual([['try 1', 'try 1'], 1]);
+  });
+
   test('that a person edits is looked up by what it is now', async () => {
     const { journal } = make();
     const { paid, pays } = paying();
