@@ -128,14 +128,24 @@ export function consentCallback(engine: Engine, identity: Identity, o: ConsentCa
     return undefined;
   }
 
+  /** The consent has ended, and the run goes on: a failure of the application's function takes neither back. */
+  function goesOn(returned: ConsentReturned): Response | undefined {
+    try {
+      const to = next?.(returned);
+      return to === undefined ? undefined : redirect(to);
+    } catch (error) {
+      tell(error);
+      return undefined;
+    }
+  }
+
   async function ended(request: Request, who: { by: Principal; assertion?: Assertion }, at: string): Promise<Response> {
     try {
       const signal = AbortSignal.timeout(PATIENCE);
       const returned = await (identity as Required<Identity>).returned({ url: at + new URL(request.url).search, ...who, signal });
       const waits = await settled(returned.runId, returned.handle, returned.outcome, who);
       if (waits) return answer(request, waits);
-      const to = next?.(returned);
-      return to === undefined ? answer(request, OUTCOMES[returned.outcome]) : redirect(to);
+      return goesOn(returned) ?? answer(request, OUTCOMES[returned.outcome]);
     } catch (error) {
       if (!RondoError.is(error)) {
         tell(error);

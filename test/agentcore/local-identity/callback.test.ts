@@ -284,6 +284,27 @@ describe('the return of a browser', () => {
     await ended(first.engine, paused.runId, 'completed');
   });
 
+  test.each<[string, () => string]>([
+    [
+      'throws',
+      () => {
+        throw new Error('no page');
+      },
+    ],
+    ['gives what no header can hold', () => '/chat/日本'],
+  ])('is told of the consent where next %s, and the operator of that', async (_, next) => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    const w = world();
+    const { engine, handler: here } = w.another(undefined, { next });
+    handler = here;
+    const paused = await engine.run(w.assistant, 'go', { by: ana });
+    const page = await open(await browser('ana').consent(consentIn(paused).url), 'ana');
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('CONSENT_GRANTED')]);
+    expect(warned).toHaveBeenCalled();
+    warned.mockRestore();
+    await ended(engine, paused.runId, 'completed');
+  });
+
   test('what a crash interrupted after the consent is done when the browser comes again', async () => {
     const w = world();
     const { engine, identity, handler: here } = w.another();
