@@ -59,7 +59,7 @@ const WITH_OPTIONS: { readonly [door: string]: { readonly [name: string]: (f: Lo
     requestHandler: (f, o) => f(engine, one, o),
     serve: (f, o) => f(engine, one, o),
     sigV4: (f, o) => f({ keys: [], ...o }),
-    sse: (f, o) => f([], o),
+    sse: (f, o) => f(new ReadableStream(), o),
     webhooks: (f, o) => f(o),
   },
   'rondo/bench': {
@@ -117,7 +117,7 @@ const WITH_OPTIONS: { readonly [door: string]: { readonly [name: string]: (f: Lo
     webSearch: (f, o) => f(o),
   },
   'rondo/guardrails': { patternGuardrail: (f, o) => f(o), piiGuardrail: (f, o) => f(o), topicGuardrail: (f, o) => f(o) },
-  'rondo/http': { sse: (f, o) => f([], o) },
+  'rondo/http': { sse: (f, o) => f(new ReadableStream(), o) },
   'rondo/langgraph': {
     journalSaver: (f, o) => f(journal, o),
     langgraphAgent: (f, o) => f({ name: 'l', graph: { stream: 1 }, ...o }),
