@@ -39,8 +39,8 @@ export class Resources {
   readonly onEvent: ((event: RunEvent) => void) | undefined;
   /** The runs that this engine is driving. */
   readonly active = new Map<string, LiveRun>();
-  /** Runs that were given back while the store could not be told so. */
-  readonly untold = new Set<string>();
+  /** Runs that were given back while the store could not be told so, each with the end of its lease. */
+  readonly untold = new Map<string, number>();
   /** Told when a first run is driven, and when no run is driven any more. */
   readonly onBusy = new Set<(busy: boolean) => void>();
   /** Whether the application named the journal, so that one in memory is meant. */

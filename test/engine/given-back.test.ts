@@ -147,16 +147,23 @@ describe.each(journals)('a run on $name whose store is away', ({ make }) => {
   ])('again and again, and %s: is not given up, because no process died', async (_, deaf) => {
     const { journal, another } = make();
     let away = true;
+    let gone = false;
     const unavailable = () => Promise.reject(new RondoError('JOURNAL_UNAVAILABLE', 'No space left, says the test. Free some.'));
     const flaky = around(journal, {
       append: (...args) => (away && args[2].some((e) => e.type === 'model.responded') ? unavailable() : journal.append(...args)),
-      renew: (run, owner, until) => (away && deaf && until < Date.now() ? unavailable() : journal.renew(run, owner, until)),
+      renew: (run, owner, until) => (gone || (away && deaf && until < Date.now()) ? unavailable() : journal.renew(run, owner, until)),
     });
     const { model } = dear([]);
     const a = agent({ name: 'a', instructions: '', model });
     const engine = new Engine({ journal: flaky, prices, agents: [a] });
     await refused('JOURNAL_UNAVAILABLE', engine.run(a, 'go', { id: 'r' }));
-    for (let n = 0; n < 5; n++) await refused('JOURNAL_UNAVAILABLE', engine.resume('r'));
+    for (let n = 0; n < 5; n++) {
+      await refused('JOURNAL_UNAVAILABLE', engine.resume('r'));
+      // now and then not even the lease can be taken
+      gone = true;
+      await refused('JOURNAL_UNAVAILABLE', engine.resume('r'));
+      gone = false;
+    }
     away = false;
     await ends(engine.resume('r'), 'completed');
     const own = await claims(another(), 'r');

@@ -125,14 +125,16 @@ const MOST_UNTOLD = 10_000;
 export async function giveUp(resources: Resources, live: LiveRun, error: unknown): Promise<void> {
   const { untold } = resources;
   const end = endOf(live, error);
-  if ((await release(resources, live.runId, end)) || end !== GIVEN_BACK) return;
-  untold.add(live.runId);
+  untold.delete(live.runId);
+  if ((await release(resources, live.runId, end)) || end === 0) return;
+  untold.set(live.runId, end);
   if (untold.size > MOST_UNTOLD) untold.delete(untold.values().next().value as string);
 }
 
 /** The end of the lease with which a running run was given back; 0 if its process died, as far as is known. */
 export async function backSince({ journal, owner, untold }: Resources, { runId, owner: last }: RunFold): Promise<number> {
-  if (untold.delete(runId) && last === owner) return GIVEN_BACK;
+  const known = last === owner && untold.get(runId);
+  if (known) return known;
   const until = (await findHead(journal, runId))?.leaseUntil;
   return until === GIVEN_BACK || until === GIVEN_BACK_WHOLE ? until : 0;
 }
