@@ -199,8 +199,8 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   ListPolicyEngines: { from: 'documentation', guess: 'the order: oldest first' },
   ListPolicyEngineSummaries: { from: 'documentation', guess: 'the order: oldest first' },
   CreatePolicy: {
-    from: 'documentation: validated by Cedar against the tools of the gateway that the policy names, or of those with the engine; a policy that names an action names a gateway; findings fail it unless they are ignored',
-    guess: `${STATUS}, CREATE_FAILED with the reasons if it fails; which findings there are beside those of Cedar: ALLOW_ALL and DENY_ALL for a policy without any condition; IGNORE_ALL_FINDINGS keeps all that parses. What was generated is kept as its statement, and is a ValidationException if it is INVALID or NOT_TRANSLATABLE. A temporal policy is answered with 501`,
+    from: 'documentation: validated by Cedar against the tools of the gateway that the policy names, or of those with the engine; a policy that names an action names a gateway; findings fail it unless they are ignored. Measured by users: ALLOW_ALL and DENY_ALL for a policy without a condition and about no principal by name, whatever its action is',
+    guess: `${STATUS}, CREATE_FAILED with the reasons if it fails; which findings there are beside those of Cedar: each policy is judged by itself, and not together with the others of the engine; IGNORE_ALL_FINDINGS keeps all that parses. What was generated is kept as its statement, and is a ValidationException if it is INVALID or NOT_TRANSLATABLE. A temporal policy is answered with 501`,
   },
   UpdatePolicy: {
     from: 'documentation: what is left out stays',

@@ -30,7 +30,7 @@ interface InEngine {
 interface Named extends InEngine {
   policyGenerationId: string;
 }
-type StartInput = InEngine & { name: string; resource: { arn?: string }; content: { rawText?: string }; clientToken?: string };
+type StartInput = InEngine & { name: string; resource: { arn: string }; content: { rawText: string }; clientToken?: string };
 
 /** Milliseconds in which the model must have answered, by the real time. */
 const PATIENCE = 120_000;
@@ -135,10 +135,9 @@ export function policyGenerations(world: World, bound: Bound, toolsOf: ToolsOf):
 
   const operations: Operations = {
     StartPolicyGeneration(input: StartInput) {
-      const { policyEngineId: engine, name, resource, content, clientToken } = input;
-      const { rawText: text } = content;
-      const { arn = '' } = resource;
-      if (text === undefined) throw refused('content has rawText.');
+      const { policyEngineId: engine, name, clientToken } = input;
+      const { arn } = input.resource;
+      const { rawText: text } = input.content;
       engineOf(world, engine);
       return state.once(`StartPolicyGeneration ${engine}`, clientToken, input, () => {
         checkStays(`Policy engine ${engine}`, engineOf(world, engine));
