@@ -128,7 +128,7 @@ export async function giveUp(resources: Resources, live: LiveRun, error: unknown
   untold.delete(live.runId);
   if ((await release(resources, live.runId, end)) || end === 0) return;
   untold.set(live.runId, end);
-  if (untold.size > MOST_UNTOLD) untold.delete(untold.values().next().value as string);
+  if (untold.size > MOST_UNTOLD) untold.delete(untold.keys().next().value as string);
 }
 
 /** The end of the lease with which a running run was given back; 0 if its process died, as far as is known. */
