@@ -27,7 +27,7 @@ test.each<[string, object, string]>([
   ['a client that is a number', { ...client, clientId: 7 }, 'clientId is a text'],
   ['a secret that is a number', { ...client, clientSecret: 193_021 }, 'clientSecret is a text.'],
   ['an address with a password', { ...client, discovery: `https://x:${SECRET}@id.example` }, 'clientId and clientSecret'],
-  ['an address that is no text', { ...client, discovery: new URL(at) }, 'discovery is a text'],
+  ['an address that is not a text', { ...client, discovery: new URL(at) }, 'discovery is a text'],
   ['a key in PEM', { ...client, clientKey: SECRET }, 'clientKey is a private CryptoKey'],
   ['a key of node:crypto', { ...client, clientKey: privateKey }, 'clientKey is a private CryptoKey'],
   ['a public key', { ...client, clientKey: { key: publicCrypto, kid: '1' } }, 'clientKey is a private CryptoKey'],
