@@ -152,7 +152,8 @@ interface Checked<T extends Gated> {
 }
 
 function permit<T extends Gated>(tool: T, call: Asked, written: Json, args: Again, o: GateOptions<T>): Verdict<T> | Promise<Verdict<T>> {
-  if (!args.ok) return refuse('INVALID_ARGUMENTS', `${args.problem}. Correct the arguments and call ${tool.name} again.`);
+  if (!args.ok)
+    return refuse('INVALID_ARGUMENTS', `${args.problem.replace(/\.$/, '')}. Correct the arguments and call ${tool.name} again.`);
   if (args.shown !== written && !fits(args.shown, LARGEST_MADE))
     return refuse('INVALID_ARGUMENTS', `What the schema of ${tool.name} makes of the arguments is too large. Call it with less.`);
   const valid = contextOf(tool, o.context);

@@ -6,6 +6,7 @@ import { inputSchema, requestOf } from '../../src/adapters/gateway/openapi/reque
 import type { Tool } from '../../src/index.ts';
 import type { JsonObject } from '../../src/json.ts';
 import { definition } from '../../src/loop/tools/tool.ts';
+import { listen } from '../../src/server/index.ts';
 
 const ADDED = { server: new URL('https://api.example.com'), headers: {} };
 
@@ -28,6 +29,20 @@ test('null is a body of JSON, and nothing of other types', async () => {
   expect(await bodyOf({ ...json, body: { ...json.body, empty: {} } as Operation['body'] }, {})).toEqual(['application/json', '{}']);
   for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/pdf'])
     expect(await bodyOf(await put(type, {}), { body: null })).toEqual([undefined, undefined]);
+});
+
+test('an argument that the operation does not have is refused: what it says would be left out of what is sent', async () => {
+  const json = await put('application/json', { type: 'object', properties: { text: { type: 'string' } } });
+  await expect(requestOf(json, { text: 'hi' }, ADDED)).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENTS',
+    outcome: 'not-run',
+    message: 'There is no argument "text". There are body. What is to be sent is the value of body.',
+  });
+  const { body: _, ...bare } = json;
+  await expect(requestOf(bare as Operation, { q: 1, b: null }, ADDED)).rejects.toMatchObject({
+    message: 'There is no argument "q", "b". The operation has none.',
+  });
+  expect(await bodyOf(json, { body: { text: 'hi' } })).toEqual(['application/json', '{"text":"hi"}']);
 });
 
 test('a schema may have the name of what every object has', async () => {
@@ -105,4 +120,19 @@ test('a server on this machine that only the document names is refused, with wha
     outcome: 'not-run',
   });
   await expect(call({ server: 'http://127.0.0.1:9' })).rejects.toMatchObject({ code: 'NETWORK' });
+});
+
+test('a server that cannot be reached for a reason that no table lists is told by the code of the error', async () => {
+  await using plain = await listen(() => new Response('x'));
+  const paths = { '/orders': { get: { operationId: 'orders', responses: { 200: { description: 'ok' } } } } };
+  const document = { openapi: '3.1.0', info: { title: 'x', version: '1' }, paths };
+  const opened = await openApiTools({ document, server: plain.url.replace('http:', 'https:') }).open({
+    signal: new AbortController().signal,
+  });
+  const [orders] = await opened.list();
+  const ctx = { signal: new AbortController().signal, credentials: {}, idempotencyKey: 'k' };
+  await expect(async () => definition(orders as Tool).options.execute({}, ctx as never)).rejects.toMatchObject({
+    code: 'NETWORK',
+    message: expect.stringContaining('(ERR_SSL_WRONG_VERSION_NUMBER)'),
+  });
 });

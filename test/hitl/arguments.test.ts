@@ -379,3 +379,11 @@ describe('after an edit', () => {
     expect((await oneEdit(it)).output.map((part) => part.text)).toEqual(['sent']);
   });
 });
+
+test('a problem that is a sentence of its own has one full stop', async () => {
+  const input = { type: 'object', properties: { id: { type: 'string' } }, required: ['id'] } as const;
+  const find = tool({ name: 'find', description: 'Finds', input, effect: 'read', execute: () => 1 });
+  const model = scripted([asks(['find', {}]), 'done']);
+  await ends(new Engine().run(agent({ name: 'clerk', instructions: '', model, tools: [find] }), 'go'), 'completed');
+  expect(failure(shown(model.requests[1])[0]).message).toMatch(/[^.]\. Correct the arguments and call find again\.$/);
+});

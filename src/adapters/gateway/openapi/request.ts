@@ -39,6 +39,7 @@ export interface Added {
 /** @throws ToolError `INVALID_ARGUMENTS` for what cannot be sent as it was meant. Nothing was sent. */
 export async function requestOf(operation: Operation, input: JsonObject, added: Added): Promise<Outgoing> {
   const { method, path, parameters, body } = operation;
+  assertKnown(operation, input);
   const given = (p: Parameter): Json | undefined => (Object.hasOwn(input, p.property) ? input[p.property] : undefined);
   const of = (place: Parameter['in']) =>
     parameters.flatMap((p): [Parameter, Json][] => {
@@ -75,6 +76,16 @@ export async function requestOf(operation: Operation, input: JsonObject, added: 
   if (!body || sent === undefined) return { method, url, headers, body: undefined };
   const { type, bytes } = await encodeBody(body, sent);
   return { method, url, headers: { ...headers, 'content-type': type }, body: bytes };
+}
+
+/** What is not an argument would be left out: a note would be sent without its text. */
+function assertKnown({ parameters, body }: Operation, input: JsonObject): void {
+  const known = [...parameters.map(({ property }) => property), ...(body ? ['body'] : [])];
+  const unknown = Object.keys(input).filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  const there = known.length > 0 ? `There are ${known.join(', ')}.` : 'The operation has none.';
+  const names = unknown.map((name) => JSON.stringify(name.slice(0, 100))).slice(0, 10);
+  throw refused(`There is no argument ${names.join(', ')}. ${there}${body ? ' What is to be sent is the value of body.' : ''}`);
 }
 
 function expanded(path: string, parameters: readonly Parameter[], input: JsonObject): string {

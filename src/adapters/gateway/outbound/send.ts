@@ -79,8 +79,10 @@ function redirected(name: string, asked: Outgoing, { status, headers }: Response
 function unreached(error: unknown, name: string): ToolError {
   if (ToolError.is(error)) return error;
   const { code, message, outcome, retryable } = classify(error);
-  // an error that no table lists may quote what was sent
-  const why = code === 'TOOL_FAILED' ? 'the request could not be made' : message;
+  // an error that no table lists may quote what was sent: its code, such as ERR_SSL_WRONG_VERSION_NUMBER, does not
+  const { code: inner } = ((error as Error).cause ?? {}) as { code?: unknown };
+  const told = typeof inner === 'string' && /^[A-Z_]{1,60}$/.test(inner) ? ` (${inner})` : '';
+  const why = code === 'TOOL_FAILED' ? `the request could not be made${told}` : message;
   return new ToolError(code === 'TOOL_FAILED' ? 'NETWORK' : code, `${name} cannot be reached: ${why}`, { outcome, retryable });
 }
 
