@@ -81,7 +81,10 @@ test('finds the right tools first', async () => {
 });
 
 test('finds what a policy may permit the caller, and nothing else', async () => {
-  const as = await among([permit(7, ' when { principal.hasTag("role") && principal.getTag("role") == "agent" }'), permit(3, ' when { true }')]);
+  const as = await among([
+    permit(7, ' when { principal.hasTag("role") && principal.getTag("role") == "agent" }'),
+    permit(3, ' when { true }'),
+  ]);
   const ana = await as({ role: 'agent' });
   expect((await ana.client.listTools()).tools.map(({ name }) => name)).toEqual([SEARCH, 'A___tool_3', 'A___tool_7']);
   expect(await ana.found('refund an order')).toEqual(['A___tool_7']);
