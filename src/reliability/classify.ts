@@ -105,7 +105,7 @@ function own(error: unknown, fallbackCode: FallbackCode, mask: Mask): Classified
   return classified;
 }
 
-/** Milliseconds that something asks to wait, as JSON can hold them; undefined for what is no length of time. */
+/** Milliseconds that something asks to wait, as JSON can hold them; undefined for what is not a length of time. */
 export const waitOf = (asked: unknown): number | undefined =>
   typeof asked === 'number' && asked >= 0 ? Math.min(asked, Number.MAX_SAFE_INTEGER) : undefined;
 

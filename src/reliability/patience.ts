@@ -32,7 +32,7 @@ export function inTime<T>(value: T | PromiseLike<T>, ms: number, what: string, c
 }
 
 /**
- * What user code answers that is not awaited. A promise is no answer, and its rejection, which nothing would handle, must not end the process.
+ * What user code answers that is not awaited. A promise is refused, and its rejection, which nothing would handle, must not end the process.
  * @throws Error for a promise.
  */
 export function atOnce<T>(answer: T): T {
