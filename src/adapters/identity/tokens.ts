@@ -121,28 +121,27 @@ export function tokens(vault: Vault, oauthOf: (provider: string) => OAuth, now: 
     for (const name of new Set(places.map((place) => place.provider)))
       ends.push(
         await vault.alone(lockOf({ owner, provider: name }), async () => {
-          let end: Revoked = { provider: name, outcome: 'forgotten' };
-          for (const place of isKnown(name) ? await vault.list({ owner, provider: name }) : []) {
-            const found = place.kind === 'consent' ? undefined : await known(place);
-            if (found) end = await revokedAt(name, found, end);
-          }
+          const kept = isKnown(name) ? (await vault.list({ owner, provider: name })).filter(({ kind }) => kind !== 'consent') : [];
+          // all at once: one that does not answer is waited for as long as for one token
+          const all = await Promise.all(kept.map(async (place) => revokedAt(name, await known(place))));
+          const end = all.find((one) => one?.code !== undefined) ?? all.find((one) => one !== undefined);
           await vault.remove({ owner, provider: name });
-          return end;
+          return end ?? { provider: name, outcome: 'forgotten' };
         }),
       );
     return ends;
   }
 
-  /** @returns `before` if the provider has no endpoint for it. The first failure is told. */
-  async function revokedAt(provider: string, token: KeptToken, before: Revoked): Promise<Revoked> {
+  /** @returns undefined if there is none, or the provider has no endpoint for that or is another one. */
+  async function revokedAt(provider: string, token: KeptToken | undefined): Promise<Revoked | undefined> {
+    if (!token) return undefined;
     const { access, refresh } = token;
     try {
       const oauth = oauthOf(provider);
-      if (!isFrom(oauth, token)) return before;
+      if (!isFrom(oauth, token)) return undefined;
       // a refresh token takes its access tokens along, at servers that do as RFC 7009 says they should
-      if (refresh !== undefined && !(await oauth.revoke(refresh, 'refresh_token'))) return before;
-      if (!(await oauth.revoke(access, 'access_token')) || before.code !== undefined) return before;
-      return { provider, outcome: 'revoked' };
+      if (refresh !== undefined && !(await oauth.revoke(refresh, 'refresh_token'))) return undefined;
+      return (await oauth.revoke(access, 'access_token')) ? { provider, outcome: 'revoked' } : undefined;
     } catch (error) {
       return { provider, outcome: 'forgotten', code: RondoError.is(error) ? error.code : 'INTERNAL' };
     }

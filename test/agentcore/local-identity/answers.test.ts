@@ -213,3 +213,38 @@ test('a discovery document that cannot be had any more is waited for every half 
   await token('e');
   expect(documents).toBe(3);
 });
+
+test('revoke() asks a provider for all tokens at once: one that is slow is waited for once', async () => {
+  const arrived: (() => void)[] = [];
+  let most = 0;
+  const server = createServer(async (request, response) => {
+    const body = new URLSearchParams(await text(request));
+    const given = { access_token: `at-${body.get('code')}`, token_type: 'bearer', expires_in: 3_600 };
+    const answer = () => void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(given));
+    if (request.url !== '/revoke') return answer();
+    most = Math.max(most, arrived.push(answer));
+    // answered once all three are there
+    if (arrived.length === 3) for (const one of arrived.splice(0)) one();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  ends.push(
+    () => server.close(),
+    () => server.closeAllConnections(),
+  );
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const vault = vaultOf();
+  const identity = localIdentity({
+    vault,
+    timeout: 2_000,
+    callback: CALLBACK,
+    providers: { crm: { endpoints: { ...endless(url), revocation: `${url}/revoke` }, clientId: 'x', clientSecret: 'y' } },
+  });
+  for (const scope of ['a', 'b', 'c']) {
+    const asked = await identity.get({ provider: 'crm', flow: 'user', scopes: [scope], ...occasion });
+    const state = 'consentUrl' in asked && new URL(asked.consentUrl).searchParams.get('state');
+    await identity.returned({ url: `${CALLBACK}?code=${scope}&state=${state}`, by, signal: occasion.signal });
+  }
+  expect(await identity.revoke({ by })).toEqual([{ provider: 'crm', outcome: 'revoked' }]);
+  expect(most).toBe(3);
+  expect(await vault.list({})).toEqual([]);
+});
