@@ -179,6 +179,34 @@ describe.each(journals)('one intent, once, on $name', ({ make }) => {
     ]);
   });
 
+  test('of a durable step: one within its function that asks for the same is told at once that it waits for itself', async () => {
+    const { journal } = make();
+    const done: string[] = [];
+    const told: unknown[] = [];
+    const paying = graph({
+      name: 'paying',
+      state: z.object({ out: z.string().default('') }),
+      nodes: {
+        pay: async (_, { durable }) => ({
+          out: await durable(
+            'outer',
+            async () => {
+              const inner = durable('inner', () => done.push('inner'), { key: 'k', effect: 'once' });
+              await inner.catch((error: unknown) => told.push(error));
+              done.push('outer');
+              return 'paid';
+            },
+            { key: 'k', effect: 'once' },
+          ),
+        }),
+      },
+      edges: { start: 'pay', pay: 'end' },
+    });
+    await ends(new Engine({ journal }).run(paying, {}, { by: ana }), 'completed');
+    expect(done).toEqual(['outer']);
+    expect(told).toMatchObject([{ code: 'INTENT_BUSY', outcome: 'not-run', message: expect.stringContaining('waits for this one') }]);
+  });
+
   test('a sub-agent that waits for a person holds its intent, and another part of the run is told so at once', async () => {
     const { journal } = make();
     const outside = foreignAgent<string, Json>({

@@ -21,7 +21,7 @@ import type { AttemptContext } from '../../reliability/timeout.ts';
 import type { BreakerTarget } from '../../telemetry/trace.ts';
 import { appendWithRetry, noted } from '../append-with-retry.ts';
 import type { ResolvedPolicy, Scope } from '../types.ts';
-import { stillClaimed } from './intent.ts';
+import { holding, stillClaimed } from './intent.ts';
 import { cameTo, type Kept, settleLate } from './late.ts';
 import { Meter } from './meter.ts';
 
@@ -91,7 +91,7 @@ export async function perform<T, V = undefined>(scope: Scope, effect: Performing
   const enter = (given: V, attempt: AttemptContext) => {
     entered = attempt.attempt;
     if (meter) meter.entered = entered;
-    return effect.run(given, attempt);
+    return call.intent ? holding({ run: scope.run.runId, call: call.id }, () => effect.run(given, attempt)) : effect.run(given, attempt);
   };
   const checked = (given: V, attempt: AttemptContext) => {
     const owned = scope.drive.own();

@@ -5,6 +5,7 @@
  * I2. A call that claims an intent names the newest revision of its claim, or that there is none, so of two that find it free one starts.
  * I3. All calls of one intent have one idempotency key, in every run.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Failure, notRun, RondoError, ToolError } from '../../errors.ts';
 import type { Busy, LookedUp } from '../../hitl/gate.ts';
 import { differing, type Meant } from '../../hitl/intent.ts';
@@ -50,6 +51,7 @@ export async function lookUpIntent(
   if (isOwn(scope, call, holder) && claim.state !== 'done') return { go: 'claim', intent };
   if (claim.digest !== undefined && claim.digest !== meant.digest) return conflict(scope, tool, claim, shown);
   if (claim.state === 'done') return repeated(scope, tool, claim);
+  if (holder && isAround(scope, holder)) return refuse(busy(tool, holder, 'and waits for this one'));
   const state = claim.state === 'unknown' || !holder ? 'gone' : await stateOf(scope, holder);
   const again = () => lookUpIntent(scope, tool, call, meant, shown);
   if (state === 'live') return { go: 'busy', holder: holder as Holder, again: async () => busyIn(await again()) };
@@ -69,6 +71,16 @@ function isOwn({ run, frame }: Scope, { id }: { id?: string }, holder: Holder | 
   // all turns of a foreign agent have one intent
   return holder.call === id || (frame.kind === 'foreign' && frame.claim?.call === holder.call);
 }
+
+/** The calls with an intent in whose functions the code that runs is. */
+const around = new AsyncLocalStorage<readonly Holder[]>();
+
+/** Runs the function of a call that holds an intent. */
+export const holding = <T>(holder: Holder, act: () => T): T => around.run([...(around.getStore() ?? []), holder], act);
+
+/** Of the same run alone: another run may have been begun or woken by the function, which need not wait for it. */
+const isAround = ({ run }: Scope, holder: Holder): boolean =>
+  holder.run === run.runId && (around.getStore() ?? []).some((one) => one.run === holder.run && one.call === holder.call);
 
 /** Whether the call that holds an intent ends by itself (`live`), or may never end. */
 async function stateOf({ host, run }: Scope, holder: Holder): Promise<'live' | 'waits' | 'gone'> {
