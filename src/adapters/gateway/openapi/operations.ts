@@ -18,6 +18,8 @@ export interface Operation {
   readonly at: string;
   readonly description: string;
   readonly parameters: readonly Parameter[];
+  /** Arguments of parameters that credentials or the application set: what a model says of them is not sent. */
+  readonly reserved?: ReadonlySet<string>;
   readonly body: RequestBody | undefined;
   /** The URL in the document where it is served, with defaults in place of variables. */
   readonly server: string | undefined;

@@ -79,9 +79,9 @@ export async function requestOf(operation: Operation, input: JsonObject, added: 
 }
 
 /** What is not an argument would be left out: a note would be sent without its text. */
-function assertKnown({ parameters, body }: Operation, input: JsonObject): void {
+function assertKnown({ parameters, body, reserved }: Operation, input: JsonObject): void {
   const known = [...parameters.map(({ property }) => property), ...(body ? ['body'] : [])];
-  const unknown = Object.keys(input).filter((name) => !known.includes(name));
+  const unknown = Object.keys(input).filter((name) => !known.includes(name) && !reserved?.has(name));
   if (unknown.length === 0) return;
   const there = known.length > 0 ? `There are ${known.join(', ')}.` : 'The operation has none.';
   const names = unknown.map((name) => JSON.stringify(name.slice(0, 100))).slice(0, 10);

@@ -221,7 +221,9 @@ function withoutReserved(
     const key = `${p.in} ${p.in === 'header' ? p.name.toLowerCase() : p.name}`;
     return !reserved.has(key) && !taken.has(key);
   });
-  return free.length === operation.parameters.length ? operation : { ...operation, parameters: free };
+  if (free.length === operation.parameters.length) return operation;
+  const ours = operation.parameters.flatMap((p) => (free.includes(p) ? [] : [p.property]));
+  return { ...operation, parameters: free, reserved: new Set(ours) };
 }
 
 interface Calling {
