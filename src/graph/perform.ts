@@ -12,7 +12,7 @@ import type { End } from '../loop/types.ts';
 
 import { inputOf, isConversation } from '../ports/input.ts';
 import type { ApprovalRule } from '../ports/tool.ts';
-import { Halted, judged, unlessHalted } from '../reliability/patience.ts';
+import { atOnce, Halted, judged, unlessHalted } from '../reliability/patience.ts';
 import { isThenable } from '../reliability/timeout.ts';
 import { Context } from './context.ts';
 import type { Node } from './definition.ts';
@@ -133,7 +133,7 @@ async function askPerson(
   const { scope } = schedule;
   let question: string;
   try {
-    question = String(node.ask(schedule.state, itemOf(task)));
+    question = String(atOnce(node.ask(schedule.state, itemOf(task))));
   } catch (error) {
     return fail(schedule, task, error);
   }

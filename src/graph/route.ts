@@ -35,6 +35,10 @@ function reachedBy(target: unknown): Reached | undefined {
 }
 
 function told(target: unknown): string {
-  if (target instanceof Promise) return 'a promise (a route decides at once)';
+  if (target instanceof Promise) {
+    // its rejection, which nothing would handle, must not end the process
+    target.catch(() => undefined);
+    return 'a promise (a route decides at once)';
+  }
   return typeof target === 'object' ? (JSON.stringify(target)?.slice(0, 100) ?? 'nothing') : `"${String(target).slice(0, 100)}"`;
 }

@@ -5,13 +5,14 @@ import type { Call } from '../journal/fold/fold.ts';
 import { arrival, awaiting, timedOut } from '../loop/call/arrival.ts';
 import { beginning } from '../loop/call/wait.ts';
 import type { Left } from '../loop/sub-agent-frame.ts';
+import { atOnce } from '../reliability/patience.ts';
 import type { Node } from './definition.ts';
 import { endWaited, fail, itemOf, type Scheduling } from './ending.ts';
 
 export async function runWait(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'wait' }>): Promise<Left | undefined> {
   const since = Date.now();
   const now = await schedule.scope.host.now();
-  const failed = await begin(schedule, task, () => beginning(node.wait(schedule.state, itemOf(task)), now));
+  const failed = await begin(schedule, task, () => beginning(atOnce(node.wait(schedule.state, itemOf(task))), now));
   if (failed) return fail(schedule, task, failed.error);
   return task.wait && now < dueOf(task.wait) ? { waiting: true } : endWaited(schedule, task, since, () => undefined);
 }
@@ -22,7 +23,7 @@ export async function runEvent(schedule: Scheduling, task: Call, node: Extract<N
   const { event: name, schema } = node;
   const now = await scope.host.now();
   const failed = await begin(schedule, task, () =>
-    awaiting(scope, { name, key: node.key(schedule.state, itemOf(task)), schema: schema.json }, node.for, now),
+    awaiting(scope, { name, key: atOnce(node.key(schedule.state, itemOf(task))), schema: schema.json }, node.for, now),
   );
   if (failed) return fail(schedule, task, failed.error);
   const { wait } = task;
