@@ -284,7 +284,6 @@ export const NOT_VERIFIED: readonly string[] = [
   'Policies of IAM: every key that the server was told may do everything.',
   'Quotas that are counted by region or account over longer than the time that the server runs.',
   'What is extracted, when, from how many events at once, and how it is worded: here it is the local strategies, with a model that you bind.',
-  'What policies are generated from a text: here it is what the model writes that you bind.',
-  'The schema that policies are validated against, how claims become tags, the findings, and the texts of denials.',
+  'The schema that policies are validated against, how claims become tags, the findings, the texts of denials, and what policies a text becomes: here it is what the model writes that you bind.',
   'How long a memory takes until it is active: users report one to three minutes.',
 ];
