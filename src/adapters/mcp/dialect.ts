@@ -2,6 +2,7 @@
 import type { CallToolResult, Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
 import type { JsonObject } from '../../json.ts';
 import type { ChangedList, MaterialKind } from '../../ports/materials.ts';
+import type { Elicited } from './midway.ts';
 
 /** A tool as its server declares it, or why that cannot be read. */
 export type Declared = ToolDescription & { readonly odd?: string };
@@ -34,9 +35,6 @@ export interface CallParams {
   requestState?: string;
 }
 
-/** What a person answered, as MCP says it. */
-export type Elicited = { action: 'accept'; content?: JsonObject } | { action: 'decline' } | { action: 'cancel' };
-
 /** A question of a server in the middle of a call, for an application that answers at once. */
 export interface McpQuestion {
   /** The server's name for its tool. */
@@ -49,14 +47,6 @@ export interface McpQuestion {
 }
 
 export type Answering = (question: McpQuestion) => JsonObject | undefined | Promise<JsonObject | undefined>;
-
-/** Takes what a server says in the middle of one call, in place of the run: for a gateway that passes it on as it is. */
-export interface Midway {
-  /** `elicitation/create`. An error with a `code` is what the server is told. */
-  ask(params: JsonObject, signal: AbortSignal): Promise<Elicited>;
-  /** `notifications/message` */
-  log(params: JsonObject): void;
-}
 
 export interface Events {
   changed(list: ChangedList): void;

@@ -5,8 +5,9 @@ import type { Json, JsonObject } from '../../json.ts';
 import { isObject } from '../../json-schema/keywords.ts';
 import { foreignSchema } from '../../json-schema.ts';
 import type { ToolContext } from '../../ports/tool.ts';
-import type { Answering, Elicited, Input } from './dialect.ts';
+import type { Answering, Input } from './dialect.ts';
 import { cut } from './failure.ts';
+import type { Elicited } from './midway.ts';
 
 /** What a call leaves until a person has answered. A type, so that the compiler knows it as JSON. */
 export type Left = {

@@ -4,8 +4,9 @@ import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { type NeedsPerson, ToolError } from '../../errors.ts';
 import { type JsonObject, put } from '../../json.ts';
 import type { Effect, ToolContext } from '../../ports/tool.ts';
-import { type Answering, type Elicited, type InputRequired, isInputRequired, type Midway } from './dialect.ts';
+import { type Answering, type InputRequired, isInputRequired } from './dialect.ts';
 import { answeredAtOnce, asks, isQuestions, keyOf, type Left, leftBy, questionOf } from './elicitation.ts';
+import type { Elicited, Midway } from './midway.ts';
 import { badResult } from './result.ts';
 
 /** Most times that a server may answer a call with questions before a person is asked again. */

@@ -7,7 +7,8 @@ import type { Breaker, Effect, Retry, SourceCaller, ToolOptions } from '../../po
 import type { Schema } from '../../schema.ts';
 import { secretsIn } from '../../secrets.ts';
 import type { Access, McpAuth } from './auth/access.ts';
-import type { Answering, Midway } from './dialect.ts';
+import type { Answering } from './dialect.ts';
+import type { Midway } from './midway.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a server's arguments have no static type
 type Options = ToolOptions<string, Schema<any>, Schema<any>, never, Json>;

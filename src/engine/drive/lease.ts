@@ -13,7 +13,7 @@ import type { LiveRun } from './live-run.ts';
 /** Milliseconds from the last renewal until another process may claim the run. */
 export const LEASE = 30_000;
 /** The end of a lease on a run whose owner gave it back in good order. One that ran out, or whose owner is gone, never ends then. */
-export const GIVEN_BACK = 1;
+const GIVEN_BACK = 1;
 /** The same, where nothing of the run was under way any more: each model call is in the journal with what it cost, or may have cost. */
 export const GIVEN_BACK_WHOLE = 2;
 /** With less than this left, the store must renew the lease before an effect starts, because an attempt may start late. */

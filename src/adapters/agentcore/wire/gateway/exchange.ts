@@ -1,6 +1,6 @@
 /** The request to a gateway that is being answered, for what happens deep below it. */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Midway } from '../../../mcp/dialect.ts';
+import type { Midway } from '../../../mcp/midway.ts';
 import type { PolicyRecord } from '../policy/decided.ts';
 
 export interface Exchange {

@@ -1,7 +1,7 @@
 /** What an MCP server says in the middle of a call, passed on to the client of the gateway as it is: questions to its person, and log lines. */
 import { randomUUID } from 'node:crypto';
 import type { JsonObject } from '../../../../json.ts';
-import type { Elicited, Midway } from '../../../mcp/dialect.ts';
+import type { Elicited, Midway } from '../../../mcp/midway.ts';
 import type { Shows } from '../../../mcp/server/elicit.ts';
 import { RpcError } from '../../../mcp/server/offering.ts';
 import { fieldsOf, type Rpc } from './rpc.ts';
