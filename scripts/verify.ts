@@ -54,6 +54,11 @@ const none = (problems: readonly string[], measured: string) => {
   return measured;
 };
 
+/**
+ * Peers that are told as optional and have no range: npm would follow them to their own peers, and refuse to install Rondo where those do not fit.
+ * That of Strands is SDK 2 of OpenTelemetry.
+ */
+const WITHOUT_RANGE = ['@strands-agents/sdk'];
 const optionalPeers = Object.entries(manifest.peerDependenciesMeta ?? {}).flatMap(([name, { optional }]) => (optional ? name : []));
 
 const checks: Record<string, Check> = {
@@ -82,6 +87,14 @@ const checks: Record<string, Check> = {
   invariants: () => {
     const tests = read('test/**/*.test.ts');
     return none(invariantProblems(read('src/**/*.ts'), tests), `${tests.size} test files`);
+  },
+  peers: async () => {
+    const open = optionalPeers.filter((name) => manifest.peerDependencies?.[name] === undefined);
+    const wrong = [...new Set([...open, ...WITHOUT_RANGE])].filter((name) => !open.includes(name) || !WITHOUT_RANGE.includes(name));
+    return none(
+      wrong.map((name) => `package.json: ${name} ${open.includes(name) ? 'has no range' : 'has a range, see WITHOUT_RANGE'}`),
+      `${optionalPeers.length} optional`,
+    );
   },
   lock: () => none(lockProblems(readFileSync(join(root, 'package-lock.json'), 'utf8')), ''),
   unused: command('knip', '--no-progress', '--treat-config-hints-as-errors'),
