@@ -12,6 +12,7 @@ import { textOf } from './read/text.ts';
 export interface Run<O = unknown> extends PromiseLike<RunResult<O>>, AsyncIterable<RunEvent> {
   /** Known at once, before the run is in the journal. */
   readonly id: string;
+  then: Promise<RunResult<O>>['then'];
   catch<T = never>(rejected?: ((reason: unknown) => T | PromiseLike<T>) | null): Promise<RunResult<O> | T>;
   finally(last?: (() => void) | null): Promise<RunResult<O>>;
   /**

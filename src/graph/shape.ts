@@ -20,7 +20,9 @@ export function shapeOf(name: string, nodes: ReadonlySet<string>, edges: Readonl
   const ways = new Map<string, Way>();
   for (const from of ['start', ...nodes]) {
     if (!Object.hasOwn(edges, from))
-      throw invalid(`graph "${name}": "${from}" has no edge. Say where it leads: edges: { ${from}: 'end' }.`);
+      throw invalid(
+        `graph "${name}": "${from}" has no edge. Say where it leads: edges: { ${from}: '${from === 'start' ? [...nodes][0] : 'end'}' }.`,
+      );
     const way = wayOf(name, from, edges[from]);
     for (const to of way.targets ?? [])
       if (to !== 'end' && !nodes.has(to))

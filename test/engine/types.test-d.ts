@@ -211,3 +211,7 @@ expectTypeOf(engine.run(agent({ ...desk, tools: [handoff(counted)] }), 'x').outp
 expectTypeOf(engine.run(agent({ ...desk, agents: [counted] }), 'x').output()).resolves.toEqualTypeOf<string>();
 const either = agent({ ...desk, agents: [handoff(counted)], output: z.object({ said: z.string() }) });
 expectTypeOf(engine.run(either, 'x').output()).resolves.toEqualTypeOf<{ said: string }>();
+
+// a run, and what drives due ones, are like promises: what follows one is a promise
+expectTypeOf(engine.run(support, 'hi').then(({ status }) => status)).toEqualTypeOf<Promise<RunResult<string>['status']>>();
+expectTypeOf(engine.recover().then((runs) => runs.length)).toEqualTypeOf<Promise<number>>();

@@ -23,7 +23,7 @@ describe('a graph that cannot work is refused where it is declared:', () => {
   test.each<[string, object, string]>([
     ['an edge to no node', { edges: { start: 'a', a: 'c', b: 'end' } }, 'leads to "c", which is not a node. There are a, b'],
     ['an edge from no node', { edges: { start: 'a', a: 'b', b: 'end', c: 'end' } }, 'an edge from "c"'],
-    ['no start', { edges: { a: 'b', b: 'end' } }, '"start" has no edge'],
+    ['no start', { edges: { a: 'b', b: 'end' } }, '"start" has no edge. Say where it leads: edges: { start: \'a\' }'],
     ['a node without an edge', { edges: { start: 'a', a: 'b' } }, '"b" has no edge'],
     ['nodes that nothing leads to', { edges: { start: 'a', a: 'end', b: 'end' } }, 'no edge leads to "b"'],
     ['a loop without a way out', { edges: { start: 'a', a: 'b', b: 'a' } }, 'from "a", "b" no way leads to the end'],

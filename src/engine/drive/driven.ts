@@ -12,6 +12,7 @@ export interface Resumed {
  * they are claimed, or do neither.
  */
 export interface Driven extends PromiseLike<readonly Resumed[]>, AsyncIterable<Resumed> {
+  then: Promise<readonly Resumed[]>['then'];
   catch<T = never>(rejected?: ((reason: unknown) => T | PromiseLike<T>) | null): Promise<readonly Resumed[] | T>;
   finally(last?: (() => void) | null): Promise<readonly Resumed[]>;
 }
