@@ -90,19 +90,21 @@ export function httpTargets(o: HttpWorld): HttpTargets {
     return target;
   }
 
-  /** @throws AwsError `AccessDeniedException`. */
-  async function permitted({ gateway, target, received, admitted, id }: Asked, tool: string): Promise<void> {
-    const ruling = await policyOf(gateway)?.decide({
+  /** @param tool asked only where a policy decides: to find it can need the schema of the target. @throws AwsError `AccessDeniedException`. */
+  async function permitted({ gateway, target, received, admitted, id }: Asked, tool: () => string | Promise<string>): Promise<void> {
+    const policy = policyOf(gateway);
+    if (!policy) return;
+    const ruling = await policy.decide({
       by: admitted.by,
       agent: 'gateway',
-      tool,
+      tool: await tool(),
       input: inputOf(received.body),
       effect: 'once',
       context: undefined,
       runId: id,
       session: undefined,
     });
-    if (ruling && !('allow' in ruling && ruling.allow)) {
+    if (!('allow' in ruling && ruling.allow)) {
       const why = ruling.reason ?? 'A policy denies the request.';
       throw providerOf(target)
         ? inferenceError('AccessDeniedException', 'permission_error', why)
@@ -125,7 +127,7 @@ export function httpTargets(o: HttpWorld): HttpTargets {
   async function toRuntime(asked: Asked, runtime: RuntimeTarget): Promise<Encoded> {
     const { received, target, path, id } = asked;
     const operation = operationFor(received.method, path, runtime);
-    await permitted(asked, `${target.name}___${operation.action}`);
+    await permitted(asked, () => `${target.name}___${operation.action}`);
     return invoked(received, operation, await runtimeCaller(asked), { runtime, operations: o.runtime, id, tell: o.tell });
   }
 
@@ -147,7 +149,7 @@ export function httpTargets(o: HttpWorld): HttpTargets {
     }
   }
 
-  async function toService(asked: Asked, action: string, url: URL): Promise<Encoded> {
+  async function toService(asked: Asked, action: () => string | Promise<string>, url: URL): Promise<Encoded> {
     const { gateway, received } = asked;
     await permitted(asked, action);
     const { authorize } = await credentialsOf(asked);
@@ -167,13 +169,13 @@ export function httpTargets(o: HttpWorld): HttpTargets {
       const url = addressOf(bound.url(endpoint), providerPath);
       // policies see the model by the name that the provider gets: clients have several for it
       const changed = { ...asked(target), received: { ...received, body: sent.body } };
-      return { target, act: () => toService(changed, `${target.name}___POST:${path}`, url) };
+      return { target, act: () => toService(changed, () => `${target.name}___POST:${path}`, url) };
     }
     const { target, keep } = routed(received, gateway, { target: name, path, principal: calling.kind === 'aws' ? calling.arn : undefined });
     const { agentcoreRuntime, passthrough } = target.settings.targetConfiguration.http ?? {};
     if (agentcoreRuntime) return { target, act: async () => keep(await toRuntime(asked(target), agentcoreRuntime)) };
     const url = urlOf(bound, passthrough as Passthrough, { path, query: received.query });
-    const action = await actionFor(target, received.method, path);
+    const action = () => actionFor(target, received.method, path);
     return { target, act: async () => keep(await toService(asked(target), action, url)) };
   }
 
