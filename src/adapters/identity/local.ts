@@ -3,6 +3,7 @@ import { invalid, RondoError } from '../../errors.ts';
 import { checkOptions, hint } from '../../options.ts';
 import type { ConsentAddress, ConsentNeeded, CredentialRequest, Identity, Occasion, Token } from '../../ports/identity.ts';
 import type { Principal } from '../../ports/principal.ts';
+import { LONGEST_TIMER } from '../../reliability/timer.ts';
 import { isTrusted } from '../../server/jose.ts';
 import { callbackOf, checkApart, isCallback } from './address.ts';
 import { assertions } from './assertions.ts';
@@ -67,8 +68,6 @@ const EXAMPLES = {
 } satisfies { [K in keyof LocalIdentityOptions]-?: string };
 
 const WHERE = 'localIdentity()';
-/** The longest delay of a timer of Node. */
-const LONGEST = 2_147_483_647;
 
 /**
  * An identity with an encrypted vault, for `new Engine({ identity })`. Needs the package `openid-client`, which is loaded for the first token
@@ -226,6 +225,6 @@ function check(o: LocalIdentityOptions): void {
   if (bind !== undefined && bind !== 'token' && bind !== 'user') throw invalid(`${WHERE}: bind is token or user.`);
   if (consentLifetime !== undefined && !(Number.isFinite(consentLifetime) && consentLifetime > 0))
     throw invalid(`${WHERE}: consentLifetime is a number of milliseconds above 0.`);
-  if (timeout !== undefined && !(timeout > 0 && timeout <= LONGEST))
-    throw invalid(`${WHERE}: timeout is a number of milliseconds above 0, and at most ${LONGEST}.`);
+  if (timeout !== undefined && !(timeout > 0 && timeout <= LONGEST_TIMER))
+    throw invalid(`${WHERE}: timeout is a number of milliseconds above 0, and at most ${LONGEST_TIMER}.`);
 }

@@ -1,6 +1,7 @@
 /** The time of the local server: the real one, or one that a test moves. */
 import { invalid } from '../../../errors.ts';
 import { checkOptions } from '../../../options.ts';
+import { LONGEST_TIMER } from '../../../reliability/timer.ts';
 import { report } from '../../../server/report.ts';
 
 export interface Clock {
@@ -31,8 +32,6 @@ interface Due {
   act: () => void | Promise<void>;
 }
 
-/** The longest delay of a timer of Node. */
-const LONGEST = 2_147_483_647;
 /** No request can be signed after it: a signature says its year with four digits. */
 const LAST = Date.UTC(9999, 11, 31);
 const tell = report('movableClock()');
@@ -59,7 +58,7 @@ export function movableClock(o: { frozen?: boolean; start?: number } = {}): Mova
     clearTimeout(timer);
     const [next] = waiting;
     if (frozen || !next) return;
-    timer = setTimeout(due, Math.min(Math.max(next.at - now(), 0), LONGEST));
+    timer = setTimeout(due, Math.min(Math.max(next.at - now(), 0), LONGEST_TIMER));
     timer.unref();
   }
 

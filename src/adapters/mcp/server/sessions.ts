@@ -4,6 +4,7 @@ import type { WebStandardStreamableHTTPServerTransport } from '@modelcontextprot
 import { invalid } from '../../../errors.ts';
 import { checkOptions } from '../../../options.ts';
 import { isSamePrincipal, type Principal } from '../../../ports/principal.ts';
+import { LONGEST_TIMER } from '../../../reliability/timer.ts';
 import { eventStream } from '../../../server/sse.ts';
 import { loadServer } from '../sdk.ts';
 import { authInfoOf, callerIn } from './callers.ts';
@@ -32,8 +33,6 @@ const OPTIONS = {
 
 /** Sessions of all callers together. */
 const MOST_OF_ALL = 10_000;
-/** Longest delay of a timer, in milliseconds. */
-const LONGEST = 2_147_483_647;
 
 /** @returns undefined for a server without sessions. @throws RondoError `CONFIG_INVALID`. */
 export function sessionOptions(given: boolean | McpSessionOptions | undefined, where: string): Required<McpSessionOptions> | undefined {
@@ -42,8 +41,8 @@ export function sessionOptions(given: boolean | McpSessionOptions | undefined, w
   checkOptions(o, OPTIONS, `${where}: sessions`);
   const all = { timeout: 3_600_000, most: 100, elicitTimeout: 600_000, ...o };
   for (const [name, value] of Object.entries(all))
-    if (!(Number.isInteger(value) && value > 0 && value <= LONGEST))
-      throw invalid(`${where}: sessions.${name} is a whole number from 1 to ${LONGEST}.`);
+    if (!(Number.isInteger(value) && value > 0 && value <= LONGEST_TIMER))
+      throw invalid(`${where}: sessions.${name} is a whole number from 1 to ${LONGEST_TIMER}.`);
   return all;
 }
 

@@ -1,6 +1,7 @@
 /** What policies decide about at targets of HTTP: `Target___POST:/invocations`, each operation of the schema of a passthrough, and those of a provider of models. */
 import type { Json } from '../../../../../json.ts';
 import { isObject } from '../../../../../json-schema/keywords.ts';
+import { literal } from '../../../../../spellings.ts';
 import { readDocument } from '../../../../gateway/openapi/document.ts';
 import type { DescribedTool } from '../../../../policy/tools.ts';
 import { textOf } from '../documents.ts';
@@ -40,8 +41,6 @@ async function describedOf(target: Target): Promise<readonly Described[]> {
   if (!target.settings.targetConfiguration.http?.agentcoreRuntime) return all;
   return Object.values(RUNTIME_ACTIONS).map((action) => all.find((one) => one.action === action) ?? named(action, NO_INPUT));
 }
-
-const literal = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 /** What of a target policies can name. @throws RondoError `CONFIG_INVALID`. */
 export async function actionsOf(target: Target): Promise<readonly DescribedTool[]> {

@@ -25,10 +25,8 @@ export interface ForModel {
 export const providerOf = ({ settings }: Target): InferenceProvider | undefined => settings.targetConfiguration.inference?.provider;
 
 /** An error that clients of models read, by its member `error`. */
-export function inferenceError(name: string, type: string, message: string, because?: string): AwsError {
-  const error = new AwsError(name, message, { error: { type, message } });
-  error.because = because;
-  return error;
+export function inferenceError(name: string, type: string, message: string): AwsError {
+  return new AwsError(name, message, { error: { type, message } });
 }
 
 /** The models of all targets, as OpenAI lists them; undefined for another request. Those that only a pattern names are not in it. */
