@@ -105,6 +105,12 @@ test.each<[string, string | undefined, string]>([
   else expect(await ask(model)).toMatchObject({ model: expected });
 });
 
+test('a pattern with many wildcards is matched in a time that does not explode', async () => {
+  const { ask } = await models({ operations: chat(`${'*a'.repeat(100)}b`) });
+  await expect(ask('a'.repeat(256))).rejects.toMatchObject({ status: 404 });
+  expect(await ask(`${'a'.repeat(255)}b`)).toMatchObject({ name: 'one' });
+});
+
 test('without operations every path and model goes to the provider', async () => {
   const { ask, url, seen } = await models({});
   expect(await ask('any')).toMatchObject({ name: 'one', model: 'any' });

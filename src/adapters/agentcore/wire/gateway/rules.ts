@@ -1,5 +1,6 @@
 /** Rules of a gateway: which target of http gets a request, by its path and by who sends it. */
 import { AwsError, refused } from '../codec/error.ts';
+import { isLike } from './glob.ts';
 
 export interface Rule {
   id: string;
@@ -90,18 +91,6 @@ function holds({ matchPrincipals, matchPaths }: Condition, { target, path, princ
   return (matchPrincipals?.anyOf ?? []).some(({ iamPrincipal: { arn, operator } = { arn: '' } }) =>
     operator === 'StringLike' ? principal !== undefined && isLike(principal, arn) : principal === arn,
   );
-}
-
-/** `*` is any text, and `?` any character. Time grows with the product of the lengths, whatever the pattern. */
-function isLike(text: string, pattern: string): boolean {
-  let [t, p, star, mark] = [0, 0, -1, 0];
-  while (t < text.length) {
-    if (pattern[p] === '*') [star, mark, p] = [p, t, p + 1];
-    else if (pattern[p] === '?' || pattern[p] === text[t]) [t, p] = [t + 1, p + 1];
-    else if (star >= 0) [p, mark, t] = [star + 1, mark + 1, mark + 1];
-    else return false;
-  }
-  return /^\**$/.test(pattern.slice(p));
 }
 
 /** The target of a rule. @param random from 0 to 1, for one with weights. */

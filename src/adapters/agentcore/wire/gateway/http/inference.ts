@@ -3,6 +3,7 @@ import type { JsonObject } from '../../../../../json.ts';
 import { isObject } from '../../../../../json-schema/keywords.ts';
 import { overLimit } from '../../../../../json-text.ts';
 import { AwsError } from '../../codec/error.ts';
+import { isLike } from '../glob.ts';
 import { json } from '../refusal.ts';
 import type { Target } from '../resources.ts';
 import type { InferenceProvider } from '../target-configuration.ts';
@@ -10,7 +11,7 @@ import type { InferenceProvider } from '../target-configuration.ts';
 /** The first segment of their paths. */
 export const INFERENCE = 'inference';
 const LIST = '/v1/models';
-/** Characters, as in the list of a target. Patterns are matched by it. */
+/** Characters, as in the list of a target. */
 const LONGEST = 256;
 
 export interface ForModel {
@@ -96,12 +97,14 @@ function fitOf(
   mapping: InferenceProvider['modelMapping'],
 ): { rank: number; id: string } | undefined {
   if (!models) return { rank: 3, id: model };
+  // wildcards do not match line breaks
+  const isOneLine = !/[\n\r\u2028\u2029]/.test(model);
   const fits = models.flatMap(({ model: entry }) => {
     const short = prefixOf(entry, mapping);
     if (entry === model) return [{ rank: 0, id: model }];
     if (short?.rest === model) return [{ rank: 1, id: entry }];
-    if (patternOf(entry).test(model)) return [{ rank: 2, id: model }];
-    return short && patternOf(short.rest).test(model) ? [{ rank: 2, id: short.prefix + model }] : [];
+    if (isOneLine && isLike(model, entry)) return [{ rank: 2, id: model }];
+    return isOneLine && short && isLike(model, short.rest) ? [{ rank: 2, id: short.prefix + model }] : [];
   });
   return fits.sort((a, b) => a.rank - b.rank)[0];
 }
@@ -112,11 +115,3 @@ function prefixOf(id: string, mapping: InferenceProvider['modelMapping']): { pre
   const at = id.indexOf(separator);
   return strip && at > 0 && at < id.length - 1 ? { prefix: id.slice(0, at + 1), rest: id.slice(at + 1) } : undefined;
 }
-
-const patternOf = (glob: string) =>
-  new RegExp(
-    `^${glob
-      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-      .replaceAll('*', '.*')
-      .replaceAll('?', '.')}$`,
-  );
