@@ -3,6 +3,7 @@
  * apart, `wellFormedJson` and `keep` of a graph's state share unchanged parts, `copyOf` copies maps.
  */
 import { util } from './node.ts';
+import { isUnawaited } from './unawaited.ts';
 
 const { types } = util;
 
@@ -188,9 +189,7 @@ function specialOf(value: object): Special | undefined {
   if (value instanceof Headers)
     return { refusal: 'JSON cannot hold Headers: use Object.fromEntries(headers)', as: () => Object.fromEntries(value) };
   const has = (name: string) => typeof (value as { [k: string]: unknown })[name] === 'function';
-  // it is told below, and its rejection, which nothing would handle, must not end the process
-  if (value instanceof Promise) value.catch(() => undefined);
-  if (has('then')) return { refusal: `JSON cannot hold ${named(value)}: await it` };
+  if (isUnawaited(value) || has('then')) return { refusal: `JSON cannot hold ${named(value)}: await it` };
   // a Response, Request or Blob of any library
   if (has('arrayBuffer') && has('text')) return { refusal: `JSON cannot hold ${named(value)}: await its text(), or its json()` };
   if (has('toJSON')) return undefined;

@@ -1,5 +1,6 @@
 import { ToolError } from '../errors.ts';
 import type { Reached } from '../journal/entries/entries.ts';
+import { isUnawaited } from '../unawaited.ts';
 import type { GraphDefinition } from './definition.ts';
 import { keep, type State } from './state.ts';
 
@@ -35,10 +36,6 @@ function reachedBy(target: unknown): Reached | undefined {
 }
 
 function told(target: unknown): string {
-  if (target instanceof Promise) {
-    // its rejection, which nothing would handle, must not end the process
-    target.catch(() => undefined);
-    return 'a promise (a route decides at once)';
-  }
+  if (isUnawaited(target)) return 'a promise (a route decides at once)';
   return typeof target === 'object' ? (JSON.stringify(target)?.slice(0, 100) ?? 'nothing') : `"${String(target).slice(0, 100)}"`;
 }

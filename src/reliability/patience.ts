@@ -1,4 +1,5 @@
 import { type Schema, type Validated, validate } from '../schema.ts';
+import { isUnawaited } from '../unawaited.ts';
 import type { CancelSource } from './cancel.ts';
 
 /** Thrown if the run is halted while it waits for user code. */
@@ -32,12 +33,11 @@ export function inTime<T>(value: T | PromiseLike<T>, ms: number, what: string, c
 }
 
 /**
- * What user code answers that is not awaited. A promise is refused, and its rejection, which nothing would handle, must not end the process.
+ * What user code answers that is not awaited. A promise is refused.
  * @throws Error for a promise.
  */
 export function atOnce<T>(answer: T): T {
-  if (!(answer instanceof Promise)) return answer;
-  answer.catch(() => undefined);
+  if (!isUnawaited(answer)) return answer;
   throw new Error('it returned a promise, and is not awaited: write it without async');
 }
 

@@ -43,8 +43,6 @@ export const HANDLER = {
   heartbeat: 'heartbeat: 15_000',
 } satisfies Record<keyof HandlerOptions, string>;
 
-const WHERE = 'serve()';
-
 /**
  * The runs of an engine as a web-standard request handler, for `listen()` or any framework that takes one:
  * `POST /runs`, `GET /runs/{id}`, `GET /runs/{id}/events`, `GET /runs/{id}/approvals`, `POST /runs/{id}/decisions`, `POST /runs/{id}/cancel`.
@@ -59,19 +57,21 @@ export function requestHandler<A extends Agent | readonly Agent[]>(
 // its type error says what is missing, instead of "Expected 3 arguments, but got 2"
 export function requestHandler<A extends Agent | readonly Agent[]>(engine: Engine, agents: A & ServedWithoutContext<A>): Handler;
 export function requestHandler(engine: Engine, agents: Agent | readonly Agent[], o: HandlerOptions = {}): Handler {
-  checkOptions(o, HANDLER, 'requestHandler()');
-  return handlerOf(engine, agents, o);
+  const where = 'requestHandler()';
+  checkOptions(o, HANDLER, where);
+  return handlerOf(engine, agents, o, where);
 }
 
-function handlerOf(engine: Engine, agents: Agent | readonly Agent[], o: HandlerOptions): Handler {
+/** @param where what was called, for its errors. */
+function handlerOf(engine: Engine, agents: Agent | readonly Agent[], o: HandlerOptions, where: string): Handler {
   const { auth } = o;
-  checkAuth(auth, WHERE);
-  const tell = report(WHERE);
+  checkAuth(auth, where);
+  const tell = report(where);
   const { maxBytes, maxDepth, timeout, limits, heartbeat } = o;
   const runs: RunsOptions = {
     engine,
-    agents: agentsOf(engine, agents, WHERE, o.context),
-    path: pathOf(o.path ?? '', WHERE, '/api'),
+    agents: agentsOf(engine, agents, where, o.context),
+    path: pathOf(o.path ?? '', where, '/api'),
     tell,
     maxBytes,
     maxDepth,
@@ -95,6 +95,7 @@ export function serve<A extends Agent | readonly Agent[]>(
 ): Promise<Listening>;
 export function serve<A extends Agent | readonly Agent[]>(engine: Engine, agents: A & ServedWithoutContext<A>): Promise<Listening>;
 export async function serve(engine: Engine, agents: Agent | readonly Agent[], o: ServeOptions = {}): Promise<Listening> {
-  checkOptions(o, { ...HANDLER, ...SERVED }, WHERE);
-  return served(engine, () => handlerOf(engine, agents, o), o, WHERE);
+  const where = 'serve()';
+  checkOptions(o, { ...HANDLER, ...SERVED }, where);
+  return served(engine, () => handlerOf(engine, agents, o, where), o, where);
 }

@@ -3,7 +3,7 @@ import { RondoError } from '../../errors.ts';
 import { openRunOf } from '../../server/accept.ts';
 import { report } from '../../server/report.ts';
 
-export const tellOperator = report('serveA2A()');
+export const tellOperator = report('A2A');
 
 /** The same error for a missing task and one of another caller, so that callers cannot probe for tasks. */
 export const noTask = (id: string) => new TaskNotFoundError(`Task not found: ${id.slice(0, 256)}`);

@@ -83,15 +83,15 @@ export function agUiHandler<A extends Agent | readonly Agent[]>(
 export function agUiHandler<A extends Agent | readonly Agent[]>(engine: Engine, agents: A & ServedWithoutContext<A>): Handler;
 export function agUiHandler(engine: Engine, agents: Agent | readonly Agent[], o: AgUiOptions = {}): Handler {
   checkOptions(o, AG_UI, WHERE, AG_UI_KINDS);
-  return handlerOf(engine, agents, o);
+  return handlerOf(engine, agents, o, WHERE);
 }
 
-/** The handler, for a server that has checked its options. */
-export function handlerOf(engine: Engine, agents: Agent | readonly Agent[], o: AgUiOptions): Handler {
-  checkAuth(o.auth, WHERE);
-  const path = pathOf(o.path ?? '/', WHERE, '/agui');
-  const served = agentsOf(engine, agents, WHERE, o.context);
-  const serving: Serving = { engine, o, tell: report(WHERE) };
+/** The handler, for a server that has checked its options. @param where what was called, for its errors. */
+export function handlerOf(engine: Engine, agents: Agent | readonly Agent[], o: AgUiOptions, where: string): Handler {
+  checkAuth(o.auth, where);
+  const path = pathOf(o.path ?? '/', where, '/agui');
+  const served = agentsOf(engine, agents, where, o.context);
+  const serving: Serving = { engine, o, tell: report(where) };
   return authenticated(o.auth, serving.tell, (request) => {
     const agent = agentAt(served, path, request);
     return (caller) => answer(serving, agent, request, caller);

@@ -24,6 +24,7 @@ export function serveAgUi<A extends Agent | readonly Agent[]>(
 // its type error says what is missing, instead of "Expected 3 arguments, but got 2"
 export function serveAgUi<A extends Agent | readonly Agent[]>(engine: Engine, agents: A & ServedWithoutContext<A>): Promise<Listening>;
 export async function serveAgUi(engine: Engine, agents: Agent | readonly Agent[], o: ServeAgUiOptions = {}): Promise<Listening> {
-  checkOptions(o, { ...AG_UI, ...SERVED }, 'serveAgUi()', AG_UI_KINDS);
-  return served(engine, () => handlerOf(engine, agents, o), o, 'serveAgUi()');
+  const where = 'serveAgUi()';
+  checkOptions(o, { ...AG_UI, ...SERVED }, where, AG_UI_KINDS);
+  return served(engine, () => handlerOf(engine, agents, o, where), o, where);
 }

@@ -11,7 +11,7 @@ import { gatewayHandler } from '../../../mcp/index.ts';
 import type { DescribedTool } from '../../../policy/tools.ts';
 import { Ranking } from '../../../ranking/tools.ts';
 import { rawMaterials } from './raw-materials.ts';
-import { type Gateway, partsOf, statusOf, TARGET, type Target } from './resources.ts';
+import { type Gateway, isServing, partsOf, TARGET, type Target } from './resources.ts';
 import { targetSource } from './target-source.ts';
 import type { TargetWorld } from './target-world.ts';
 
@@ -47,10 +47,7 @@ export function executedGateway(o: ExecutedOptions, gateway: Gateway): Executed 
   const { world } = o;
   const { mcp = {} } = gateway.settings.protocolConfiguration ?? {};
   const targets = partsOf<Target>(world, TARGET, gateway.id).filter(
-    (target) =>
-      target.settings.targetConfiguration.mcp &&
-      target.goneAt === undefined &&
-      (target.until !== 'CREATING' || (statusOf(world, target) === 'READY' && !target.failed)),
+    (target) => target.settings.targetConfiguration.mcp && isServing(world, target),
   );
   const ofGateway = { debug: gateway.settings.exceptionLevel === 'DEBUG' };
   const policy = o.policyOf(gateway);

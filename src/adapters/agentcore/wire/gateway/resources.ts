@@ -150,6 +150,10 @@ export function statusOf(
   return failed?.status ?? 'READY';
 }
 
+/** Whether requests reach a target: one that changes, or whose change failed, serves what it was before. */
+export const isServing = (world: World, target: Target): boolean =>
+  target.goneAt === undefined && (target.until !== 'CREATING' || statusOf(world, target, target.failed) === 'READY');
+
 /** @throws AwsError `ConflictException` while an earlier change goes on. */
 export function checkSettled(world: World, what: string, resource: Changing): void {
   const status = statusOf(world, resource);

@@ -14,7 +14,7 @@ import { AwsError, because, type Encoded } from '../../codec/error.ts';
 import type { Admitted } from '../admission.ts';
 import { outboundOf, valuesFor } from '../credentials.ts';
 import { type Exchange, exchange, OPAQUE } from '../exchange.ts';
-import { type Gateway, partsOf, RULE, statusOf, TARGET, type Target } from '../resources.ts';
+import { type Gateway, isServing, partsOf, RULE, statusOf, TARGET, type Target } from '../resources.ts';
 import { type Routable, type Rule, ruleFor, targetOfRule, targetsOfRule } from '../rules.ts';
 import { stickiness } from '../stickiness.ts';
 import { kindOf, type Passthrough, type RuntimeTarget } from '../target-configuration.ts';
@@ -79,13 +79,12 @@ export function httpTargets(o: HttpWorld): HttpTargets {
 
   const of = (gateway: Gateway) =>
     partsOf<Target>(world, TARGET, gateway.id).filter((target) => isHttp(target) && target.goneAt === undefined);
-  const isReady = (target: Target) => target.until !== 'CREATING' || statusOf(world, target, target.failed) === 'READY';
-  const providers = (gateway: Gateway) => of(gateway).filter((target) => providerOf(target) !== undefined && isReady(target));
+  const providers = (gateway: Gateway) => of(gateway).filter((target) => providerOf(target) !== undefined && isServing(world, target));
 
   function found(gateway: Gateway, name: string): Target {
     const target = of(gateway).find((one) => one.name === name && !providerOf(one));
     if (!target) throw new AwsError('UnknownOperationException', `Gateway ${gateway.id} has no target of http with the name ${name}.`);
-    if (!isReady(target))
+    if (!isServing(world, target))
       throw new AwsError('ResourceNotFoundException', `The target ${name} is ${statusOf(world, target, target.failed)}.`);
     return target;
   }
