@@ -35,6 +35,7 @@ const BASE = [
   'schema.ts',
   'secrets.ts',
   'spellings.ts',
+  'unawaited.ts',
 ];
 
 /** What the core may import besides Node, and how at most. Everything else is an adapter's. */

@@ -55,7 +55,7 @@ const MAX_DEPTH = 6;
  */
 export function classify(error: unknown, fallbackCode: FallbackCode = 'TOOL_FAILED', mask: Mask = asIs): Classified {
   try {
-    return own(error, fallbackCode, mask) ?? byTable(error, fallbackCode, mask) ?? unclassified(describeThrown(error, mask), fallbackCode);
+    return own(error, fallbackCode, mask) ?? byTable(error, fallbackCode, mask) ?? unclassified(said(error, mask), fallbackCode);
   } catch {
     return unclassified('A value was thrown that cannot be read.', fallbackCode);
   }
@@ -163,7 +163,16 @@ function search(error: unknown, depth: number): Found | undefined {
   if (kind) return { kind, at: error, outcome: outcomeOf(kind, status) };
   const inner = search(read(error, 'cause'), depth + 1);
   // fetch only wraps the error of its connection; any other wrapper may have done more before it failed
-  return inner && (error instanceof TypeError && error.message === 'fetch failed' ? inner : { ...inner, outcome: 'unknown' });
+  return inner && (isOfFetch(error) ? inner : { ...inner, outcome: 'unknown' });
+}
+
+const isOfFetch = (error: unknown): error is TypeError => error instanceof TypeError && error.message === 'fetch failed';
+
+/** The message of an error that no table lists. That of fetch says what happened only in its cause. */
+function said(error: unknown, mask: Mask): string {
+  const outer = describeThrown(error, mask);
+  const cause = isOfFetch(error) ? read(error, 'cause') : undefined;
+  return cause === undefined ? outer : bounded(`${outer}: ${describeThrown(cause, mask)}`);
 }
 
 /** Outcomes in order of uncertainty. */

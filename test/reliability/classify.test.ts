@@ -224,7 +224,17 @@ describe('Node', () => {
     expect(short(failed(node('ECONNRESET')))).toBe('NETWORK retry unknown service');
     expect(short(failed(undefined))).toBe('TOOL_FAILED stop unknown none');
     expect(classify(failed(node('ECONNREFUSED'))).message).toBe('fetch failed: ECONNREFUSED');
+    expect(classify(failed(undefined)).message).toBe('fetch failed');
+    expect(classify(new TypeError('no url', { cause: new Error('of its author') })).message).toBe('no url');
     expect(short(Object.assign(new TypeError('Invalid URL'), { code: 'ERR_INVALID_URL' }))).toBe('VALIDATION stop unknown caller');
+  });
+
+  it('fetch: a cause that no table lists is told, without its secrets', async () => {
+    const error = await fetch('ftp://example.com').catch((thrown: unknown) => thrown);
+    expect(classify(error)).toMatchObject({ code: 'TOOL_FAILED', outcome: 'unknown', message: 'fetch failed: unknown scheme' });
+    expect(classify(error, 'TOOL_FAILED', (text) => text.replace('unknown scheme', '***')).message).toBe('fetch failed: ***');
+    const long = classify(new TypeError('fetch failed', { cause: new Error('x'.repeat(5_000)) })).message;
+    expect(long.length).toBeLessThanOrEqual(2_000);
   });
 
   it('fetch: not-run only where all addresses refused', () => {
