@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
@@ -85,12 +86,39 @@ const NOT_FAST = [
   ...SLOW,
 ];
 
+/**
+ * What a process has but once: its timers, environment, events and globals, and the providers of OpenTelemetry. A file that changes them or looks at
+ * them runs in a process of its own. The other fast tests share processes, because loading the same modules again took a third of their time.
+ */
+const OWN_PROCESS = new RegExp(
+  [
+    'useFakeTimers|stubGlobal|stubEnv|vi\\.(mock|doMock)|vi\\.spyOn\\((process|global|globalThis|console|Date|performance|Math|crypto)\\b',
+    // what is left out does not change
+    '\\bprocess\\.(?!cwd|pid|platform|execPath|version|nextTick|hrtime|stdout|stderr|argv)',
+    'globalThis|\\bgc\\(|setGlobal|registerMetrics|/sdk\\.ts|faults/clock',
+  ].join('|'),
+);
+
+const alone = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.test.ts') && !name.includes('node_modules'))
+  .map((name) => `test/${name.replaceAll('\\', '/')}`)
+  .filter((name) => OWN_PROCESS.test(readFileSync(join(root, name), 'utf8')));
+
+/** The fast tests as two projects. `more`: what is left out. */
+const fast = (name: string, more: readonly string[] = []) => {
+  const exclude = [...NOT_FAST, ...more];
+  return [
+    { extends: true as const, test: { name, include: ['test/**/*.test.ts'], exclude: [...exclude, ...alone], isolate: false } },
+    { extends: true as const, test: { name: `${name}-alone`, include: alone, exclude } },
+  ];
+};
+
 export default defineConfig({
   // a test that imports the package gets the sources
   resolve: { alias: doors().map(({ name, source }) => ({ find: new RegExp(`^${name}$`), replacement: join(root, source) })) },
   test: {
     environment: 'node',
-    // a file has a process of its own, as the engines of an application do; threads are no faster here
+    // threads are no faster here
     pool: 'forks',
     // they wait more than they compute: left to itself, vitest takes one less than there are cores
     maxWorkers: Math.max(2, availableParallelism()),
@@ -102,23 +130,9 @@ export default defineConfig({
     reporters: reports ? ['default', ['json', { outputFile: join(reports, `${process.pid}.json`) }]] : ['default'],
     // a suite that takes minutes is a project of its own, with a command in package.json and a line in .ci/run
     projects: [
-      {
-        extends: true,
-        test: {
-          name: 'fast',
-          include: ['test/**/*.test.ts'],
-          exclude: NOT_FAST,
-        },
-      },
+      ...fast('fast'),
       // the same on the oldest Node, but for the examples and the commands that measure, which run on this project's own
-      {
-        extends: true,
-        test: {
-          name: 'node22',
-          include: ['test/**/*.test.ts'],
-          exclude: [...NOT_FAST, 'test/examples/**', 'test/benchmarks/usage.test.ts'],
-        },
-      },
+      ...fast('node22', ['test/examples/**', 'test/benchmarks/usage.test.ts']),
       lowest,
       { extends: true, test: { name: 'slow', include: SLOW } },
       { extends: true, test: { name: 'examples', include: WHOLE_EXAMPLES } },

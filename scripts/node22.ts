@@ -22,7 +22,7 @@ const found = await run(node, ['--version']);
 if (found.output.trim() !== `v${VERSION}`) throw new Error(`${node} is ${found.output.trim()}, not v${VERSION}`);
 
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
-const child = spawn(node, [vitest, 'run', '--project', 'node22', ...process.argv.slice(2)], {
+const child = spawn(node, [vitest, 'run', '--project', 'node22', '--project', 'node22-alone', ...process.argv.slice(2)], {
   cwd: root,
   stdio: 'inherit',
   env: { ...process.env, NODE_OPTIONS: OPTIONS },
