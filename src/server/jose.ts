@@ -1,7 +1,10 @@
 import { invalid, RondoError, ToolError } from '../errors.ts';
 import { lazy } from '../flight.ts';
+import { messageOf } from '../reliability/classify.ts';
+import { warnOnce } from '../reliability/warn.ts';
 
 export type Jose = typeof import('jose');
+type JSONWebKeySet = import('jose').JSONWebKeySet;
 
 /** Loaded on demand, because most servers do not use JWTs. @throws RondoError `CONFIG_INVALID` without the package. */
 export const jose = lazy(
@@ -43,20 +46,45 @@ export function issuerFailed(what: string, why: string, cause?: unknown): RondoE
   });
 }
 
+/** Milliseconds after a failure of an issuer until it is asked again: callers must not wait for it each time. */
+export const AFTER_FAILURE = 30_000;
+/** Milliseconds after the last check by fresh keys for which these are used while no new ones can be had: one may have been revoked since. */
+const KEPT = 3_600_000;
+
 /**
- * The keys that an issuer publishes, which are cached. An issuer that publishes none is at fault, not the token that fits none of them.
+ * The keys that an issuer publishes, which are cached. While it fails, those of the last hour are used, and a token of another key cannot be checked.
+ * An issuer that publishes none is at fault, not the token that fits none of them.
  * @throws RondoError, see `issuerFailed`; an error of jose for a token that fits none.
  */
 export function keysAt(library: Jose, url: URL, fetched: typeof fetch): Keys {
-  const { createRemoteJWKSet, customFetch } = library;
+  const { createLocalJWKSet, createRemoteJWKSet, customFetch, errors } = library;
   const keys = createRemoteJWKSet(url, { [customFetch]: fetched });
   const failed = (why: string, cause: unknown) => issuerFailed(`The key set ${url}`, why, cause);
+  let checkedAt = 0;
+  let outage: { until: number; cause: unknown } | undefined;
+  const old = async (known: JSONWebKeySet, { cause }: NonNullable<typeof outage>, asked: Parameters<Keys>) => {
+    if (performance.now() - checkedAt >= KEPT) throw failed('could not be had', cause);
+    return createLocalJWKSet(known)(...asked).catch((error: unknown) => {
+      // it may be a new one
+      throw error instanceof errors.JWKSNoMatchingKey ? failed('could not be had', cause) : error;
+    });
+  };
   return async (...asked) => {
+    const known = keys.jwks();
+    if (known && outage && performance.now() < outage.until) return old(known, outage, asked);
     try {
-      return await keys(...asked);
+      const key = await keys(...asked);
+      checkedAt = performance.now();
+      outage = undefined;
+      return key;
     } catch (error) {
       if (keys.jwks()?.keys.length === 0) throw failed('is empty', error);
-      throw isBadToken(library, error) ? error : failed('could not be had', error);
+      if (isBadToken(library, error)) throw error;
+      // fresh ones are known, and it was asked only because a token has another key
+      if (!known || keys.fresh) throw failed('could not be had', error);
+      warnOnce(keys, 'old', `The key set ${url} could not be had (${messageOf(error)}). Its keys of the last hour are used meanwhile.`);
+      outage = { until: performance.now() + AFTER_FAILURE, cause: error };
+      return old(known, outage, asked);
     }
   };
 }
