@@ -1,3 +1,4 @@
+import { timeAfter } from '../days.ts';
 import { defined } from '../defined.ts';
 import { RondoError } from '../errors.ts';
 import { digest, sha256 } from '../journal/canonical.ts';
@@ -86,8 +87,7 @@ export function request(
     intent: kind === 'tool' && intent ? { name: intent.name, key: intent.key, digest: intent.digest } : undefined,
     reason: rule.reason,
     roles: rule.roles && [...rule.roles],
-    // JSON has no Infinity, so `expiresAt` is omitted
-    ...(rule.expires !== undefined && Number.isFinite(rule.expires) && { expiresAt: now + rule.expires }),
+    ...defined({ expiresAt: timeAfter(now, rule.expires) }),
     ...question,
     ...consent,
     ...(midway && { midway: true as const, ...(midway.state !== undefined && { state: midway.state }) }),

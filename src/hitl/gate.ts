@@ -99,7 +99,8 @@ export interface GateOptions<T extends Gated = Gated> extends Asking {
 }
 
 /** A call of the journal, or one of an answer that is not in it yet, which has a name and arguments only. */
-export type Asked = Pick<Call, 'name' | 'input'> & Partial<Pick<Call, 'edited' | 'approval' | 'agreed' | 'asked'>>;
+export type Asked = Pick<Call, 'name' | 'input'> &
+  Partial<Pick<Call, 'edited' | 'approval' | 'allowed' | 'answered' | 'agreed' | 'asked' | 'shown'>>;
 
 /** In the place of a tool: why there is none, for the model. */
 export interface Missing {
@@ -129,7 +130,7 @@ export function gate<T extends Gated>(tool: T | Missing, call: Asked, o: GateOpt
   const written = writtenOf(call);
   if (!fits(written, LARGEST)) return refuse('INVALID_ARGUMENTS', `The arguments are too large. Call ${tool.name} with less.`);
   const { input } = tool.options;
-  const again = (call.asked ?? 0) > 1;
+  const again = (call.shown ?? 0) > 1;
   const args = call.agreed ? parseAgain(input, written, call.agreed.input, again) : parse(input, written);
   return args instanceof Promise ? args.then((a) => permit(tool, call, written, a, o)) : permit(tool, call, written, args, o);
 }
@@ -173,7 +174,7 @@ function declaring<T extends Gated>(checked: Checked<T>, o: GateOptions<T>): Ver
   const { tool, call, args } = checked;
   const amount = amountOf(tool, args);
   if (typeof amount === 'string') return refuse('AMOUNT_INVALID', amount);
-  const intent = meant(tool, args, call.approval?.asked);
+  const intent = meant(tool, args, call.allowed?.asked);
   if (typeof intent === 'string') return refuse('INTENT_KEY_INVALID', intent);
   if (!o.policy && !tool.doors) return looked(checked, o, amount, intent, []);
   const written = isSameJson(args.shown, call.input) ? undefined : call.input;
@@ -265,10 +266,10 @@ function unlessAsked<T extends Gated>(checked: Checked<T>, o: GateOptions<T>, de
 
 function approve<T extends Gated>(checked: Checked<T>, o: GateOptions<T>): Verdict<T> | Promise<Verdict<T>> {
   const { tool, call, args } = checked;
-  const { asked, decided } = call.approval ?? {};
+  const { asked, decided } = call.allowed ?? {};
+  // no person was asked about the call itself, and the rule or the policy may have changed while it waited for an answer or a consent
   if (!asked || !decided) return ruled(checked, o);
-  if (asked.kind !== 'tool') return args.changed ? ruled(checked, o) : start(checked);
-  const again = (reason: string) => ask(checked, { ...kept(asked), reason });
+  const again = (reason: string) => askedAgain(checked, o, kept(asked), reason);
   // the approval is valid only for this call, these arguments and this version of the tool
   if (asked.hash !== tool.hash || (asked.effect ?? tool.effect) !== tool.effect) return again('the tool has changed since it was approved');
   if (args.changed) return again('the tool makes something else of the arguments than when it was approved');
@@ -301,8 +302,29 @@ function ruled<T extends Gated>(checked: Checked<T>, o: GateOptions<T>, edited?:
   return own instanceof Promise ? own.then(answered) : answered(own);
 }
 
+/** Asks again, by what the rule says of the call as it is now. Where it asks nobody any more, the approval of before is asked for again. */
+function askedAgain<T extends Gated>(
+  checked: Checked<T>,
+  o: GateOptions<T>,
+  before: ApprovalRule,
+  why: string,
+): Verdict<T> | Promise<Verdict<T>> {
+  const asks = (now: Verdict<T>): Verdict<T> => {
+    if (now.go === 'start') return ask(checked, { ...before, reason: why });
+    if (now.go !== 'ask') return now;
+    const { reason } = now.rule;
+    return { ...now, rule: { ...now.rule, reason: reason === undefined ? why : `${why}; ${reason}` } };
+  };
+  const now = ruled(checked, o);
+  return now instanceof Promise ? now.then(asks) : asks(now);
+}
+
 /** The rule of an approval, to ask again with it. */
-const kept = ({ roles, allow }: Approval['asked']): ApprovalRule => ({ allow, roles });
+const kept = ({ roles, allow, expiresAt, at }: Approval['asked']): ApprovalRule => ({
+  allow,
+  roles,
+  ...(expiresAt !== undefined && { expires: Math.max(1, expiresAt - at) }),
+});
 
 /** A call needs no approval only if its rule returned `false` or it has none. `undefined` does not allow it: the rule may lack a return. */
 function judged<T extends Gated>(checked: Checked<T>, answer: unknown, o: GateOptions<T>, edited: Decided | undefined): Verdict<T> {

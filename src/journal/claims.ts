@@ -7,6 +7,7 @@
  * I3. A claim that is done stays done until somebody reopens it, or until it expires: a late result makes it done, even if another call holds it.
  */
 
+import { timeAfter } from '../days.ts';
 import { invalid, RondoError } from '../errors.ts';
 import { plainJson } from '../json.ts';
 import { crypto } from '../node.ts';
@@ -99,8 +100,7 @@ function changedClaim(claim: Claim | undefined, runId: string, change: ClaimChan
   if (change.to === 'reopened')
     return claim.state === 'done' && isHolder(claim, runId, call) ? next('free', { generation: generation + 1 }) : undefined;
   if (claim.state === 'done') return undefined;
-  if (change.to === 'done')
-    return next('done', { holder, digest: change.digest, until: change.remember === undefined ? undefined : now + change.remember });
+  if (change.to === 'done') return next('done', { holder, digest: change.digest, until: timeAfter(now, change.remember) });
   if (!isHolder(claim, runId, call)) return undefined;
   if (change.to === 'free') return next('free');
   return next('unknown', { holder: change.holder ?? holder, digest: claim.digest });

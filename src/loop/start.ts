@@ -126,6 +126,8 @@ async function write(
         started.add(i);
         if (p.intent) claims++;
       }
+      // decided since it was found to have expired: it is looked at again
+      if (p.go === 'refuse' && p.error.code === 'APPROVAL_EXPIRED' && call.approval?.decided) continue;
       const draft = p.go === 'start' ? startEntry(id, call, p) : entryOf(scope, id, call, p, now);
       if (draft) drafts.push(draft);
     }

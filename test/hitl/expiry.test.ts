@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { agent, Engine, tool } from '../../src/index.ts';
+import { agent, Engine, type Journal, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { all, around, entriesOf, headOf, journals } from '../kit/journals.ts';
 import { anything, asks, ends, failure, refused, shown } from '../kit/runs.ts';
+import { deferred, until } from '../kit/time.ts';
 import { ben, clock, elsewhere, refunding } from './setup.ts';
 
 describe.each(journals)('expiry on $name', ({ make }) => {
@@ -14,6 +15,64 @@ describe.each(journals)('expiry on $name', ({ make }) => {
     expect(paused.approvals[0].expiresAt).toBe(1_060_000);
     time.now = 1_059_999;
     await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: ben });
+  });
+
+  test.each([86_400_000 / 7, 0.4])('after %d milliseconds comes at a whole one, as a store keeps it', async (expires) => {
+    const { journal, time } = clock(make().journal, Date.now());
+    const { a } = refunding({ rule: { expires } });
+    const paused = await ends(new Engine({ journal }).run(a, 'go'), 'paused');
+    expect(paused.approvals[0].expiresAt).toBe(Math.ceil(time.now + expires));
+    expect((await headOf(journal, paused.runId))?.wakeAt).toBe(paused.approvals[0].expiresAt);
+  });
+
+  test.each([Number.MAX_SAFE_INTEGER, 8.64e15, 1e300, Number.POSITIVE_INFINITY])('after %d milliseconds never comes', async (expires) => {
+    const { journal, another } = make();
+    const { a, ledger } = refunding({ rule: { expires } });
+    const paused = await ends(new Engine({ journal }).run(a, 'go', { by: { id: 'ana' } }), 'paused');
+    expect(paused.approvals[0].expiresAt).toBeUndefined();
+    // a value that the store cannot read back would fail the lists of all
+    const engine = new Engine({ journal: another(), agents: [a] });
+    expect(await all(engine.approvals({ by: ben }))).toHaveLength(1);
+    expect(await all(engine.runs({ by: ben }))).toHaveLength(1);
+    await ends(
+      engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: ben, resume: true }),
+      'completed',
+    );
+    expect(ledger).toHaveLength(1);
+  });
+
+  test('of an approval that was decided while the owner of the run found it expired: the decision counts', async () => {
+    const { journal: kept, time } = clock(make().journal, Date.now());
+    const held = deferred();
+    const wait = tool({ name: 'wait', description: '', input: anything, approval: true, execute: () => held.promise.then(() => 'ok') });
+    let paid = 0;
+    const pay = tool({ name: 'pay', description: '', input: anything, approval: { expires: 1_000 }, execute: () => ++paid });
+    const model = scripted([asks(['pay', {}], ['wait', {}]), 'done']);
+    const b = agent({ name: 'b', instructions: '', model, tools: [pay, wait] });
+    const paused = await ends(new Engine({ journal: kept }).run(b, 'go'), 'paused');
+    const [first, second] = ['pay', 'wait'].map((name) => paused.approvals.find((p) => p.kind === 'tool' && p.tool === name)?.id ?? '');
+    const decider = new Engine({ journal: kept });
+    await decider.decide(paused.runId, [{ approval: second as string, type: 'approve' }], { by: ben });
+    let decided = false;
+    // it is decided at the last moment, and before the owner writes that it expired
+    const owner = around(kept, {
+      async append(...args: Parameters<Journal['append']>) {
+        if (args[2].some((entry) => entry.type === 'call.finished' && entry.error?.code === 'APPROVAL_EXPIRED') && !decided) {
+          decided = true;
+          time.now -= 2_000;
+          await decider.decide(paused.runId, [{ approval: first as string, type: 'approve' }], { by: ben });
+          time.now += 2_000;
+        }
+        return kept.append(...args);
+      },
+    });
+    const running = new Engine({ journal: owner, agents: [b] }).resume(paused.runId);
+    await until(async () => (await entriesOf(kept, paused.runId)).some((entry) => entry.type === 'call.started'));
+    time.now += 2_000;
+    held.resolve();
+    await ends(running, 'completed');
+    expect([decided, paid]).toEqual([true, 1]);
+    expect(shown(model.requests[1])).toMatchObject([{ isError: false }, { isError: false }]);
   });
 
   test('a decision that comes too late is refused, and the agent is told when the run goes on', async () => {

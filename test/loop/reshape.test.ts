@@ -72,6 +72,25 @@ describe.each(journals)('a step wrapper, on $name', ({ make }) => {
     expect(Math.max(...told.map((r) => JSON.stringify(r).length))).toBeLessThan(120);
   });
 
+  test.each<[string, (messages: readonly Message[]) => readonly Message[], object]>([
+    ['appends one', (messages) => [...messages, user('remember')], { from: 19, messages: [user('remember')] }],
+    ['prepends one', (messages) => [user('remember'), ...messages], { messages: [user('remember')] }],
+    ['keeps the first and the last ones', ([first, ...rest]) => [first as Message, ...rest.slice(-2)], { from: 1, replaced: 16 }],
+    ['replaces one in the middle', (messages) => messages.map((m, i) => (i === 2 ? { ...m } : m)), { from: 2, replaced: 1 }],
+    ['replaces the last one', (messages) => [...messages.slice(0, -1), { ...(messages.at(-1) as Message) }], { from: 18, replaced: 1 }],
+  ])('that %s stores only what it wrote', async (_, change, last) => {
+    const { journal } = make();
+    const use: Middleware = { step: (request) => ({ ...request, messages: change(request.messages) }) };
+    const model = scripted([...Array.from({ length: 9 }, () => asks(['look', {}])), 'done']);
+    const { runId } = await ends(
+      new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [look], use: [use] }), 'go'),
+      'completed',
+    );
+    const told = await changes(journal, runId);
+    expect(told.at(-1)).toMatchObject(last);
+    expect(Math.max(...told.map((r) => JSON.stringify(r).length))).toBeLessThan(200);
+  });
+
   test('after a pause, in another process, is not written again where it changes the same', async () => {
     const store = make();
     const use: Middleware = { step: (request) => ({ ...request, instructions: 'Short.' }) };

@@ -2,8 +2,9 @@
 import { sha256 } from '../../journal/canonical.ts';
 import type { Entry, EntryOf } from '../../journal/entries/entries.ts';
 import { forgottenUpTo, redacted } from '../../journal/entries/redact.ts';
-import { standIn } from '../../journal/fold/compacted.ts';
+import { READ_RESULT, standIn } from '../../journal/fold/compacted.ts';
 import { closedMessages, type RunFold } from '../../journal/fold/fold.ts';
+import { meant } from '../../journal/fold/through.ts';
 import type { Journal, RunHead } from '../../journal/port.ts';
 import { sessionKey } from '../../journal/session.ts';
 import { inWords } from '../../loop/sub-agent-call.ts';
@@ -145,12 +146,13 @@ export class Copies {
   async without(id: string): Promise<Entry[]> {
     const copied = await this.copied(id);
     const gone = new Set<string>(this.#words);
+    const read = new ReadBack(this.#ids);
     const changed: Entry[] = [];
     for await (const entry of this.#journal.read(id)) {
       let now = this.#unrecalled(entry);
       if (now.type === 'run.started') {
         const first = (await this.#first(id)) ?? now;
-        const begun = await this.#begin(first, id, gone, copied);
+        const begun = await this.#begin(first, id, gone, copied, read);
         if (begun !== first) now = begun;
       } else if (now.type === 'run.claimed' && now.previous !== undefined && changed[0]?.type === 'run.started') {
         // the first entry says now what this one added to it
@@ -161,12 +163,16 @@ export class Copies {
         if (now.summary !== undefined) for (const part of standIn(now.summary).content) gone.add(JSON.stringify(part));
         const { dropped: _, cleared: _c, summary: _s, ...rest } = now;
         now = rest;
+      } else if (now.type === 'context.changed' && now.reshaped) {
+        // what a wrapper wrote may repeat what it was given
+        const { messages: _, instructions: _i, ...rest } = now.reshaped;
+        now = { ...now, reshaped: rest };
       } else if (now.type === 'frame.opened' && now.history) {
         const { history } = now;
         const kept = left(history, gone);
         if (kept.length < history.length || kept.some((message, i) => message !== history[i])) now = { ...now, history: kept };
       }
-      if (entry.seq <= copied) now = redacted(now);
+      if (entry.seq <= copied || read.holds(entry)) now = redacted(now);
       if (now.type === 'run.started' && copied >= 0) now = { ...now, forgotten: Math.max(forgottenUpTo(now), copied) };
       if (now !== entry) changed.push(now);
     }
@@ -177,10 +183,11 @@ export class Copies {
    * The first entry of a run without content of these runs, linked to the run before them. Adds the forgotten parts to `gone`: of the
    * messages that it started with, and of those that a fork copied up to the entry `copied`.
    */
-  async #begin(entry: Started, id: string, gone: Set<string>, copied: number): Promise<Started> {
+  async #begin(entry: Started, id: string, gone: Set<string>, copied: number, read: ReadBack): Promise<Started> {
     const origins = await this.#inherited(id);
     const run = (await loadRun(this.#journal, id, Math.max(copied, 0))) as RunFold;
     const { inherited } = run.root;
+    read.from(run.root.messages);
     const words = closedMessages(run, run.root.messages).filter((_, i) => (i < inherited ? this.#has(origins[i]) : copied >= 0));
     if (copied >= 0) words.push(...messagesIn(run.frames));
     for (const word of wordsOf(words)) gone.add(word);
@@ -209,6 +216,40 @@ export class Copies {
       history,
     };
   }
+}
+
+/** Results of these runs that another run read back by `read_result`: it holds them as results of its own calls. */
+class ReadBack {
+  readonly #ids: ReadonlySet<string>;
+  readonly #refs = new Set<string>();
+  readonly #calls = new Set<string>();
+
+  constructor(ids: ReadonlySet<string>) {
+    this.#ids = ids;
+  }
+
+  /** Notes the references in messages that a conversation began with. */
+  from(messages: readonly Message[]): void {
+    for (const part of messages.flatMap(({ content }) => content))
+      if (part.type === 'toolResult' && part.cleared && this.#ids.has(part.cleared.run)) this.#refs.add(part.cleared.ref);
+  }
+
+  /** Whether an entry is the end of a call that read one of them back. Call it for each entry, in order. */
+  holds(entry: Entry): boolean {
+    if (this.#refs.size === 0) return false;
+    if (entry.type === 'frame.opened') this.from(entry.history ?? []);
+    if (entry.type === 'model.responded')
+      for (const [i, part] of entry.content.filter(({ type }) => type === 'toolCall').entries())
+        if (this.#refs.has(refIn(part))) this.#calls.add(`${entry.seq}.${i}`);
+    return entry.type === 'call.finished' && this.#calls.has(entry.call);
+  }
+}
+
+/** What a call of `read_result` reads back. */
+function refIn(part: Part): string {
+  const call = part.type === 'toolCall' ? (meant(part) ?? part) : undefined;
+  const { ref } = (call?.name === READ_RESULT ? call.input : {}) as { ref?: unknown };
+  return typeof ref === 'string' ? ref : '';
 }
 
 /** The parts to compare with `gone`. A sub-agent's history has calls as text and merged messages, so messages cannot be compared. */

@@ -122,7 +122,7 @@ async function* events({ journal, host }: Resources, o: DeadLettersOptions): Asy
   const now = await host.now();
   let after = cursor && { at: cursor.at, nr: cursor.kind === 'event' ? cursor.nr : cursor.kind === 'call' ? Number.MAX_SAFE_INTEGER : 0 };
   for (;;) {
-    const page = await journal.inbox.dead({ tenant: by?.tenant, now, event, since, after, limit: PAGE });
+    const page = await journal.inbox.dead({ tenant: by?.tenant, now, event, since: since && Math.ceil(since), after, limit: PAGE });
     for (const stored of page) {
       const { state, dismissed: _, ...rest } = listed(stored, now);
       yield { kind: 'event', nr: stored.nr, ...rest, state: state as EventLetter['state'] };

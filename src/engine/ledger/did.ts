@@ -103,7 +103,7 @@ function startOf(run: RunFold, entry: EntryOf<'call.started'>): Told | undefined
   const { call: id, at, effect, intent, amount } = entry;
   const step = frame.kind === 'graph';
   const call = step ? undefined : callIn(frame, id);
-  const decided = call?.approval?.asked.kind === 'tool' ? call.approval.decided : undefined;
+  const decided = call?.allowed?.decided;
   const { session, by } = run.started;
   return {
     callId: id,

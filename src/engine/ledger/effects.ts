@@ -116,7 +116,14 @@ export async function* rowsOf(
   runs?: readonly string[],
 ): AsyncGenerator<EffectRow, void, undefined> {
   const { journal, by } = reader;
-  const wanted = { tenant: by?.tenant, tool, since, outcome: outcome as EffectOutcome | undefined, open, limit: PAGE };
+  const wanted = {
+    tenant: by?.tenant,
+    tool,
+    since: since && Math.ceil(since),
+    outcome: outcome as EffectOutcome | undefined,
+    open,
+    limit: PAGE,
+  };
   if (!journal.effects) return yield* (await scanned(reader, runs)).filter((row) => fits(row, wanted, after));
   if (runs) {
     const all: EffectRow[] = [];

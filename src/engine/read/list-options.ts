@@ -1,4 +1,5 @@
 /** The options that the engine's lists have in common, and their checks: a store compares what it is given, and each one differently. */
+import { LAST_TIME } from '../../days.ts';
 import { invalid, type RondoError } from '../../errors.ts';
 import { checkOptions } from '../../options.ts';
 import { isName, principalProblem } from '../../ports/principal.ts';
@@ -57,7 +58,10 @@ function problemOf(
 ): string | undefined {
   if (values) return values.includes(value as string) ? undefined : `one of ${values.join(', ')}, not ${JSON.stringify(value)}`;
   if (place) return hasFields(value, place) ? undefined : `that of the page before, an object with ${Object.keys(place).join(', ')}`;
-  if (field === 'since') return Number.isFinite(value) ? undefined : 'a time in epoch milliseconds, such as Date.now() - 86_400_000';
+  if (field === 'since')
+    return Math.abs(Number(value)) <= LAST_TIME && typeof value === 'number'
+      ? undefined
+      : 'a time in epoch milliseconds, such as Date.now() - 86_400_000';
   if (field !== 'limit') return isName(value) ? undefined : 'a text of 1 to 500 characters';
   if (value === most || (Number.isInteger(value) && Number(value) >= least && Number(value) <= most)) return undefined;
   return most === Number.POSITIVE_INFINITY ? `a whole number, ${least} or more` : `a whole number from ${least} to ${most}`;
@@ -68,5 +72,6 @@ export const hasFields = (value: unknown, fields: Fields): boolean =>
   value !== null &&
   Object.entries(fields).every(([field, type]) => {
     const part = (value as Readonly<Record<string, unknown>>)[field];
-    return typeof part === type && !Number.isNaN(part);
+    // numbers are times and row numbers, which a store has as whole ones
+    return typeof part === type && (type === 'string' || Number.isSafeInteger(part));
   });

@@ -20,7 +20,9 @@ export interface Reshaped {
   instructions?: string;
   /** The names of the tools that are left. */
   tools?: readonly string[];
-  /** The first `replaced` messages are replaced by `messages`. */
+  /** `messages` stand in the place of `replaced` messages, from this index on. Default: from the first one. */
+  from?: number;
+  /** Default 0. */
   replaced?: number;
   messages?: readonly Message[];
 }

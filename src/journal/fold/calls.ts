@@ -9,6 +9,7 @@ import {
   callOf,
   didNotRun,
   everyCallOf,
+  hasAsked,
   isCutOff,
   isOwn,
   joined,
@@ -37,7 +38,7 @@ export function begun(run: RunFold, frame: Frame, entry: EntryOf<'call.started'>
   // the settled outcome was that of an earlier start
   call.settled = undefined;
   // nodes of a graph do not count as tool calls, and a call that asked a person midway is counted already
-  if (call.status === 'open' && !frame.tasks && !call.approval?.asked.midway && entry.seq > run.inherited)
+  if (call.status === 'open' && !frame.tasks && !hasAsked(call) && entry.seq > run.inherited)
     for (let f: Frame | undefined = frame; f; f = f.parent) f.spent.toolCalls++;
   call.status = 'started';
   nodeBegins(frame, call, entry);
@@ -77,6 +78,8 @@ export function requested(run: RunFold, frame: Frame, entry: EntryOf<'approval.r
   }
   // a consent or a question does not change the arguments; a new question about edited arguments repeats them in `input`
   if (entry.kind === 'tool') {
+    call.shown++;
+    call.allowed = undefined;
     call.agreed = undefined;
     if (entry.input === undefined) call.edited = undefined;
   }
@@ -103,6 +106,8 @@ export function decided(run: RunFold, entry: EntryOf<'approval.decided'>): void 
   run.failedClaims = 0;
   const { decision } = entry;
   const { asked, call } = approval;
+  if (asked.midway) call.answered = approval;
+  if (asked.kind === 'tool' && (decision.type === 'approve' || decision.type === 'edit')) call.allowed = approval;
   if (decision.type === 'edit') call.edited = { input: decision.input, note: decision.note };
   else if (decision.type === 'approve' && asked.kind === 'tool') call.agreed = { input: asked.input ?? writtenOf(call) };
 }
@@ -227,6 +232,8 @@ export function reopen(run: RunFold): void {
       call.begun = undefined;
       call.frame = undefined;
       call.approval = undefined;
+      call.allowed = undefined;
+      call.answered = undefined;
       call.wait = undefined;
     }
 }

@@ -225,7 +225,7 @@ function responded(run: RunFold, frame: Frame, entry: EntryOf<'model.responded'>
     if (part.type !== 'toolCall') continue;
     const id = `${entry.seq}.${calls.length}`;
     const { name, input } = (entry.through?.includes(calls.length) && meant(part)) || part;
-    calls.push({ id, name, providerId: part.id, input, step: entry.step, status: 'open', asked: 0 });
+    calls.push({ id, name, providerId: part.id, input, step: entry.step, status: 'open', asked: 0, shown: 0 });
   }
   frame.calls = calls;
   frame.unfinished = calls.length;

@@ -136,6 +136,7 @@ const newTask = (id: CallId, name: string, input: Json, step: number): Call => (
   step,
   status: 'open',
   asked: 0,
+  shown: 0,
 });
 
 /** The arguments as edited by a person, else as written by the model. */
@@ -172,9 +173,12 @@ export const didNotRun = ({ error }: { error?: Failure | undefined }) => error?.
 /** Whether the outcome of a started `once` call would stay unknown if the run or its frame ended now. */
 export const isCutOff = ({ status, effect, frame, settled }: Call) => status === 'started' && effect === 'once' && !frame && !settled;
 
+/** Whether a call has asked a person while it ran. */
+export const hasAsked = ({ approval, answered }: Partial<Pick<Call, 'approval' | 'answered'>>): boolean =>
+  answered !== undefined || approval?.asked.midway !== undefined;
+
 /** Whether a call that waits for a person holds an intent. It asked before it had an effect. */
-export const holdsIntent = ({ status, intent, approval }: Call) =>
-  status === 'open' && intent !== undefined && approval?.asked.midway !== undefined;
+export const holdsIntent = (call: Call) => call.status === 'open' && call.intent !== undefined && hasAsked(call);
 
 /**
  * The newest turn of a foreign agent that holds an intent and is to go on with another turn. What it did so far is not undone, so its outcome is

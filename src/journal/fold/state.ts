@@ -194,6 +194,12 @@ export interface Call {
   /** The newest approval asked for it, and how many were asked. */
   approval?: Approval;
   asked: number;
+  /** How many of them were about the call itself, and showed its arguments. */
+  shown: number;
+  /** The approval of the call itself, once a person has approved or edited it. A question or a consent that comes later does not replace it. */
+  allowed?: Approval | undefined;
+  /** The newest decided approval that it asked for while it ran, see `NeedsPerson`. */
+  answered?: Approval | undefined;
   /** What it waits for, once it waits for a time. */
   wait?: Wait;
   /** The arguments as edited by a person. */

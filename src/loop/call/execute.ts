@@ -77,8 +77,8 @@ class CallContext {
     return this.#ready.credentials ?? {};
   }
   get asked() {
-    const { asked, decided } = this.#call.approval ?? {};
-    if (!asked?.midway || !decided) return undefined;
+    const { asked, decided } = this.#call.answered ?? {};
+    if (!asked || !decided) return undefined;
     const { decision } = decided;
     return {
       ...(asked.state !== undefined && { state: asked.state }),

@@ -5,6 +5,7 @@
 import { type Asked, type GateOptions, gate, type Missing, type Verdict } from '../../hitl/gate.ts';
 import { callPolicy } from '../../hitl/policy.ts';
 import type { Call } from '../../journal/fold/fold.ts';
+import { hasAsked } from '../../journal/fold/frame.ts';
 import { callsLeft } from '../budget.ts';
 import { delegations } from '../delegation.ts';
 import { finds } from '../tools/finding.ts';
@@ -97,7 +98,7 @@ function notThere({ tools }: Scope, name: string): Missing {
 function gated(scope: Scope, call: Asked, tool: ToolDefinition | Missing, o: GateOptions<ToolDefinition>): Prepared | Promise<Prepared> {
   const verdict = gate(tool, call, o);
   if (verdict instanceof Promise) return settledVerdict(scope, call, tool as ToolDefinition, verdict, o);
-  if (verdict.go === 'start' && call.approval?.asked.midway) verdict.resumed = true;
+  if (verdict.go === 'start' && hasAsked(call)) verdict.resumed = true;
   if (verdict.go === 'start' && verdict.tool.waits) return asleep(scope, verdict, verdict.tool.waits);
   return verdict.go === 'start' && verdict.tool.options.credentials ? withCredentials(scope, call, verdict) : verdict;
 }
@@ -110,7 +111,7 @@ async function settledVerdict(
   o: GateOptions<ToolDefinition>,
 ): Promise<Prepared> {
   const first = await asked;
-  if (first.go === 'start' && call.approval?.asked.midway) first.resumed = true;
+  if (first.go === 'start' && hasAsked(call)) first.resumed = true;
   // a call that was just asked for waits once its siblings have run: neither they nor the model's answer wait with it
   const verdict = first.go === 'busy' && 'status' in call ? await unlessBusy(scope, tool, async () => gate(tool, call, o)) : first;
   const allowed = verdict.go === 'answer' && verdict.repeated ? await resultAllowed(scope, call.name, verdict) : verdict;

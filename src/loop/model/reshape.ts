@@ -78,14 +78,19 @@ function conversationProblem(messages: readonly Message[]): string | undefined {
 function differenceOf(original: ModelRequest, made: ModelRequest): Reshaped | undefined {
   const { messages: before } = original;
   const { messages: after } = made;
+  const shorter = Math.min(before.length, after.length);
   let same = 0;
-  while (same < Math.min(before.length, after.length) && before.at(-1 - same) === after.at(-1 - same)) same++;
-  const replaced = before.length - same;
-  const added = after.slice(0, after.length - same);
+  while (same < shorter && before.at(-1 - same) === after.at(-1 - same)) same++;
+  // a wrapper that appends a message must not make each step store the whole conversation
+  let from = 0;
+  while (from < shorter - same && before[from] === after[from]) from++;
+  const replaced = before.length - same - from;
+  const added = after.slice(from, after.length - same);
   const tools = made.tools.map(({ name }) => name);
   const difference: Reshaped = {
     ...(made.instructions !== original.instructions && { instructions: made.instructions }),
     ...((tools.length !== original.tools.length || original.tools.some(({ name }, i) => name !== tools[i])) && { tools }),
+    ...(from > 0 && (replaced > 0 || added.length > 0) && { from }),
     ...(replaced > 0 && { replaced }),
     ...(added.length > 0 && { messages: added }),
   };

@@ -49,6 +49,23 @@ const CASES: readonly ClaimCase[] = [
     },
   ],
   [
+    'a done claim that is remembered for a fraction of a millisecond ends at a whole one, and one that is remembered beyond the last date never does',
+    async (journal) => {
+      const lasting: readonly [string, number][] = [
+        ['fraction', 86_400_000 / 7],
+        ['long', Number.MAX_SAFE_INTEGER],
+        ['longer', 1e300],
+      ];
+      for (const [name] of lasting) await change(journal, 'r', takes(name, 0, keyOf(name)));
+      for (const [name, remember] of lasting) await change(journal, 'r', ends(name, keyOf(name), { remember }));
+      const untils: (number | undefined)[] = [];
+      for (const [name] of lasting) untils.push((await journal.claim(keyOf(name)))?.until);
+      const [fraction, ...never] = untils;
+      assert.ok(Number.isInteger(fraction));
+      assert.deepEqual(never, [undefined, undefined]);
+    },
+  ],
+  [
     'what is read of a claim is a copy',
     async (journal) => {
       await change(journal, 'r', takes('a', 0));
