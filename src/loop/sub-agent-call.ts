@@ -34,7 +34,8 @@ export async function runSubAgent(scope: Scope, call: Call, ready: Ready, delega
       ms: Date.now() - since,
     },
   ];
-  const input = call.frame || !delegate.agent.input ? ready.input : await again(ready, delegate.agent.input.schema, call.agreed !== undefined);
+  const input =
+    call.frame || !delegate.agent.input ? ready.input : await again(ready, delegate.agent.input.schema, call.allowed !== undefined);
   if (input === undefined) {
     await appendWithRetry(scope, closing({ ok: false, error: notRun('INVALID_ARGUMENTS', UNSTABLE) }));
     return undefined;
@@ -74,12 +75,12 @@ export async function runSubAgent(scope: Scope, call: Call, ready: Ready, delega
 
 /**
  * What the agent's schema, which it applies itself, makes into what policies and people were shown. Parsing what was written again may make
- * other defaults. @param agreed by a person. Then what was shown is tried first, since a default may be the time. @returns undefined where
+ * other defaults. @param allowed by a person. Then what was shown is tried first, since a default may be the time. @returns undefined where
  * nothing does.
  */
-async function again({ input, shown }: Ready, schema: Schema, agreed: boolean): Promise<Json | undefined> {
+async function again({ input, shown }: Ready, schema: Schema, allowed: boolean): Promise<Json | undefined> {
   if (isSameJson(input, shown)) return input;
-  for (const one of agreed ? [shown, input] : [input, shown]) {
+  for (const one of allowed ? [shown, input] : [input, shown]) {
     const made = await parse(schema, one);
     if (made.ok && isSameJson(made.shown, shown)) return one;
   }
