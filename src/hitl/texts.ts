@@ -5,8 +5,8 @@ import type { ContentRequest } from '../ports/policy.ts';
 /** The value of a request, and what it is built from. What is data stays data, whatever its fields are called: others may choose those. */
 type Checked = Pick<ContentRequest, 'value' | 'form'>;
 type Fields = { readonly [field: string]: Json };
-/** Gives each text, and takes what is to be in its place. */
-type Each = (text: string) => string;
+/** Gives each text, and takes what is to be in its place. `field`: the name of the field that it is the value of, if it is one of data. */
+type Each = (text: string, field?: string) => string;
 
 /** The fields of a part that are no text of anyone's, by its type. */
 const STRUCTURE: Readonly<Record<string, ReadonlySet<string>>> = {
@@ -25,9 +25,14 @@ const LONG_NUMBER = 1e11;
 
 /** Every text in the value: strings, names of fields, and long whole numbers. In order, so that `withTexts` puts others in their place. */
 export function textsOf(checked: Checked): string[] {
-  const texts: string[] = [];
-  walk(checked, (text) => {
-    texts.push(text);
+  return namedTexts(checked).map(({ text }) => text);
+}
+
+/** The same, each with the name of the field that says what it is. */
+export function namedTexts(checked: Checked): { text: string; field: string | undefined }[] {
+  const texts: { text: string; field: string | undefined }[] = [];
+  walk(checked, (text, field) => {
+    texts.push({ text, field });
     return text;
   });
   return texts;
@@ -61,17 +66,17 @@ function built(value: Json, each: Each): Json {
   });
 }
 
-function data(value: Json, each: Each): Json {
-  if (typeof value === 'string') return each(value);
+function data(value: Json, each: Each, field?: string): Json {
+  if (typeof value === 'string') return each(value, field);
   if (typeof value === 'number') {
     if (!Number.isSafeInteger(value) || Math.abs(value) < LONG_NUMBER) return value;
     const text = String(value);
-    const told = each(text);
+    const told = each(text, field);
     return told === text ? value : told;
   }
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map((one: Json) => data(one, each));
-  return fields(value as Fields, (field, one) => [each(field), data(one, each)]);
+  if (Array.isArray(value)) return value.map((one: Json) => data(one, each, field));
+  return fields(value as Fields, (name, one) => [each(name), data(one, each, name)]);
 }
 
 function fields(value: Fields, of: (field: string, value: Json) => [name: string, value: Json]): Json {

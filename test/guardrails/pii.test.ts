@@ -223,3 +223,31 @@ describe('what is ruled', () => {
     await refused('CONFIG_INVALID', () => piiGuardrail(o as PiiOptions));
   });
 });
+
+test('a secret that only the name of its field tells is found, as in a text', async () => {
+  const given = {
+    user: 'ana',
+    password: 'hunter2-hunter2',
+    nested: { api_key: 'abcd1234efgh', tokens: 3, token: ['first-1234', 'plain words'] },
+  };
+  expect(await masked(given)).toEqual({
+    user: 'ana',
+    password: '[KEY_1]',
+    nested: { api_key: '[KEY_2]', tokens: 3, token: ['[KEY_3]', 'plain words'] },
+  });
+  // what else the name says is no secret of the value
+  expect((await ruled({ 'ana@example.com': 'see you at 9' }, { mask: ['key'] })).action).toBe('allow');
+  expect((await ruled(given, { mask: ['email'] })).action).toBe('allow');
+});
+
+test.each<[string, string]>([
+  ['DE89.3704.0044.0532.0130.00', '[IBAN_1]'],
+  ['DE8 937 040 044 053 201 300 0', '[IBAN_1]'],
+  ['0049 170 1234567 / 0049 171 7654321', '[PHONE_1] / [PHONE_2]'],
+  ['0049 170 1234567 0049 171 7654321', '[PHONE_1] [PHONE_2]'],
+  ['ip:2001:db8::ff00:42:8329', 'ip:[IP_1]'],
+  ['AKIAIOSFODNN7EXAMPLE...', '[KEY_1]...'],
+  ['-----BEGIN PGP PRIVATE KEY BLOCK-----\nabc\n-----END PGP PRIVATE KEY BLOCK-----', '[KEY_1]'],
+])('%s is masked', async (text, told) => {
+  expect(await masked(text)).toBe(told);
+});

@@ -32,7 +32,7 @@ const ENTROPY = 4.2;
 export function keys(text: string): Match[] {
   const found: Match[] = blocks(text);
   for (const { 0: word, index } of text.matchAll(WORD)) {
-    const end = word.replace(/[.+-]$/, '').length;
+    const end = word.replace(/[.+-]+$/, '').length;
     if (KNOWN.some((known) => known.test(word.slice(0, end)))) found.push({ start: index, end: index + end });
   }
   for (const { 0: word, index } of text.matchAll(BASE64)) if (isRandom(word)) found.push({ start: index, end: index + word.length });
@@ -46,11 +46,19 @@ export function keys(text: string): Match[] {
   return found;
 }
 
+/** What the name of a field says to be a secret, in the text that is its value. */
+export function namedKeys(field: string, text: string): Match[] {
+  // the end is enough, and a list of many texts has one name
+  const name = `${field.slice(-40)}: `;
+  const lead = name.length;
+  return keys(name + text).flatMap(({ start, end }) => (end > lead ? [{ start: Math.max(0, start - lead), end: end - lead }] : []));
+}
+
 /** Private keys in PEM. One whose end is missing goes on to the end of the text. */
 function blocks(text: string): Match[] {
   const found: Match[] = [];
   for (let at = text.indexOf(BEGIN); at >= 0; ) {
-    if (!/PRIVATE KEY-----/.test(text.slice(at, at + 60))) {
+    if (!/PRIVATE KEY(?: BLOCK)?-----/.test(text.slice(at, at + 60))) {
       at = text.indexOf(BEGIN, at + 1);
       continue;
     }

@@ -97,12 +97,15 @@ export function socialSecurity(_: string, runs: readonly Run[]): Match[] {
 export function phones(text: string, runs: readonly Run[]): Match[] {
   return runs.flatMap((run) => {
     const found: Match[] = [];
+    // a number begins the run, or stands behind another one
+    let next = 0;
     for (let i = 0; i < run.length; i++) {
-      const phone = international(text, run, i) ?? northAmerican(run, i) ?? national(text, run, i);
+      const phone = international(text, run, i, i === next) ?? northAmerican(run, i) ?? national(text, run, i);
       if (!phone) continue;
       const open = text[phone.first.start - 1] === '(' || text[phone.first.start - 1] === '+' ? 1 : 0;
       found.push({ start: phone.first.start - open, end: (run[phone.last] as Group).end });
       i = phone.last;
+      next = i + 1;
     }
     return found;
   });
@@ -115,10 +118,10 @@ interface Phone {
   last: number;
 }
 
-function international(text: string, run: Run, i: number): Phone | undefined {
+function international(text: string, run: Run, i: number, begins: boolean): Phone | undefined {
   const first = run[i] as Group;
   const plus = text[first.start - 1] === '+';
-  if (!plus && !(i === 0 && /^00(?!0)/.test(first.digits) && standsAlone(text, first))) return undefined;
+  if (!plus && !(begins && /^00(?!0)/.test(first.digits) && standsAlone(text, first))) return undefined;
   const prefix = plus ? 0 : 2;
   let last: number | undefined;
   for (const one of windows(run, i, 15 + prefix)) if (one.digits.length >= 8 + prefix && one.digits[prefix] !== '0') last = one.last;

@@ -1,5 +1,5 @@
 import { invalid } from '../../errors.ts';
-import { textsOf, withTexts } from '../../hitl/texts.ts';
+import { namedTexts, withTexts } from '../../hitl/texts.ts';
 import { checkOptions, hint } from '../../options.ts';
 import type { Guardrail } from '../../ports/guardrail.ts';
 import { replaced } from './match.ts';
@@ -36,12 +36,12 @@ export function piiGuardrail(o: PiiOptions = {}): Guardrail {
     name: o.name ?? 'pii',
     ...(o.points && { points: o.points }),
     check(r) {
-      const texts = textsOf(r);
-      const placeholder = placeholders(texts);
+      const texts = namedTexts(r);
+      const placeholder = placeholders(texts.map(({ text }) => text));
       const counts = new Map<Category, number>();
-      const told = texts.map((text) => {
+      const told = texts.map(({ text, field }) => {
         const seen = plain(text);
-        const found = recognised(seen.text, wanted).map(({ category, start, end }) => {
+        const found = recognised(seen.text, wanted, field).map(({ category, start, end }) => {
           counts.set(category, (counts.get(category) ?? 0) + 1);
           return { start: seen.from(start), end: seen.to(end), told: placeholder(category, seen.text.slice(start, end)) };
         });

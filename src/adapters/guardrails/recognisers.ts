@@ -1,7 +1,7 @@
 /** Finds personal data and secrets in a plain text (`plain.ts`). Each takes time proportional to the text, whatever it is. */
 import { isIP, isIPv6 } from 'node:net';
 import { ibanLength, isIban } from './checksums.ts';
-import { keys } from './keys.ts';
+import { keys, namedKeys } from './keys.ts';
 import type { Match } from './match.ts';
 import { cards, phones, type Run, runsOf, socialSecurity } from './numbers.ts';
 
@@ -27,11 +27,19 @@ const RECOGNISERS = {
 export type Category = keyof typeof RECOGNISERS;
 export const CATEGORIES = Object.keys(RECOGNISERS) as readonly Category[];
 
-/** What is in a text, in its order, without overlaps. Where two overlap, all that either covers is one. */
-export function recognised(text: string, categories: ReadonlySet<Category>): Found[] {
+/**
+ * What is in a text, in its order, without overlaps. Where two overlap, all that either covers is one.
+ * @param field the name of what the text is the value of: a secret may be one by its name alone.
+ */
+export function recognised(text: string, categories: ReadonlySet<Category>, field?: string): Found[] {
   const numbers = categories.has('card') || categories.has('phone') || categories.has('ssn') ? runsOf(text) : [];
   const all = CATEGORIES.flatMap((category, rank) =>
-    categories.has(category) ? (RECOGNISERS[category] as Recogniser)(text, numbers).map((match) => ({ ...match, category, rank })) : [],
+    categories.has(category)
+      ? [
+          ...(RECOGNISERS[category] as Recogniser)(text, numbers),
+          ...(category === 'key' && field !== undefined ? namedKeys(field, text) : []),
+        ].map((match) => ({ ...match, category, rank }))
+      : [],
   );
   all.sort((a, b) => a.start - b.start || b.end - a.end);
   const found: (Found & { rank: number })[] = [];
@@ -62,7 +70,7 @@ function emails(text: string): Match[] {
   return found;
 }
 
-const COUNTRY = /(?<![A-Za-z0-9])[A-Za-z]{2}[ -]?\d{2}(?=[ -]?[A-Za-z0-9])/g;
+const COUNTRY = /(?<![A-Za-z0-9])[A-Za-z]{2}[ .-]?\d[ .-]?\d(?=[ .-]?[A-Za-z0-9])/g;
 
 function ibans(text: string): Match[] {
   return [...text.matchAll(COUNTRY)].flatMap(({ index }) => {
@@ -97,9 +105,10 @@ function addresses(text: string): Match[] {
   for (const { 0: quad, index } of text.matchAll(QUAD)) if (isIP(quad) === 4) found.push({ start: index, end: index + quad.length });
   for (const { 0: run, index } of text.matchAll(HEX)) {
     // the end of a sentence
-    const address = run.replace(/[.:]$/, (end) => (run.endsWith('::') ? end : ''));
-    const start = index;
-    const end = index + address.length;
+    const lead = /^:(?!:)/.test(run) ? 1 : 0;
+    const address = run.slice(lead).replace(/[.:]$/, (end) => (run.endsWith('::') ? end : ''));
+    const start = index + lead;
+    const end = start + address.length;
     if (address.length > LONGEST_IPV6 || !isIPv6(address) || /\w/.test(text[start - 1] ?? ' ') || /\w/.test(text[end] ?? ' ')) continue;
     // `a::b` is more often code than an address
     if (address.replaceAll(':', '').length >= 4) found.push({ start, end });

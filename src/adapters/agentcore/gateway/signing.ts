@@ -2,6 +2,7 @@
 import { jsonIn } from '../../../json.ts';
 import { isObject } from '../../../json-schema/keywords.ts';
 import { type SigningKeys, signedHeaders } from '../../../server/sigv4.ts';
+import { had } from '../../gateway/outbound/auth.ts';
 import type { Fetch } from '../../mcp/fetch.ts';
 
 const SERVICE = 'bedrock-agentcore';
@@ -19,7 +20,7 @@ export function signingFetch(keys: () => Promise<SigningKeys>, region: string): 
       const headers = Object.fromEntries(new Headers(init.headers));
       const body = typeof init.body === 'string' ? init.body : '';
       const request = { method: init.method ?? 'GET', url: new URL(url), headers, body };
-      const signed = signedHeaders(request, await keys(), { region, service: SERVICE, at: Date.now() + offset });
+      const signed = signedHeaders(request, await had(keys, 'agentcoreGateway()'), { region, service: SERVICE, at: Date.now() + offset });
       return fetch(url, { ...init, headers: { ...headers, ...signed } });
     };
     const response = await send();

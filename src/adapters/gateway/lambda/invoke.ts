@@ -6,6 +6,7 @@ import { lazy } from '../../../flight.ts';
 import type { Json, JsonObject } from '../../../json.ts';
 import { toldJson } from '../../../json.ts';
 import { type SigningKeys, signedHeaders } from '../../../server/sigv4.ts';
+import { had } from '../outbound/auth.ts';
 import { type Answer, send } from '../outbound/send.ts';
 
 /** As AgentCore sends it: `custom` of the client context. */
@@ -66,7 +67,7 @@ export function remote(o: {
       'x-amz-invocation-type': 'RequestResponse',
       'x-amz-client-context': Buffer.from(JSON.stringify(clientContext)).toString('base64'),
     };
-    const keys = await o.keys();
+    const keys = await had(o.keys, 'lambdaTools()');
     const secrets = [
       ['AWS secret', keys.secretAccessKey],
       ['AWS session token', keys.sessionToken ?? ''],
@@ -137,7 +138,8 @@ async function loaded(place: string, where: string): Promise<LambdaHandler> {
   try {
     found = (await import(pathToFileURL(file).href)) as typeof found;
   } catch (cause) {
-    throw gone(`it cannot be loaded (${(cause as Error).message.slice(0, 300)})`, cause);
+    // its message has paths of this machine, and the model reads what this throws
+    throw gone(`it cannot be loaded (${(cause as { code?: string }).code ?? (cause as Error).name})`, cause);
   }
   // of a CommonJS module
   const inside = typeof found.default === 'object' && found.default !== null ? (found.default as typeof found)[name] : undefined;

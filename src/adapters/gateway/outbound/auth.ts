@@ -217,7 +217,7 @@ function sigv4({ service, region, provider, keys }: SigV4Auth, where: string): W
 }
 
 /** What a key service says may be a secret, so only an error of ours is told. */
-async function had(get: () => SigningKeys | Promise<SigningKeys>, where: string): Promise<SigningKeys> {
+export async function had(get: () => SigningKeys | Promise<SigningKeys>, where: string): Promise<SigningKeys> {
   try {
     return await get();
   } catch (cause) {

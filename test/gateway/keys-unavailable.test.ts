@@ -1,0 +1,66 @@
+// What signs a request cannot be had: nothing was sent, and what the key service said is not told.
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { agent, Engine, type ToolSource } from 'rondo';
+import { agentcoreGateway } from 'rondo/agentcore/gateway';
+import { lambdaTools } from 'rondo/gateway';
+import { scripted } from 'rondo/testing';
+import { expect, onTestFinished, test } from 'vitest';
+import { memoryJournal } from '../../src/index.ts';
+import { entriesOf } from '../kit/journals.ts';
+import { asks, ends, failure, shown } from '../kit/runs.ts';
+
+const SAID = 'token hvs.CAESIJ at /srv/app/internal/keys.ts';
+const fails = (): never => {
+  throw new Error(SAID);
+};
+const tools = [{ name: 'pay', description: 'Pays.', inputSchema: { type: 'object' } }] as const;
+
+async function called(source: ToolSource, name = 'pay') {
+  const model = scripted([asks([name, {}]), 'done']);
+  const journal = memoryJournal();
+  await using engine = new Engine({ journal });
+  const { runId } = await ends(engine.run(agent({ name: 'a', instructions: '', model, tools: [source] }), 'go'), 'completed');
+  expect(JSON.stringify(await entriesOf(journal, runId))).not.toContain('hvs.');
+  return failure(shown(model.requests.at(-1))[0]);
+}
+
+test('of a Lambda function', async () => {
+  const source = lambdaTools({ function: 'arn:aws:lambda:eu-central-1:123456789012:function:pay', tools, keys: fails });
+  expect(await called(source)).toMatchObject({ code: 'CREDENTIALS_UNAVAILABLE', outcome: 'not-run' });
+});
+
+test('of an AgentCore gateway, once its tools are listed', async () => {
+  let broken = false;
+  let reached = 0;
+  const server = createServer(async (request, response) => {
+    if (request.method !== 'POST') return response.writeHead(405).end();
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part as Buffer);
+    const { id, method } = JSON.parse(Buffer.concat(parts).toString()) as { id?: number; method: string };
+    const answer = (result: object) =>
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id, result }));
+    if (method === 'initialize')
+      return answer({ protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'g', version: '1' } });
+    if (id === undefined) return response.writeHead(202).end();
+    if (method === 'tools/list') {
+      broken = true;
+      return answer({ tools });
+    }
+    reached++;
+    return answer({ content: [] });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close().closeAllConnections());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+  const keys = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'x'.repeat(40) };
+  const source = agentcoreGateway({ url, region: 'us-east-1', credentials: async () => (broken ? fails() : keys) });
+  expect(await called(source)).toMatchObject({ code: 'CREDENTIALS_UNAVAILABLE', outcome: 'not-run' });
+  expect(reached).toBe(0);
+});
+
+test('a handler whose file is not there is told without paths of this machine but the one that was given', async () => {
+  const { message } = await called(lambdaTools({ handler: './functions/nope.mjs#handler', tools }));
+  expect(message).toContain('./functions/nope.mjs#handler cannot be used: it cannot be loaded (ERR_MODULE_NOT_FOUND)');
+  expect(message).not.toContain(process.cwd());
+});
