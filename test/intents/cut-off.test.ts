@@ -43,4 +43,18 @@ describe.each(journals)('a durable step that a crash cut off, on $name,', ({ mak
     expect(said).toBe('receipt 1, receipt 1');
     expect(again).toEqual(keys.slice(0, 1));
   });
+
+  test('and that its node does not take again is unknown once the node has ended, while the run goes on', async () => {
+    const { journal, another } = make();
+    const hang = working(({ durable }) => durable('first', () => new Promise<never>(() => undefined), { key: 'k' }));
+    const run = new Engine({ journal }).run(hang, {}, { by: { id: 'ana' } });
+    run.catch(() => undefined);
+    const { intent } = await entryOf(journal, run.id, 'call.started');
+    await expireLease(journal, run.id);
+    const next = another();
+    const skips = working(async () => 'skipped');
+    await ends(new Engine({ journal: next, agents: [skips] }).resume(run.id), 'completed');
+    const claim = await next.claim?.({ tenant: undefined, intent: intent?.name ?? '', key: 'k' });
+    expect(claim).toMatchObject({ state: 'unknown', holder: { run: run.id } });
+  });
 });

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { Engine, ToolError } from '../../src/index.ts';
-import { all, entriesOf, expireLease, journals } from '../kit/journals.ts';
+import { Engine, NeedsPerson, ToolError } from '../../src/index.ts';
+import { all, entriesOf, entryOf, expireLease, journals } from '../kit/journals.ts';
 import { ends, failure, refused } from '../kit/runs.ts';
 import { deferred } from '../kit/time.ts';
 import { asked, endsOf, order, refunds, support } from './setup.ts';
@@ -163,5 +163,30 @@ describe.each(journals)('an idempotent call with a key, on $name', ({ make }) =>
       else expect(calls).toMatchObject([{ ok: true, output: 'second', attempts: 1 }]);
       expect([keys.length, new Set(keys).size]).toEqual([outcome === 'done' ? 1 : 2, 1]);
     }
+  });
+
+  test('that asked a person after an attempt whose result came late is done, and the answer runs nothing again', async () => {
+    const { journal } = make();
+    const late = deferred<string>();
+    let ran = 0;
+    const pays = refunds({
+      effect: 'idempotent',
+      timeout: 20,
+      retry: { attempts: 2, initialDelay: 0 },
+      execute: () => {
+        if (++ran === 1) return late.promise;
+        if (ran === 2) throw new NeedsPerson({ question: 'Sure?' });
+        return 'receipt';
+      },
+    });
+    const a = support([pays]);
+    const engine = new Engine({ journal, agents: [a] });
+    const { runId, approvals } = await ends(engine.run(a, JSON.stringify(order('7')), { by: ana }), 'paused');
+    late.resolve('the late receipt');
+    await entryOf(journal, runId, 'outcome.settled');
+    await engine.decide(runId, [{ approval: approvals[0]?.id ?? '', type: 'respond', answer: 'yes' }], { by: ana });
+    await ends(engine.resume(runId, { by: ana }), 'completed');
+    expect(endsOf(await entriesOf(journal, runId))).toMatchObject([{ ok: true, output: 'the late receipt', attempts: 0 }]);
+    expect(ran).toBe(2);
   });
 });

@@ -1,10 +1,12 @@
 /** Most intents are new. The claim finds that out by itself, without a look at the store before. */
 import { createHmac, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { Engine } from '../../src/index.ts';
 import { claimMac } from '../../src/journal/claims.ts';
 import type { Journal } from '../../src/journal/port.ts';
 import { around, journals } from '../kit/journals.ts';
-import { asked, order, refunds } from './setup.ts';
+import { ends } from '../kit/runs.ts';
+import { asked, order, refunds, support } from './setup.ts';
 
 const by = { id: 'ana', tenant: 'acme' };
 
@@ -59,6 +61,17 @@ describe.each(journals)('a call with a key, on $name', ({ make }) => {
       ]),
     );
     expect(seen).toEqual({ looks: 5, refused: 1 });
+  });
+
+  test('is claimed also where more are new than one append may claim', async () => {
+    const { journal, another } = make();
+    const { paid, pays } = paying();
+    const orders = Array.from({ length: 60 }, (_, i) => order(`${i}`));
+    const a = support([pays], { parallel: 100 });
+    await ends(new Engine({ journal }).run(a, JSON.stringify(orders), { by }), 'completed');
+    expect(paid).toHaveLength(60);
+    for (const { orderId } of orders)
+      expect(await another().claim?.({ tenant: 'acme', intent: 'refund', key: `refund:${orderId}` })).toMatchObject({ state: 'done' });
   });
 
   test('that is not new takes no place of the limit', async () => {

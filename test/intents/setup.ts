@@ -1,11 +1,16 @@
+import { z } from 'zod';
 import {
+  type Agent,
   agent,
   Engine,
   type EngineOptions,
   type Entry,
+  graph,
   type Json,
   jsonSchema,
   type Model,
+  NeedsPerson,
+  type Principal,
   type RunOptions,
   type Tool,
   tool,
@@ -14,6 +19,7 @@ import type { Journal } from '../../src/journal/port.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { entriesOf } from '../kit/journals.ts';
 import { asks, ends, shown } from '../kit/runs.ts';
+import { deferred, settle } from '../kit/time.ts';
 
 export interface Refund {
   readonly orderId: string;
@@ -62,4 +68,34 @@ export async function asked(
   const entries = await entriesOf(journal, result.runId);
   const requests = (a as unknown as { model: { requests: Parameters<typeof shown>[0][] } }).model.requests;
   return { runId: result.runId, entries, calls: endsOf(entries), told: shown(requests.at(-1)) };
+}
+
+/** A graph whose agent asks a person, and which ends before there is an answer. */
+export const endsOnceAsked = ({ agent, input, asking }: { agent: Agent; input: () => string; asking: Promise<void> }) =>
+  graph({
+    name: 'ending',
+    description: '',
+    state: z.object({}),
+    nodes: {
+      pay: { agent, input, output: () => ({}) },
+      fail: () => asking.then(() => settle()).then(() => Promise.reject(new Error('no'))),
+    },
+    edges: { start: ['pay', 'fail'], pay: 'end', fail: 'end' },
+  });
+
+/** Runs a graph whose agent asks a person about the refund of order 7, and which ends before there is an answer. Its run goes on. */
+export async function leftAsking(journal: Journal, effect: 'once' | 'idempotent', by: Principal): Promise<void> {
+  const asking = deferred();
+  const careful = refunds({
+    effect,
+    execute: () => {
+      asking.resolve();
+      throw new NeedsPerson({ question: 'Sure?' });
+    },
+  });
+  const below = agent({ name: 'below', instructions: '', model: caller(), tools: [careful] });
+  const ending = endsOnceAsked({ agent: below, input: () => JSON.stringify(order('7')), asking: asking.promise });
+  const top = agent({ name: 'top', instructions: '', model: scripted([asks(['ending', {}]), 'done']), agents: [ending] });
+  const { runId } = await ends(new Engine({ journal }).run(top, 'go', { by }), 'completed');
+  if (!(await entriesOf(journal, runId)).some(({ type }) => type === 'approval.requested')) throw new Error('no person was asked');
 }

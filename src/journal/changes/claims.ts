@@ -25,10 +25,10 @@ function tells(run: RunFold, entry: Draft): entry is Telling {
   return run.intents > 0 && (entry.type === 'call.finished' || entry.type === 'outcome.settled' || entry.type === 'intent.reopened');
 }
 
-/** How many claims entries may change at most. */
+/** How many claims entries may change at most, with those of what ends with them. */
 export function claimsIn(run: RunFold, entries: readonly Draft[]): number {
   let claims = 0;
-  for (const entry of entries) if (tells(run, entry)) claims++;
+  for (const entry of entries) if (tells(run, entry)) claims += 1 + cutOff(run, entry).length;
   return claims;
 }
 
@@ -42,8 +42,10 @@ function cutOff(run: RunFold, entry: Telling, before: readonly ClaimChange[] = [
   const lost = (call: Call, to: 'unknown' | 'free'): ClaimChange[] => {
     const { intent, settled, id } = call;
     if (!intent || settled || before.some((one) => one.call === id)) return [];
-    const { name, key, generation = 0, doubt } = intent;
-    return [{ tenant: run.started?.by?.tenant, intent: name, key, call: id, generation, to: doubt ? 'unknown' : to }];
+    const { name, key, generation = 0, doubt, over } = intent;
+    const about = { tenant: run.started?.by?.tenant, intent: name, key, call: id, generation };
+    // one that asked a person did not run: the call that it took the intent over from may be settled
+    return [doubt && to === 'free' ? { ...about, to: 'unknown', holder: over } : { ...about, to: doubt ? 'unknown' : to }];
   };
   return [
     ...[...below].flatMap((call) => (call.status === 'started' ? lost(call, 'unknown') : holdsIntent(call) ? lost(call, 'free') : [])),
@@ -51,9 +53,16 @@ function cutOff(run: RunFold, entry: Telling, before: readonly ClaimChange[] = [
   ];
 }
 
-/** A run that ends with many calls cut off: a claim that it still holds is as unknown as one that says so. */
-const fewer = (changes: readonly ClaimChange[]) =>
-  changes.filter((change) => change.to !== 'unknown' || change.holder !== undefined).slice(0, MOST_CLAIMS);
+/**
+ * A run that ends with many calls cut off: a claim that it still holds is as unknown as one that says so. What starts or was done is never left
+ * out: it would be done twice.
+ */
+function fewer(changes: readonly ClaimChange[]): readonly ClaimChange[] {
+  const first = changes.filter(({ to }) => to === 'held' || to === 'done' || to === 'reopened');
+  const then = changes.filter((change) => change.to === 'free' || (change.to === 'unknown' && change.holder !== undefined));
+  const kept = new Set([...first, ...then].slice(0, MOST_CLAIMS));
+  return changes.filter((change) => kept.has(change));
+}
 
 type Telling = Extract<Draft, { type: 'call.started' | 'call.finished' | 'outcome.settled' | 'intent.reopened' }>;
 

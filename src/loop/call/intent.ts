@@ -37,18 +37,22 @@ export interface Subject {
 export async function lookUpIntent(
   scope: Scope,
   tool: Subject,
-  call: Partial<Pick<Call, 'id'>>,
+  call: Partial<Pick<Call, 'id' | 'intent'>>,
   meant: Meant,
   shown: Json,
 ): Promise<Looked> {
-  const { host, run } = scope;
+  const { host, run, frame } = scope;
   if (!host.intents.kept) return refuse(notRun('CONFIG_INVALID', `${tool.name} has a key, and cannot be called: ${NO_CLAIMS}.`));
   const key = { tenant: run.started.by?.tenant, intent: meant.name, key: meant.key };
   const claim = await host.intents.find(key);
   const { generation = 0, revision: seen = 0, holder } = claim ?? {};
   const intent: Intent = { ...meant, ...(seen > 0 && { seen }), ...(generation > 0 && { generation }) };
   if (!claim || isFree(claim, await host.now())) return { go: 'claim', intent };
-  if (isOwn(scope, call, holder) && claim.state !== 'done') return { go: 'claim', intent };
+  if (isOwn(scope, call, holder) && claim.state !== 'done') {
+    // what is not known of the call that it took the intent over from is not known yet
+    const { over, doubt } = call.intent ?? frame.claim?.intent ?? {};
+    return { go: 'claim', intent: { ...intent, ...(over && { over }), ...(doubt && { doubt }) } };
+  }
   if (claim.digest !== undefined && claim.digest !== meant.digest) return conflict(scope, tool, claim, shown);
   if (claim.state === 'done') return repeated(scope, tool, claim);
   if (holder && isAround(scope, holder)) return refuse(busy(tool, holder, 'and waits for this one'));
