@@ -166,12 +166,22 @@ function requestOf(input: string | URL | Request, init: RequestInit | undefined)
     return new Request(input, init);
   } catch (cause) {
     // with credentials in it, or not a URL at all
-    throw new ToolError('ADDRESS_REFUSED', `This address cannot be called: ${(cause as Error).message}.`, {
-      outcome: 'not-run',
-      cause,
-    });
+    throw unspoken(input, cause);
   }
 }
+
+/** Node's own message has the whole address, and an address may hold a password or a token. */
+const unspoken = (input: string | URL | Request, cause: unknown) => {
+  const text = input instanceof Request ? input.url : String(input);
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const of = url ? ` of ${url.host}` : '';
+  const why = !url
+    ? 'it is not a URL'
+    : url.username || url.password
+      ? 'an address holds no credentials. Send them in a header'
+      : 'fetch does not take it';
+  return new ToolError('ADDRESS_REFUSED', `The address${of} cannot be called: ${why}.`, { outcome: 'not-run', cause });
+};
 
 const stopped = (url: URL, why: string) => new ToolError('REDIRECTED', `${url.host} was called, and ${why}`, { outcome: 'unknown' });
 

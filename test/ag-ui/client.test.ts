@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { z } from 'zod';
 import { type AgUiOptions, bearer, type ServeAgUiOptions, serveAgUi } from '../../src/adapters/ag-ui/index.ts';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
-import { agent, Engine, type Model, type Principal, supervisor } from '../../src/index.ts';
+import { agent, Engine, type Model, type Principal, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { folder } from '../kit/folder.ts';
 import { all } from '../kit/journals.ts';
@@ -118,6 +119,24 @@ describe('a turn', () => {
     const joined = other.say('go', { runId: 'r1', on: ({ event }) => void (event.type === 'RUN_STARTED' && settle().then(more.resolve)) });
     await Promise.all([first, joined]);
     expect(other.shown).toEqual([{ user: 'go' }, { assistant: 'Hello' }]);
+  });
+
+  test('is told the code of a call that failed, and not its message', async () => {
+    const fails = tool({
+      name: 'look',
+      description: '',
+      input: z.object({}),
+      effect: 'read',
+      retry: { attempts: 1 },
+      execute: () => {
+        throw new Error('connect ECONNREFUSED 10.0.0.5:5432 password=hunter2');
+      },
+    });
+    const model = scripted([{ toolCalls: [{ name: 'look', input: {} }] }, 'done']);
+    const { url } = await serving(agent({ name: 'a', instructions: '', model, tools: [fails] }));
+    const seen = await new Page(url, 't').say('go');
+    expect(seen.events.find(({ type }) => type === 'TOOL_CALL_RESULT')?.content).toMatch(/^{"error":{"code":"[A-Z_]+"}}$/);
+    expect(JSON.stringify(seen.events)).not.toContain('hunter2');
   });
 
   test('shows the calls of tools and their results, and images reach the model', async () => {

@@ -305,3 +305,18 @@ test.each([
     expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(why) }),
   );
 });
+
+test.each([
+  [
+    'credentials in it',
+    'https://svc:hunter2@example.com/x',
+    'The address of example.com cannot be called: an address holds no credentials. Send them in a header.',
+  ],
+  ['no URL', 'https://exa mple/?token=hunter2', 'The address cannot be called: it is not a URL.'],
+])('an address with %s is refused, and not told', async (_, address, message) => {
+  const error: Error = await publicFetch()(address).then(
+    () => expect.unreachable(),
+    (thrown) => thrown,
+  );
+  expect(error).toMatchObject({ code: 'ADDRESS_REFUSED', outcome: 'not-run', message });
+});

@@ -222,7 +222,7 @@ export class Translator {
     this.#end(callId);
     const toolCallId = this.#call(callId);
     const { output } = outcome as { output?: unknown };
-    const told = outcome.ok ? output : { error: { code: outcome.error.code, message: outcome.error.message } };
+    const told = outcome.ok ? output : { error: { code: outcome.error.code } };
     const content = typeof told === 'string' ? told : JSON.stringify(told ?? null);
     this.#out.push({ type: EventType.TOOL_CALL_RESULT, messageId: `${toolCallId}:result`, toolCallId, content, role: 'tool' });
   }

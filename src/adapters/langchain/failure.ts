@@ -49,8 +49,9 @@ export function modelFailure(error: unknown, id: string): unknown {
 }
 
 /** An error that a tool threw. The tool's own argument checks precede any effect. */
-export function toolFailure(error: unknown, name: string): unknown {
-  if (error instanceof Error && error.constructor.name === 'ToolInputParsingException')
+export function toolFailure(error: unknown, name: string, began: boolean): unknown {
+  // that of a tool which it calls comes after it has begun
+  if (!began && error instanceof Error && error.constructor.name === 'ToolInputParsingException')
     return new ToolError('INVALID_ARGUMENTS', `${error.message} Correct the arguments and call ${name} again.`, {
       outcome: 'not-run',
       cause: error,

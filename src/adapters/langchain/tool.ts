@@ -1,3 +1,4 @@
+import { BaseCallbackHandler } from '@langchain/core/callbacks/base';
 import { AsyncLocalStorageProviderSingleton } from '@langchain/core/singletons';
 import { toJsonSchema } from '@langchain/core/utils/json_schema';
 import { invalid, ToolError } from '../../errors.ts';
@@ -61,18 +62,29 @@ export function langchainTool(structured: StructuredToolLike, o: LangchainToolOp
     input: jsonSchema<JsonObject>(schemaOf(structured, name)),
     async execute(args, { signal, runId, callId, idempotencyKey, session, by, context }) {
       const call = { name: structured.name, args: { ...args }, id: callId, type: 'tool_call' };
-      const config = { signal, configurable: { rondo: { runId, callId, idempotencyKey, session, by, context } } };
+      const begun = new Begun();
+      const config = { signal, callbacks: [begun], configurable: { rondo: { runId, callId, idempotencyKey, session, by, context } } };
       try {
         // not as a part of a surrounding graph
         const invoke = () => structured.invoke(call as never, config as never);
         return outputOf(await AsyncLocalStorageProviderSingleton.getInstance().run(undefined, invoke), name);
       } catch (error) {
-        throw toolFailure(error, name);
+        throw toolFailure(error, name, begun.began);
       }
     },
     toModel: (output: Json) =>
       typeof output === 'string' ? output : isParts(output) ? (output.parts as readonly Part[]) : JSON.stringify(output),
   }) as Tool<string, JsonObject, Json>;
+}
+
+/** Whether the tool has begun: LangChain checks the arguments before it tells that it starts. */
+class Begun extends BaseCallbackHandler {
+  name = 'rondo';
+  override awaitHandlers = true;
+  began = false;
+  override handleToolStart(): void {
+    this.began = true;
+  }
 }
 
 function schemaOf({ schema }: StructuredToolLike, name: string): JsonObject {

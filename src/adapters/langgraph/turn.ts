@@ -38,7 +38,7 @@ export async function takeTurn<O>(o: GraphOptions<O>, turn: Turn<Waits>, ctx: Tu
     return await isolated(() => new GraphTurn(o, ctx).take(turn));
   } catch (error) {
     if (ctx.signal.aborted) throw ctx.signal.reason;
-    throw error instanceof ToolError ? error : failure(error, o.name);
+    throw ToolError.is(error) && error.outcome !== 'not-run' ? error : failure(error, o.name);
   }
 }
 

@@ -102,11 +102,11 @@ class RondoTool extends Tool {
     try {
       const run = known === undefined ? this.#begin(ctx) : undefined;
       const runId = run?.id ?? (known as string);
-      let stand = run ? yield* told(run) : ((await this.#waiting(runId)) ?? (yield* this.#goOn(runId, ctx.cancelSignal)));
+      let stand = run ? yield* told(run) : ((await this.#waiting(ctx, runId)) ?? (yield* this.#goOn(ctx, runId)));
       while (stand.status === 'paused' && stand.approvals.length > 0) {
         remember(ctx, { ...recall(ctx), run: runId });
         await this.#ask(ctx, runId, stand.approvals);
-        stand = yield* this.#goOn(runId, ctx.cancelSignal);
+        stand = yield* this.#goOn(ctx, runId);
       }
       block = answer(toolUseId, stand);
     } catch (error) {
@@ -119,10 +119,15 @@ class RondoTool extends Tool {
     return block;
   }
 
+  #who({ invocationState }: Pick<ToolContext, 'invocationState'>): Principal | undefined {
+    const { by } = this.#o;
+    return typeof by === 'function' ? by(invocationState) : by;
+  }
+
   #begin({ toolUse, invocationState, cancelSignal }: ToolContext): Run {
-    const { by, context } = this.#o;
+    const { context } = this.#o;
     const input = this.#o.input ? toolUse.input : (toolUse.input as { input?: unknown } | null)?.input;
-    const who = typeof by === 'function' ? by(invocationState) : by;
+    const who = this.#who({ invocationState });
     return this.#engine.run(this.#agent, input ?? '', {
       signal: cancelSignal,
       by: who,
@@ -131,20 +136,22 @@ class RondoTool extends Tool {
   }
 
   /** What a run waits for; undefined if it may continue: it was decided in another way, or its process died. */
-  async #waiting(runId: string): Promise<{ status: 'paused'; approvals: readonly Approval[] } | undefined> {
-    const { status, approvals } = await this.#engine.inspect(runId);
+  async #waiting(ctx: ToolContext, runId: string): Promise<{ status: 'paused'; approvals: readonly Approval[] } | undefined> {
+    const { status, approvals } = await this.#engine.inspect(runId, { by: this.#who(ctx) });
     return status === 'paused' && approvals.length > 0 ? { status, approvals } : undefined;
   }
 
-  async *#goOn(runId: string, signal: AbortSignal): AsyncGenerator<ToolStreamEvent, RunResult, undefined> {
+  async *#goOn(ctx: ToolContext, runId: string): AsyncGenerator<ToolStreamEvent, RunResult, undefined> {
+    const signal = ctx.cancelSignal;
+    const by = this.#who(ctx);
     for (;;) {
       try {
-        return yield* told(this.#engine.resume(runId, { signal }));
+        return yield* told(this.#engine.resume(runId, { signal, by }));
       } catch (error) {
         if (!RondoError.is(error, 'RUN_BUSY')) throw error;
       }
       // another process drives it, for example after recovery: this one waits for its end
-      for await (const event of this.#engine.watch(runId, { signal })) yield new ToolStreamEvent({ data: event });
+      for await (const event of this.#engine.watch(runId, { signal, by })) yield new ToolStreamEvent({ data: event });
       signal.throwIfAborted();
     }
   }
@@ -176,7 +183,7 @@ class RondoTool extends Tool {
         name: times === 0 ? approval.id : `${approval.id}#${times + 1}`,
         reason: { ...(approval as unknown as { [k: string]: JSONValue }), ...(why !== undefined && { refused: why }) },
       });
-      const by = this.#o.decidedBy?.(response, ctx.invocationState) ?? { id: 'strands' };
+      const by = this.#o.decidedBy?.(response, ctx.invocationState) ?? strandsOf(this.#who(ctx));
       try {
         await this.#engine.decide(runId, [decisionOf(approval, response)], { by });
         return;
@@ -188,6 +195,9 @@ class RondoTool extends Tool {
     }
   }
 }
+
+/** Without a name and roles, but of the tenant of the run: no other can decide. */
+const strandsOf = (who: Principal | undefined): Principal => ({ id: 'strands', ...(who?.tenant !== undefined && { tenant: who.tenant }) });
 
 const TEXT: JSONSchema = {
   type: 'object',

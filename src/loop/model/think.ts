@@ -65,6 +65,8 @@ async function askInTurn(
   const step = scope.frame.step + 1;
   const policy = scope.plan.model;
   let before = 0;
+  // part of an answer has arrived in the newest attempt: whatever ended it, it is billed
+  let heard = false;
   const refused: { name: string; code: string; message: string }[] = [];
   try {
     for (let i = 0; ; i++) {
@@ -78,19 +80,27 @@ async function askInTurn(
       };
       // checked before the call, because a process that lost the run could not journal the answer; outside the model's timeout
       if (waited && i === 0) await scope.drive.own(true);
-      const result = await guard((attempt) => generate(scope, span, asking, model, request, attempt, before), {
-        policy,
-        before: () => scope.drive.own(true),
-        circuit: host.breakers.of(model, modelKey(model), policy.breaker, { model }),
-        cancel,
-        fallbackCode: 'MODEL_FAILED',
-        mask: scope.secrets.mask,
-        onAttemptFailed: async (f, outcome) => {
-          await failed(f, outcome !== 'not-run' && !FREE.has(f.code));
-          // the first attempt was checked before the step; each retry may cost as much again
-          if (f.retryIn !== undefined) affordable(scope, asking);
+      const result = await guard(
+        (attempt) => {
+          heard = false;
+          return generate(scope, span, asking, model, request, attempt, before, () => {
+            heard = true;
+          });
         },
-      });
+        {
+          policy,
+          before: () => scope.drive.own(true),
+          circuit: host.breakers.of(model, modelKey(model), policy.breaker, { model }),
+          cancel,
+          fallbackCode: 'MODEL_FAILED',
+          mask: scope.secrets.mask,
+          onAttemptFailed: async (f, outcome) => {
+            await failed(f, heard || (outcome !== 'not-run' && !FREE.has(f.code)));
+            // the first attempt was checked before the step; each retry may cost as much again
+            if (f.retryIn !== undefined) affordable(scope, asking);
+          },
+        },
+      );
       if (result.ok) return { ok: true, response: result.value, model, attempts: before + result.attempts, ms: Date.now() - started };
       const { error } = result;
       // an attempt that was cut off; between two of them, the last one is told already
@@ -142,6 +152,7 @@ async function generate(
   request: ModelRequest,
   attempt: AttemptContext,
   before: number,
+  began: () => void,
 ): Promise<ModelResponse> {
   const asking = scope.drive.own();
   if (asking) {
@@ -161,6 +172,7 @@ async function generate(
     span?.answered(answer.id, streaming.firstChunk);
     return answer;
   } finally {
+    if (streaming.firstChunk !== undefined) began();
     streaming.end();
   }
 }
