@@ -137,7 +137,7 @@ export function agentcoreEvents({
 }
 
 /** The same for every attempt, in any process. */
-export const tokenOf = (memoryId: string, key: string): string => sha256(canonical([memoryId, key]));
+export const tokenOf = (memoryId: string, key: string): string => sha256(canonical([memoryId.replace(/^arn:.*:memory\//, ''), key]));
 
 export const pageOf = ({ limit, after }: PageQuery) => ({
   ...(limit !== undefined && { maxResults: limit }),

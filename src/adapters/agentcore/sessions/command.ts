@@ -38,7 +38,12 @@ export async function* runCommand(
   signal: AbortSignal,
 ): AsyncGenerator<CommandEvent> {
   const group = await session.start([SHELL, '-c', command]);
-  const kill = () => group.kill('SIGKILL');
+  const kill = () => {
+    group.kill('SIGKILL');
+    // what left the group may still hold the pipes
+    group.child.stdout?.destroy();
+    group.child.stderr?.destroy();
+  };
   let timedOut = false;
   const cancel = after(timeout * 1000, () => {
     timedOut = true;
@@ -92,9 +97,14 @@ function step(source: AsyncGenerator<CommandEvent>) {
 async function* eventsOf(stream: NodeJS.ReadableStream, as: (text: string) => CommandEvent): AsyncGenerator<CommandEvent> {
   // a character may be cut at the end of a chunk
   const decoder = new StringDecoder('utf8');
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    const text = decoder.write(chunk);
-    if (text !== '') yield as(text);
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      const text = decoder.write(chunk);
+      if (text !== '') yield as(text);
+    }
+  } catch (error) {
+    // it was closed, with the command
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
   }
   const rest = decoder.end();
   if (rest !== '') yield as(rest);

@@ -96,6 +96,8 @@ export function sessionHost(o: HostOptions): Host {
       ports.delete(port);
       sessions.delete(key);
     };
+    // its entry is there before anything can fail
+    await undefined;
     try {
       const { folder, logs, guard } = opened();
       const name = `${++count}-${wanted.id.replace(/[^\w-]/g, '_').slice(0, 64)}`;

@@ -1,7 +1,7 @@
 /** The input of an operation, from its request. */
 import { type Member, type Operation, type Ref, shapeOf } from '../model/model.ts';
 import { check, type Input } from './check.ts';
-import { AwsError, unreadable } from './error.ts';
+import { unreadable } from './error.ts';
 import { fromJson, inBody, structOf } from './values.ts';
 
 /** The parts of a request. Names of headers are in lower case. */
@@ -87,8 +87,8 @@ function payloadOf({ plane }: Operation, { type }: Member, body: Uint8Array, nam
 function jsonOf(body: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
-  } catch (cause) {
-    throw new AwsError('ValidationException', 'The body is not JSON in UTF-8.', { reason: 'CannotParse', cause });
+  } catch {
+    throw unreadable('The body is not JSON in UTF-8.');
   }
 }
 

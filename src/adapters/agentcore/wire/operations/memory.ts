@@ -60,7 +60,7 @@ export function memoryService(world: World, bound: Bound, o: MemoryOptions): Mem
     // a deletion that was under way when the server ended
     if (memory.goneAt !== undefined) clock.after(memory.goneAt - clock.now(), () => stores.remove(memory.id));
     // and extractions that were
-    else if (statusOf(world, memory) === 'ACTIVE') stores.of(memory.id);
+    else if (statusOf(world, memory) !== 'CREATING') stores.of(memory.id);
   }
 
   return {
