@@ -5,7 +5,6 @@
 import { type Failure, notRun } from '../errors.ts';
 import type { Amount, EntryOf, Intent } from '../journal/entries/entries.ts';
 import type { Charge } from '../journal/entries/intent.ts';
-import { amountProblem } from '../journal/fold/amounts.ts';
 import type { Approval, Call } from '../journal/fold/fold.ts';
 import { writtenOf } from '../journal/fold/frame.ts';
 import { copyJson, fits, isSameJson, type Json } from '../json.ts';
@@ -13,9 +12,10 @@ import type { Part } from '../ports/model.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { ApprovalRule, Effect, Question, ToolOptions } from '../ports/tool.ts';
 import { bounded, messageOf } from '../reliability/classify.ts';
-import { atOnce, inTime } from '../reliability/patience.ts';
+import { inTime } from '../reliability/patience.ts';
 import { isThenable } from '../reliability/timeout.ts';
 import { type Schema, type Validated, validate } from '../schema.ts';
+import { amountOf, type Worth } from './amount.ts';
 import { type Again, type Arguments, foreseen, type Parsed, parse, parseAgain } from './arguments.ts';
 import { type Keyed, type Meant, meant } from './intent.ts';
 import { type Asking, HOOK_TIMEOUT, permission } from './policy.ts';
@@ -45,10 +45,8 @@ export interface Gated {
     readonly context?: Schema;
     // biome-ignore lint/suspicious/noExplicitAny: inside, a declaration's types are gone
     readonly approval?: ToolOptions<string, Schema, Schema, string, any>['approval'];
-    // biome-ignore lint/suspicious/noExplicitAny: inside, a declaration's types are gone
-    readonly amount?: ToolOptions<string, Schema, Schema, string, any>['amount'];
-    readonly units?: readonly string[];
-  } & Keyed['options'];
+  } & Keyed['options'] &
+    Worth['options'];
   readonly ask?: (input: Json) => Question;
   /** Their policies are asked in addition to the engine's, each about the tool by this name. */
   readonly doors?: readonly { readonly policy?: Policy | undefined; readonly tool: string }[];
@@ -223,22 +221,6 @@ async function permitted(tool: Gated, about: Parameters<typeof permission>[2], o
   return { asks };
 }
 
-/** The amounts that the tool declares for the call, by unit; a string says why there are none. */
-function amountOf(tool: Gated, { value, shown, exact }: Arguments): Amount | string | undefined {
-  const { amount, units } = tool.options;
-  if (!amount) return undefined;
-  try {
-    const told: unknown = atOnce(amount(exact ? copyJson(shown) : value));
-    const problem = amountProblem(told, tool.name);
-    if (problem !== undefined) return problem;
-    const odd = units && Object.keys(told as Amount).find((unit) => !units.includes(unit));
-    if (odd !== undefined) return `the amount of ${tool.name} is in "${odd}", which its units (${units?.join(', ')}) do not have.`;
-    return { ...(told as Amount) };
-  } catch (error) {
-    return `the amount of ${tool.name} could not be found out, so it was not run: ${messageOf(error)}`;
-  }
-}
-
 const start = <T extends Gated>({ tool, written, args: { value, shown, exact }, context, declared }: Checked<T>): Verdict<T> => ({
   go: 'start',
   ...declared,
@@ -302,7 +284,7 @@ function ruled<T extends Gated>(checked: Checked<T>, o: GateOptions<T>, edited?:
   return own instanceof Promise ? own.then(answered) : answered(own);
 }
 
-/** Asks again, by what the rule says of the call as it is now. Where it asks nobody any more, the approval of before is asked for again. */
+/** Asks again, by what the rule says of the call as it is now. Where it asks no one any more, the approval of before is asked for again. */
 function askedAgain<T extends Gated>(
   checked: Checked<T>,
   o: GateOptions<T>,

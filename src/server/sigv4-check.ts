@@ -62,7 +62,7 @@ export function checkSignature<K extends SigningKeys>(
     throw refused(
       'InvalidSignatureException',
       'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.',
-      `The secret differs, or what was signed is not this canonical request:\n${withoutToken(canonicalOf(request, parts.signedHeaders))}`,
+      `The secret differs, or what was signed is not this canonical request:\n${withoutSecrets(canonicalOf(request, parts.signedHeaders))}`,
     );
   return { keys: found, region: parts.region };
 }
@@ -157,5 +157,13 @@ function checkCovered({ headers }: Signable, { signedHeaders }: Parts): void {
     throw refused('InvalidSignatureException', `There were headers present in the request which were not signed: ${open}.`);
 }
 
-/** For the log. */
-const withoutToken = (canonical: string) => canonical.replace(/(x-amz-security-token[:=])[^\n&]*/gi, '$1(hidden)');
+/** Headers whose values are no secret, and say why a signature differs. */
+const TOLD: ReadonlySet<string> = new Set(['host', 'content-type', 'content-length', 'content-md5', 'x-amz-date', 'x-amz-content-sha256']);
+
+/** For the log: of other headers the length alone, since they may be tokens. */
+const withoutSecrets = (canonical: string) =>
+  canonical
+    .replace(/(x-amz-security-token=)[^\n&]*/gi, '$1(hidden)')
+    .replace(/^([\w-]+):(.*)$/gm, (line, name: string, value: string) =>
+      TOLD.has(name) ? line : `${name}:(hidden, ${value.length} characters)`,
+    );

@@ -38,7 +38,7 @@ describe.each(journals)('lists on $name', ({ make }) => {
     await refused('CONFIG_INVALID', engine.search({ tool: 'pay', since }));
   });
 
-  test.each([1.5, Number.POSITIVE_INFINITY, 1e300])('%s is no place in a list, and no event', async (odd) => {
+  test.each([1.5, Number.POSITIVE_INFINITY, 1e300])('%s names neither a place in a list nor an event', async (odd) => {
     const { engine } = await done();
     const by = { id: 'ana' };
     await refused('CONFIG_INVALID', all(engine.runs({ after: { runId: 'x', startedAt: odd } })));

@@ -235,7 +235,7 @@ test('a secret that only the name of its field tells is found, as in a text', as
     password: '[KEY_1]',
     nested: { api_key: '[KEY_2]', tokens: 3, token: ['[KEY_3]', 'plain words'] },
   });
-  // what else the name says is no secret of the value
+  // the name alone makes no secret of a value
   expect((await ruled({ 'ana@example.com': 'see you at 9' }, { mask: ['key'] })).action).toBe('allow');
   expect((await ruled(given, { mask: ['email'] })).action).toBe('allow');
 });

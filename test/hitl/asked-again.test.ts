@@ -110,7 +110,7 @@ describe.each(journals)('on $name', ({ make }) => {
     expect(paid).toEqual([now.input ? 6_000 : 60]);
   });
 
-  test('after a deploy with a rule that asks nobody, those of before are asked about what changed, as long as before', async () => {
+  test('after a deploy with a rule that asks no one, those of before are asked about what changed, as long as before', async () => {
     const { journal, result } = await start({ approval: LEAD });
     const { engine } = deployed(journal, { input: cents, approval: false });
     await engine.decide(result.runId, [approve(first(result))], { by: lead });
