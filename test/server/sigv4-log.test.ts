@@ -18,10 +18,10 @@ test('the canonical request is told without the values of headers and parameters
     body: '{}',
   };
   const headers = { ...request.headers, ...signedHeaders(request, keys, { region: 'us-east-1', service: 'bedrock-agentcore', at }) };
-  let thrown: { rule?: string } = {};
+  let thrown: { because?: string } = {};
   try {
     checkSignature(
-      { ...request, path: '/runtimes/a/invocations', query: 'a=b', headers },
+      { ...request, path: '/runtimes/a/invocations', query: new URLSearchParams('a=b'), headers },
       [{ ...keys, secretAccessKey: 'two' }],
       at,
       'bedrock-agentcore',
@@ -29,7 +29,7 @@ test('the canonical request is told without the values of headers and parameters
   } catch (error) {
     thrown = error as typeof thrown;
   }
-  expect(thrown.rule).toContain('content-type:application/json');
-  expect(thrown.rule).toContain('x-amz-bedrock-agentcore-identity-wat:(hidden, 14 characters)');
-  expect(thrown.rule).not.toMatch(/[A-Z]+-TOKEN/);
+  expect(thrown.because).toContain('content-type:application/json');
+  expect(thrown.because).toContain('x-amz-bedrock-agentcore-identity-wat:(hidden, 14 characters)');
+  expect(thrown.because).not.toMatch(/[A-Z]+-TOKEN/);
 });
