@@ -8,7 +8,7 @@ import { type RunOptions, run } from './run.ts';
  * What the core may cost its users, measured plus a fifth: the package, with what its command is built from, and what it depends on,
  * without peers; and what `import 'rondo'` loads, plus a twentieth. Its time grows with that, and differs with the machine.
  */
-const BUDGET = { megabytes: 6.5, packages: 8, loadedFiles: 6, loadedKb: 770 };
+const BUDGET = { megabytes: 6.5, packages: 8, loadedFiles: 6, loadedKb: 780 };
 /** All that `import 'rondo'` may load. */
 const LOADED = ['rondo', 'p-retry', 'is-network-error'];
 const RUNS = 9;
