@@ -93,10 +93,13 @@ describe('a server that does not serve', () => {
     await new Promise((resolve) => moved.once('listening', resolve));
     const origin = `http://127.0.0.1:${(moved.address() as { port: number }).port}`;
     const headers = { 'x-api-key': 'k-1' };
-    for (const path of ['/elsewhere', '/see-other'])
+    for (const [path, message] of [
+      ['/elsewhere', 'Use its address as it is now'],
+      ['/see-other', 'answered HTTP 303, by which a call would not be sent again'],
+    ] as const)
       await expect(open({ url: `${origin}${path}`, headers })).rejects.toMatchObject({
         code: 'MCP_UNAVAILABLE',
-        message: expect.stringContaining('Use its address as it is now'),
+        message: expect.stringContaining(message),
       });
     expect(other.seen).toEqual([]);
     const opened = await open({ url: `${origin}/mcp`, headers });
