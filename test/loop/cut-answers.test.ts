@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { agent, Engine, type Model, type ModelCall, type ModelRequest, ToolError } from '../../src/index.ts';
 import { ends } from '../kit/runs.ts';
+import { deferred, settle } from '../kit/time.ts';
 
 const USAGE = { input: 11, output: 7 };
 
@@ -29,4 +30,38 @@ const run = async (said: boolean) => {
 test('it counts the most that it can have used if a part of it came', async () => {
   expect(await run(false)).toEqual(USAGE);
   expect((await run(true)).input).toBeGreaterThan(USAGE.input);
+});
+
+/** A model whose first attempt says something, or nothing, is given up, and ends while the second one is made, which is throttled. */
+function slow(said: boolean): Model {
+  let attempts = 0;
+  const [over, ended] = [deferred(), deferred()];
+  return {
+    provider: 'none',
+    id: 'slow',
+    async generate(_request: ModelRequest, { emit }: ModelCall) {
+      attempts++;
+      if (attempts > 2) return { content: [{ type: 'text', text: 'done' }], stop: 'end', usage: USAGE };
+      if (attempts === 2) {
+        over.resolve();
+        await ended.promise;
+        await settle();
+        throw new ToolError('THROTTLING', 'slow down', { outcome: 'not-run', retryable: true });
+      }
+      if (said) emit?.({ text: 'do' } as never);
+      await over.promise;
+      ended.resolve();
+      throw new Error('given up');
+    },
+  };
+}
+
+test('it is not billed for what an attempt said that was given up before', async () => {
+  const used = async (said: boolean) => {
+    await using engine = new Engine({ reliability: { model: { timeout: 20, retry: { attempts: 3, initialDelay: 0 } } } });
+    const events = engine.run(agent({ name: 'a', instructions: '', model: slow(said) }), 'go');
+    for await (const _ of events);
+    return (await ends(events, 'completed')).usage;
+  };
+  expect(await used(true)).toEqual(await used(false));
 });

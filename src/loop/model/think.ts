@@ -65,13 +65,13 @@ async function askInTurn(
   const step = scope.frame.step + 1;
   const policy = scope.plan.model;
   let before = 0;
-  // part of an answer has arrived in the newest attempt: whatever ended it, it is billed
-  let heard = false;
   const refused: { name: string; code: string; message: string }[] = [];
   try {
     for (let i = 0; ; i++) {
       const model = models[i] as Model;
       let told = 0;
+      // attempts of which a part of the answer has arrived: whatever ended them, they are billed
+      const heard: number[] = [];
       const failed = (f: FailedAttempt & { fallback?: string }, billed: boolean) => {
         told = f.attempt;
         const draft = { type: 'attempt.failed', of: asking.of, step, model: modelKey(model), ...f, attempt: before + f.attempt } as const;
@@ -80,27 +80,19 @@ async function askInTurn(
       };
       // checked before the call, because a process that lost the run could not journal the answer; outside the model's timeout
       if (waited && i === 0) await scope.drive.own(true);
-      const result = await guard(
-        (attempt) => {
-          heard = false;
-          return generate(scope, span, asking, model, request, attempt, before, () => {
-            heard = true;
-          });
+      const result = await guard((attempt) => generate(scope, span, asking, model, request, attempt, before, heard), {
+        policy,
+        before: () => scope.drive.own(true),
+        circuit: host.breakers.of(model, modelKey(model), policy.breaker, { model }),
+        cancel,
+        fallbackCode: 'MODEL_FAILED',
+        mask: scope.secrets.mask,
+        onAttemptFailed: async (f, outcome) => {
+          await failed(f, heard.includes(f.attempt) || (outcome !== 'not-run' && !FREE.has(f.code)));
+          // the first attempt was checked before the step; each retry may cost as much again
+          if (f.retryIn !== undefined) affordable(scope, asking);
         },
-        {
-          policy,
-          before: () => scope.drive.own(true),
-          circuit: host.breakers.of(model, modelKey(model), policy.breaker, { model }),
-          cancel,
-          fallbackCode: 'MODEL_FAILED',
-          mask: scope.secrets.mask,
-          onAttemptFailed: async (f, outcome) => {
-            await failed(f, heard || (outcome !== 'not-run' && !FREE.has(f.code)));
-            // the first attempt was checked before the step; each retry may cost as much again
-            if (f.retryIn !== undefined) affordable(scope, asking);
-          },
-        },
-      );
+      });
       if (result.ok) return { ok: true, response: result.value, model, attempts: before + result.attempts, ms: Date.now() - started };
       const { error } = result;
       // an attempt that was cut off; between two of them, the last one is told already
@@ -152,7 +144,7 @@ async function generate(
   request: ModelRequest,
   attempt: AttemptContext,
   before: number,
-  began: () => void,
+  heard: number[],
 ): Promise<ModelResponse> {
   const asking = scope.drive.own();
   if (asking) {
@@ -172,7 +164,8 @@ async function generate(
     span?.answered(answer.id, streaming.firstChunk);
     return answer;
   } finally {
-    if (streaming.firstChunk !== undefined) began();
+    // one that was given up may end during a later one
+    if (streaming.firstChunk !== undefined) heard.push(attempt.attempt);
     streaming.end();
   }
 }
