@@ -87,7 +87,7 @@ export function request(
     intent: kind === 'tool' && intent ? { name: intent.name, key: intent.key, digest: intent.digest } : undefined,
     reason: rule.reason,
     roles: rule.roles && [...rule.roles],
-    ...defined({ expiresAt: timeAfter(now, rule.expires) }),
+    expiresAt: timeAfter(now, rule.expires),
     ...question,
     ...consent,
     ...(midway && { midway: true as const, ...(midway.state !== undefined && { state: midway.state }) }),

@@ -49,12 +49,32 @@ function same(first: Parsed, schema: Schema, written: Json, shown: Json, settled
 
 async function differing(first: Arguments & { ok: true }, schema: Schema, written: Json, shown: Json, settled: boolean): Promise<Again> {
   // most schemas are idempotent: parsing the shown value returns it, because the defaults are in it
-  const made = await parse(schema, shown);
-  if (made.ok && isSameJson(made.shown, shown)) return { ...made, shown };
+  const made = await remade(schema, shown, shown);
+  if (made) return { ...made, shown };
   const second = await parse(schema, written);
   if (!settled && second.ok && isSameJson(second.shown, first.shown)) return { ...first, changed: true };
   if (first.exact) return { ok: true, value: copyJson(shown), shown, exact: true };
-  return { ok: false, problem: 'its schema makes something else of these arguments each time, so what was shown cannot be made again' };
+  return { ok: false, problem: UNSTABLE };
+}
+
+/** Why arguments cannot be made again. */
+export const UNSTABLE = 'its schema makes something else of these arguments each time, so what was shown cannot be made again';
+
+/** What the schema makes of arguments, if that is what was shown. */
+async function remade(schema: Schema, from: Json, shown: Json): Promise<(Arguments & { ok: true }) | undefined> {
+  const made = await parse(schema, from);
+  return made.ok && isSameJson(made.shown, shown) ? made : undefined;
+}
+
+/**
+ * The arguments of which the schema, which is applied once more, makes what policies and people were shown. Parsing what was written again may
+ * make other defaults. @param allowed by a person. Then what was shown is tried first, since a default may be the time. @returns undefined
+ * where there are none: `UNSTABLE`.
+ */
+export async function makingAgain(schema: Schema, written: Json, shown: Json, allowed: boolean): Promise<Json | undefined> {
+  if (isSameJson(written, shown)) return written;
+  for (const one of allowed ? [shown, written] : [written, shown]) if (await remade(schema, one, shown)) return one;
+  return undefined;
 }
 
 /**

@@ -1,15 +1,14 @@
 /** Calls of sub-agents: the input of the sub-agent, and the result for its parent. */
 
 import { notRun, ToolError } from '../errors.ts';
-import { parse } from '../hitl/arguments.ts';
+import { makingAgain, UNSTABLE } from '../hitl/arguments.ts';
 import type { Draft } from '../journal/entries/entries.ts';
 import { seenOf } from '../journal/fold/conversation.ts';
 import type { Call, Frame } from '../journal/fold/fold.ts';
-import { isSameJson, type Json, plainJson } from '../json.ts';
+import { type Json, plainJson } from '../json.ts';
 import type { Message, Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { atOnce, unlessHalted } from '../reliability/patience.ts';
-import type { Schema } from '../schema.ts';
 import { appendWithRetry } from './append-with-retry.ts';
 import type { Blocked, Ready } from './call/call.ts';
 import { observed } from './call/output.ts';
@@ -34,10 +33,11 @@ export async function runSubAgent(scope: Scope, call: Call, ready: Ready, delega
       ms: Date.now() - since,
     },
   ];
-  const input =
-    call.frame || !delegate.agent.input ? ready.input : await again(ready, delegate.agent.input.schema, call.allowed !== undefined);
+  const schema = call.frame ? undefined : delegate.agent.input?.schema;
+  const making = schema && makingAgain(schema, ready.input, ready.shown, call.allowed !== undefined);
+  const input = making ? await unlessHalted(making, scope.cancel) : ready.input;
   if (input === undefined) {
-    await appendWithRetry(scope, closing({ ok: false, error: notRun('INVALID_ARGUMENTS', UNSTABLE) }));
+    await appendWithRetry(scope, closing({ ok: false, error: notRun('INVALID_ARGUMENTS', `${tool.name} was not called: ${UNSTABLE}.`) }));
     return undefined;
   }
   const passages = passagesOf(tool);
@@ -72,21 +72,6 @@ export async function runSubAgent(scope: Scope, call: Call, ready: Ready, delega
   });
   return blocked && 'failed' in blocked ? undefined : blocked;
 }
-
-/**
- * What the agent's schema, which it applies itself, makes into what policies and people were shown. Parsing what was written again may make
- * other defaults. @param allowed by a person. Then what was shown is tried first, since a default may be the time. @returns undefined where
- * nothing does.
- */
-async function again({ input, shown }: Ready, schema: Schema, allowed: boolean): Promise<Json | undefined> {
-  if (isSameJson(input, shown)) return input;
-  for (const one of allowed ? [shown, input] : [input, shown]) {
-    const made = await parse(schema, one);
-    if (made.ok && isSameJson(made.shown, shown)) return one;
-  }
-  return undefined;
-}
-const UNSTABLE = 'Its schema makes something else of these arguments each time, so what was shown cannot be made again.';
 
 /** For what is told after the end: nothing can stop it any more. */
 const NEVER = new AbortController().signal;

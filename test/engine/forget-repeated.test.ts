@@ -1,17 +1,13 @@
 // What other runs repeat of a forgotten one in entries of their own: what a wrapper wrote, and results that were read back.
 import { describe, expect, test } from 'vitest';
-import { agent, clearToolResults, Engine, type Journal, type Message, type Middleware, tool } from '../../src/index.ts';
+import { agent, clearToolResults, Engine, type Message, type Middleware, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, entriesOf, journals } from '../kit/journals.ts';
+import { entriesOf, everythingIn, journals } from '../kit/journals.ts';
 import { asks, ends, nothing } from '../kit/runs.ts';
 
 const SECRET = 'FORGETME-4711';
 const ana = { id: 'ana' };
 const textOf = (message: Message | undefined) => (message?.content[0] as { text: string } | undefined)?.text ?? '';
-const everything = async (journal: Journal) => {
-  const runs = await all(journal.heads({}));
-  return JSON.stringify(await Promise.all(runs.map(({ runId }) => entriesOf(journal, runId))));
-};
 
 describe.each(journals)('forgetting on $name', ({ make }) => {
   test.each<[string, Middleware]>([
@@ -31,9 +27,9 @@ describe.each(journals)('forgetting on $name', ({ make }) => {
     const engine = new Engine({ journal });
     const { runId } = await ends(engine.run(a, `My card is ${SECRET}`, { session: 's', by: ana }), 'completed');
     await ends(engine.run(a, 'And now?', { session: 's', by: ana }), 'completed');
-    expect((await everything(journal)).split(SECRET).length).toBeGreaterThan(3);
+    expect((await everythingIn(journal)).split(SECRET).length).toBeGreaterThan(3);
     await engine.forget(runId);
-    expect(await everything(journal)).not.toContain(SECRET);
+    expect(await everythingIn(journal)).not.toContain(SECRET);
     // and the session goes on
     await ends(engine.run(a, 'Still there?', { session: 's', by: ana }), 'completed');
   });
@@ -67,7 +63,7 @@ describe.each(journals)('forgetting on $name', ({ make }) => {
         .sort();
     expect(await told()).toEqual([SECRET, `KEEPME ${'x'.repeat(6)}`].sort());
     await engine.forget(runId);
-    expect(await everything(journal)).not.toContain(SECRET);
+    expect(await everythingIn(journal)).not.toContain(SECRET);
     expect(await told()).toEqual(['[forgotten]', `KEEPME ${'x'.repeat(6)}`].sort());
   });
 });

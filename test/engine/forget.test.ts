@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Journal, memoryJournal, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { file } from '../journal/setup.ts';
-import { all, around, entriesOf, entryOf, journals } from '../kit/journals.ts';
+import { all, around, entriesOf, entryOf, everythingIn, journals } from '../kit/journals.ts';
 import { anything, asks, ends, refused } from '../kit/runs.ts';
 import { deferred } from '../kit/time.ts';
 
@@ -18,10 +18,6 @@ const chatter = () => {
 const shown = (model: ReturnType<typeof scripted>) => JSON.stringify(model.requests.at(-1)?.messages);
 const said = (model: ReturnType<typeof scripted>) =>
   (model.requests.at(-1)?.messages ?? []).filter((m) => m.role === 'user').map((m) => (m.content[0] as { text: string }).text);
-const everything = async (journal: Journal) => {
-  const runs = await all(journal.heads({}));
-  return JSON.stringify(await Promise.all(runs.map(({ runId }) => entriesOf(journal, runId))));
-};
 
 describe.each(journals)('forgetting on $name', ({ make }) => {
   // a session is written out with its 9th run, and again with its 17th
@@ -33,7 +29,7 @@ describe.each(journals)('forgetting on $name', ({ make }) => {
       await ends(engine.run(a, i === n ? `my number is ${SECRET}` : `turn ${i}`, { session: 's', id: `r${i}` }), 'completed');
     const forgotten = await engine.forget(`r${n}`);
     expect(forgotten.runs).toEqual([`r${n}`]);
-    expect(await everything(journal)).not.toContain(SECRET);
+    expect(await everythingIn(journal)).not.toContain(SECRET);
     const left = Array.from({ length: 20 }, (_, i) => `turn ${i}`).filter((_, i) => i !== n);
     for (const e of [engine, new Engine({ journal: another() })]) {
       await ends(e.run(a, 'next', { session: 's' }), 'completed');
@@ -72,7 +68,7 @@ describe.each(journals)('forgetting on $name', ({ make }) => {
     await ends(other.fork('fork', { at, id: 'fork of fork' }), 'completed');
     const { rewritten } = await engine.forget('base');
     expect([...rewritten].sort()).toEqual(['fork', 'fork of fork']);
-    expect(await everything(journal)).not.toContain(SECRET);
+    expect(await everythingIn(journal)).not.toContain(SECRET);
     for (const id of rewritten) {
       const state = await other.inspect(id);
       expect(state).toMatchObject({ status: 'completed', steps: 1 });
@@ -90,7 +86,7 @@ describe.each(journals)('forgetting on $name', ({ make }) => {
     await ends(engine.fork('three', { at: 0, id: 'fork' }), 'completed');
     expect(JSON.stringify((await engine.inspect('fork')).messages)).toContain(SECRET);
     await engine.forget('one');
-    expect(await everything(journal)).not.toContain(SECRET);
+    expect(await everythingIn(journal)).not.toContain(SECRET);
     expect((await engine.inspect('fork')).messages.map((m) => (m.content[0] as { text: string }).text)).toEqual(
       ['two', 'ok 3', 'three', 'ok 5'].concat('ok 5').slice(0, 4),
     );
@@ -108,7 +104,7 @@ describe.each(journals)('forgetting on $name', ({ make }) => {
     expect((await engine.inspect('base')).status).toBe('cancelled');
     await engine.cancel('fork');
     await engine.forget('base');
-    expect(await everything(journal)).not.toContain(SECRET);
+    expect(await everythingIn(journal)).not.toContain(SECRET);
   });
 
   test('while a run that continues it runs, nothing is forgotten', async () => {
@@ -125,7 +121,7 @@ describe.each(journals)('forgetting on $name', ({ make }) => {
     hold.resolve();
     await ends(run, 'completed');
     await engine.forget('one');
-    expect(await everything(journal)).not.toContain(SECRET);
+    expect(await everythingIn(journal)).not.toContain(SECRET);
   });
 
   test('a session: the caller`s own, and no other of that name', async () => {
@@ -138,7 +134,7 @@ describe.each(journals)('forgetting on $name', ({ make }) => {
       await ends(engine.run(a, `eve ${i}`, { session: 's', by: { id: 'ana', tenant: 'evil' } }), 'completed');
     }
     expect((await engine.forget({ session: 's', by: acme })).runs).toHaveLength(3);
-    expect(await everything(journal)).not.toContain('ana 0');
+    expect(await everythingIn(journal)).not.toContain('ana 0');
     await ends(engine.run(a, 'next', { session: 's' }), 'completed');
     expect(said(model)).toEqual(['app 0', 'app 1', 'app 2', 'next']);
     expect((await engine.forget({ session: 's' })).runs).toHaveLength(4);
@@ -179,7 +175,7 @@ describe.each(journals)('forgetting on $name', ({ make }) => {
     expect((await engine.prune({ olderThan: 60_000, status: 'failed' })).runs).toEqual([]);
     // the run that waits goes on from the first one, without its words
     expect((await engine.prune({ olderThan: 60_000 })).runs).toEqual(['first']);
-    expect(await everything(journal)).not.toContain(SECRET);
+    expect(await everythingIn(journal)).not.toContain(SECRET);
     expect((await engine.inspect('waits')).status).toBe('paused');
     expect((await engine.prune({ olderThan: 60_000, status: ['paused', 'running'] })).runs).toEqual(['waits']);
     expect(await all(journal.heads({}))).toEqual([]);

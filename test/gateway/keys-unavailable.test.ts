@@ -1,14 +1,13 @@
 // What signs a request cannot be had: nothing was sent, and what the key service said is not told.
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { agent, Engine, type ToolSource } from 'rondo';
 import { agentcoreGateway } from 'rondo/agentcore/gateway';
 import { lambdaTools } from 'rondo/gateway';
 import { scripted } from 'rondo/testing';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { memoryJournal } from '../../src/index.ts';
 import { entriesOf } from '../kit/journals.ts';
 import { asks, ends, failure, shown } from '../kit/runs.ts';
+import { bareServer } from '../mcp/bare.ts';
 
 const SAID = 'token hvs.CAESIJ at /srv/app/internal/keys.ts';
 const fails = (): never => {
@@ -33,26 +32,16 @@ test('of a Lambda function', async () => {
 test('of an AgentCore gateway, once its tools are listed', async () => {
   let broken = false;
   let reached = 0;
-  const server = createServer(async (request, response) => {
-    if (request.method !== 'POST') return response.writeHead(405).end();
-    const parts: Buffer[] = [];
-    for await (const part of request) parts.push(part as Buffer);
-    const { id, method } = JSON.parse(Buffer.concat(parts).toString()) as { id?: number; method: string };
-    const answer = (result: object) =>
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id, result }));
-    if (method === 'initialize')
-      return answer({ protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'g', version: '1' } });
-    if (id === undefined) return response.writeHead(202).end();
-    if (method === 'tools/list') {
+  const url = await bareServer({
+    tools,
+    listed() {
       broken = true;
-      return answer({ tools });
-    }
-    reached++;
-    return answer({ content: [] });
+    },
+    called(answer) {
+      reached++;
+      answer({ content: [] });
+    },
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void server.close().closeAllConnections());
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
   const keys = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'x'.repeat(40) };
   const source = agentcoreGateway({ url, region: 'us-east-1', credentials: async () => (broken ? fails() : keys) });
   expect(await called(source)).toMatchObject({ code: 'CREDENTIALS_UNAVAILABLE', outcome: 'not-run' });

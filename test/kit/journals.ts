@@ -231,6 +231,12 @@ export async function all<T>(items: Iterable<T> | AsyncIterable<T>): Promise<T[]
   return found;
 }
 
+/** All that a journal holds of its runs, as one text. */
+export async function everythingIn(journal: Journal): Promise<string> {
+  const runs = await all(journal.heads({}));
+  return JSON.stringify(await Promise.all(runs.map(({ runId }) => entriesOf(journal, runId))));
+}
+
 export const entriesOf = (journal: Journal, runId: string): Promise<Entry[]> => all(journal.read(runId));
 export const typesOf = (items: readonly { type: string }[]) => items.map((item) => item.type);
 /** Events that are entries: what a replay shows too. */

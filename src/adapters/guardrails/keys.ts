@@ -28,6 +28,8 @@ const NAMED =
 const IN_URL = /:\/\/[^\s:@/]{0,128}:([^\s@/]{1,256})@/g;
 const BEGIN = '-----BEGIN ';
 const ENTROPY = 4.2;
+/** Characters in which a value lies that is named before the text: quotes and spaces, and what `NAMED` takes of it. */
+const LONGEST = 520;
 
 export function keys(text: string): Match[] {
   const found: Match[] = blocks(text);
@@ -36,22 +38,28 @@ export function keys(text: string): Match[] {
     if (KNOWN.some((known) => known.test(word.slice(0, end)))) found.push({ start: index, end: index + end });
   }
   for (const { 0: word, index } of text.matchAll(BASE64)) if (isRandom(word)) found.push({ start: index, end: index + word.length });
-  for (const pattern of [NAMED, IN_URL])
-    for (const { 0: all, 1: value = '', index } of text.matchAll(pattern)) {
-      // in prose, a word follows: `token holders`
-      if (pattern === NAMED && !/[\d!@#$%^&*+=/_-]/.test(value)) continue;
-      const start = index + all.lastIndexOf(value);
-      found.push({ start, end: start + value.length });
-    }
+  return [...found, ...assigned(text, NAMED), ...assigned(text, IN_URL)];
+}
+
+function assigned(text: string, pattern: RegExp): Match[] {
+  const found: Match[] = [];
+  for (const { 0: all, 1: value = '', index } of text.matchAll(pattern)) {
+    // in prose, a word follows: `token holders`
+    if (pattern === NAMED && !/[\d!@#$%^&*+=/_-]/.test(value)) continue;
+    const start = index + all.lastIndexOf(value);
+    found.push({ start, end: start + value.length });
+  }
   return found;
 }
 
-/** What the name of a field says to be a secret, in the text that is its value. */
+/** What the name of a field says to be a secret, in the text that is its value: `keys` finds what the text says by itself. */
 export function namedKeys(field: string, text: string): Match[] {
   // the end is enough, and a list of many texts has one name
   const name = `${field.slice(-40)}: `;
   const lead = name.length;
-  return keys(name + text).flatMap(({ start, end }) => (end > lead ? [{ start: Math.max(0, start - lead), end: end - lead }] : []));
+  return assigned(name + text.slice(0, LONGEST), NAMED).flatMap(({ start, end }) =>
+    end > lead ? [{ start: Math.max(0, start - lead), end: end - lead }] : [],
+  );
 }
 
 /** Private keys in PEM. One whose end is missing goes on to the end of the text. */

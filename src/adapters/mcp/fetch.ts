@@ -104,14 +104,16 @@ const MOST_REDIRECTS = 3;
 function redirected(name: string, from: URL, location: string, followed: number, status: number): URL {
   const to = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
   // another status would make a GET of a POST
-  if (to?.origin === from.origin && followed < MOST_REDIRECTS && (status === 307 || status === 308)) return to;
+  const again = status === 307 || status === 308;
+  const own = to?.origin === from.origin;
+  if (own && again && followed < MOST_REDIRECTS) return to;
   const why =
-    to?.origin === from.origin && status !== 307 && status !== 308
+    own && !again
       ? `answered HTTP ${status}, by which a call would not be sent again. Use the address that it points to, if that is the server's`
       : `points to ${to?.origin ?? 'no address'}. Use its address as it is now`;
   throw new ToolError('MCP_REDIRECTED', `MCP server "${name}" ${why}.`, {
     // by the others a server may say where the result of what it did is
-    outcome: status === 307 || status === 308 ? 'not-run' : 'unknown',
+    outcome: again ? 'not-run' : 'unknown',
   });
 }
 

@@ -1,9 +1,7 @@
 /** Checks of input, shared by events and records. All throw RondoError `MEMORY_INPUT_INVALID`. */
+import { LAST_TIME } from '../../days.ts';
 import { type Json, plainJson } from '../../json.ts';
 import { refused } from './errors.ts';
-
-/** The last millisecond that a Date can hold. */
-const LAST = 8_640_000_000_000_000;
 
 /** A text of `least` to `most` characters. */
 export function text(value: unknown, field: string, least: number, most: number): string {
@@ -25,7 +23,7 @@ export function name(value: unknown, field: string, most: number): string {
 }
 
 export function time(value: unknown, field: string): number {
-  if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > LAST)
+  if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > LAST_TIME)
     throw refused(field, 'give whole epoch milliseconds, from 0');
   return value as number;
 }

@@ -59,7 +59,7 @@ function problemOf(
   if (values) return values.includes(value as string) ? undefined : `one of ${values.join(', ')}, not ${JSON.stringify(value)}`;
   if (place) return hasFields(value, place) ? undefined : `that of the page before, an object with ${Object.keys(place).join(', ')}`;
   if (field === 'since')
-    return Math.abs(Number(value)) <= LAST_TIME && typeof value === 'number'
+    return typeof value === 'number' && Math.abs(value) <= LAST_TIME
       ? undefined
       : 'a time in epoch milliseconds, such as Date.now() - 86_400_000';
   if (field !== 'limit') return isName(value) ? undefined : 'a text of 1 to 500 characters';

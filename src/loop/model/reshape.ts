@@ -90,7 +90,7 @@ function differenceOf(original: ModelRequest, made: ModelRequest): Reshaped | un
   const difference: Reshaped = {
     ...(made.instructions !== original.instructions && { instructions: made.instructions }),
     ...((tools.length !== original.tools.length || original.tools.some(({ name }, i) => name !== tools[i])) && { tools }),
-    ...(from > 0 && (replaced > 0 || added.length > 0) && { from }),
+    ...(from > 0 && { from }),
     ...(replaced > 0 && { replaced }),
     ...(added.length > 0 && { messages: added }),
   };

@@ -96,13 +96,12 @@ export function sessionHost(o: HostOptions): Host {
       ports.delete(port);
       sessions.delete(key);
     };
-    // its entry is there before anything can fail
-    await undefined;
     try {
-      const { folder, logs, guard } = opened();
-      const name = `${++count}-${wanted.id.replace(/[^\w-]/g, '_').slice(0, 64)}`;
+      // waited for first: once something fails, the entry is there to be left
       port = await freePort(ports);
       ports.add(port);
+      const { folder, logs, guard } = opened();
+      const name = `${++count}-${wanted.id.replace(/[^\w-]/g, '_').slice(0, 64)}`;
       const session = await startSession(wanted, {
         clock,
         guard,

@@ -139,7 +139,8 @@ async function loaded(place: string, where: string): Promise<LambdaHandler> {
     found = (await import(pathToFileURL(file).href)) as typeof found;
   } catch (cause) {
     // its message has paths of this machine, and the model reads what this throws
-    throw gone(`it cannot be loaded (${(cause as { code?: string }).code ?? (cause as Error).name})`, cause);
+    const { code, name = 'its module threw' } = Object(cause) as { code?: unknown; name?: unknown };
+    throw gone(`it cannot be loaded (${code ?? name})`, cause);
   }
   // of a CommonJS module
   const inside = typeof found.default === 'object' && found.default !== null ? (found.default as typeof found)[name] : undefined;
